@@ -1,0 +1,1 @@
+"""Ready-made pipelines: run one with `voiceflow run NAME`."""

@@ -1,0 +1,1 @@
+"""Ready-made processors. Each module is one step that a pipeline may have."""

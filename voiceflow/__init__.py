@@ -1,0 +1,79 @@
+"""Live voice calls as pipelines of composable frame processors.
+
+>>> def pipeline(call: Call) -> Pipeline:
+...     return call.source | call.sink
+"""
+
+from .audio import ANY, CANONICAL, AudioFormat
+from .call import Call
+from .errors import (
+    AudioCodecError,
+    CallError,
+    CallRejectedError,
+    DIDConfigError,
+    DIDNotFoundError,
+    LinkError,
+    MissingExtraError,
+    ProcessorError,
+    ProviderConnectionError,
+    ProviderDetectionError,
+    VoiceflowError,
+)
+from .frames import (
+    DTMF,
+    AudioRaw,
+    Clear,
+    End,
+    Error,
+    Frame,
+    LLMEnd,
+    LLMText,
+    Mark,
+    SpeechStarted,
+    SpeechStopped,
+    Transcript,
+    Word,
+)
+from .pipeline import Parallel, Pipeline
+from .processor import Processor, processor
+from .runtime import Ended, Limits
+from .transport import Sink, Source
+
+__all__ = [
+    "ANY",
+    "CANONICAL",
+    "DTMF",
+    "AudioCodecError",
+    "AudioFormat",
+    "AudioRaw",
+    "Call",
+    "CallError",
+    "CallRejectedError",
+    "Clear",
+    "DIDConfigError",
+    "DIDNotFoundError",
+    "End",
+    "Ended",
+    "Error",
+    "Frame",
+    "LLMEnd",
+    "LLMText",
+    "Limits",
+    "LinkError",
+    "Mark",
+    "MissingExtraError",
+    "Parallel",
+    "Pipeline",
+    "Processor",
+    "ProcessorError",
+    "ProviderConnectionError",
+    "ProviderDetectionError",
+    "Sink",
+    "Source",
+    "SpeechStarted",
+    "SpeechStopped",
+    "Transcript",
+    "VoiceflowError",
+    "Word",
+    "processor",
+]

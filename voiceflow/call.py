@@ -1,0 +1,234 @@
+"""A call: what a pipeline, and whoever converses in it, may know and do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
+
+from voiceflow.processors.codec import convert
+
+from . import models
+from .audio import ANY, AudioFormat
+from .errors import CallError
+from .frames import DTMF, AudioRaw, Frame, LLMText, Transcript
+from .inference import shared_pool
+from .plan import Plan, link
+from .processor import Processor
+from .runtime import Ended, Limits, Observer, Runtime
+from .tones import tones
+from .transport import Sink, Source
+from .wavfile import read_wav
+from .worker import replying
+
+HEARD_FRAMES = 4096
+
+
+class Call:
+    """One call. Its methods are for the event loop's thread; threads answer through the work that awaits them.
+
+    `did` is the number that was called, `caller_id` who called; `route`, `user` and `metadata` are what the
+    transport and its server know of them.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        sink: Sink,
+        *,
+        transport: str,
+        provider: str | None = None,
+        caller_id: str | None = None,
+        did: str | None = None,
+        route: Any = None,
+        user: Any = None,
+        metadata: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        apology: AudioRaw | None = None,
+    ) -> None:
+        self.id = os.urandom(6).hex()
+        self.source, self.sink = source, sink
+        self.transport, self.provider = transport, provider
+        self.caller_id, self.did = caller_id, did
+        self.route, self.user = route, user
+        self.metadata: dict[str, Any] = {"transport": transport, **(metadata or {})}
+        self.apology = apology
+        """What the caller hears when a processor has failed."""
+        self.is_connected = True
+        self.log = logging.LoggerAdapter(logging.getLogger("voiceflow.call"), {"call": self.id})
+        self._limits = limits or Limits()
+        self._runtime: Runtime | None = None
+        self._listeners: list[asyncio.Queue[Frame]] = []
+
+    async def run(self, build: Callable[[Call], Processor]) -> Ended:
+        """Run the call through `build(call)`, the pipeline, to its end.
+
+        Raises `LinkError` or `TypeError` for a pipeline that does not fit together, `CallError` for one that
+        does not open, and what loading a model raises. A call that fails later returns how.
+        """
+        if self._runtime is not None:
+            raise CallError(f"call {self.id} has already run: make a new Call")
+        plan = link(build(self))
+        processors = [step.processor for step in plan.walk()]
+        for processor in processors:
+            processor.call = self
+        await models.load(processors)
+        self._runtime = Runtime(self, plan, self._limits)
+        return await self._runtime.run()
+
+    @property
+    def plan(self) -> Plan:
+        """The linked pipeline."""
+        return self._running.plan
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the caller is hearing the agent now."""
+        return self._running.playout.speaking
+
+    @property
+    def busy(self) -> bool:
+        """Whether the agent speaks, is about to, or anything is still being worked on."""
+        return self._running.busy
+
+    # Saying
+
+    async def say(self, text: str) -> float:
+        """Say `text` and wait until it was heard or interrupted; returns the seconds that were heard.
+
+        It is a reply of its own, after the one that is running. Inside the work on a reply it becomes a part
+        of that reply.
+        """
+        await self._running.opened.wait()
+        if not any(step.speech and step.processor.signature.takes(LLMText) for step in self.plan.walk()):
+            raise CallError("call.say needs speech synthesis: put a TTS into the pipeline, or use call.play(wav)")
+        return await self._say([LLMText(text.strip() + "\n")])
+
+    async def play(self, wav: str | os.PathLike[str] | AudioRaw) -> float:
+        """Play a WAV file or a piece of audio; returns the seconds of it that were heard."""
+        await self._running.opened.wait()
+        audio = wav if isinstance(wav, AudioRaw) else await shared_pool().run(read_wav, wav)
+        audio = await shared_pool().run(convert, audio, self._speech_format)
+        return await self._say([audio])
+
+    async def send_digits(self, digits: str) -> float:
+        """Play the tones of `digits` (0-9, *, #, A-D; w is a pause of 0.5 s) to the other end."""
+        return await self.play(tones(digits))
+
+    def clear(self) -> None:
+        """Drop everything the agent has not yet said."""
+        self._running.clear()
+
+    async def _say(self, frames: list[Frame]) -> float:
+        runtime = self._running
+        if runtime.stopping:
+            return 0.0
+        voice = runtime.voice
+        inside = replying.get() is voice and voice.working
+        return await (voice.join(frames) if inside else voice.say(frames)).done
+
+    @property
+    def _speech_format(self) -> AudioFormat:
+        """What the first processor below the speaker that asks for a format wants."""
+        below = (s.processor for s in self.plan.walk() if s.speech and not s.speaker and not s.inserted)
+        return next(p.accepts for p in below if p.signature.takes(AudioRaw) and p.accepts is not ANY)
+
+    # Listening
+
+    async def listen(self) -> AsyncIterator[Transcript]:
+        """Yield what the caller says, utterance by utterance."""
+        with self._listening() as heard:
+            while True:
+                frame = await heard.get()
+                if isinstance(frame, Transcript) and frame.final:
+                    yield frame
+
+    async def ask(self, text: str, *, timeout: float | None = None) -> Transcript | None:
+        """Say `text` and return what the caller answers, which may be before it was said to its end. None if
+        there is no answer within `timeout` seconds after that."""
+        with self._listening() as heard:
+            saying = asyncio.ensure_future(self.say(text))
+            try:
+                answer = asyncio.ensure_future(self._next(heard))
+                try:
+                    await asyncio.wait({saying, answer}, return_when=asyncio.FIRST_COMPLETED)
+                    if saying.done():
+                        saying.result()
+                    async with asyncio.timeout(timeout):
+                        return await answer
+                except TimeoutError:
+                    return None
+                finally:
+                    answer.cancel()
+            finally:
+                saying.cancel()
+
+    async def digits(self, count: int = 1, *, end: str = "#", timeout: float = 10.0) -> str:
+        """Collect up to `count` keys; `end` or `timeout` seconds without a key end the collection early."""
+        pressed = ""
+        with self._listening() as heard, contextlib.suppress(TimeoutError):
+            while len(pressed) < count:
+                async with asyncio.timeout(timeout):
+                    frame = await heard.get()
+                if isinstance(frame, DTMF):
+                    if frame.digit == end:
+                        break
+                    pressed += frame.digit
+        return pressed
+
+    def hear(self, frame: Frame) -> None:
+        """The caller said or did something."""
+        for listener in self._listeners:
+            if not listener.full():
+                listener.put_nowait(frame)
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[asyncio.Queue[Frame]]:
+        heard: asyncio.Queue[Frame] = asyncio.Queue(HEARD_FRAMES)
+        self._listeners.append(heard)
+        try:
+            yield heard
+        finally:
+            self._listeners.remove(heard)
+
+    @staticmethod
+    async def _next(heard: asyncio.Queue[Frame]) -> Transcript:
+        while True:
+            frame = await heard.get()
+            if isinstance(frame, Transcript) and frame.final:
+                return frame
+
+    # Leaving
+
+    async def hangup(self, *, force: bool = False) -> bool:
+        """Hang up once everything said has been heard. An interruption revokes that, unless `force`.
+
+        Returns whether the call was ended. Inside the work on a reply it returns at once, and the call ends
+        after that reply.
+        """
+        runtime = self._running
+        leaving = runtime.spawn(runtime.hang_up("hung up", force=force), "hang up")
+        if replying.get() is not None:
+            return True
+        return bool(await leaving)
+
+    async def transfer(self, to: str) -> None:
+        """Hand the caller over to another number."""
+        raise CallError(f"a {self.transport} call cannot be transferred to {to}: only phone calls can")
+
+    def observe(self, callback: Observer) -> None:
+        """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary, fused or not.
+        Without observers, observing costs nothing."""
+        self._running.observe(callback)
+
+    @property
+    def _running(self) -> Runtime:
+        if self._runtime is None:
+            raise CallError(
+                "this call is not running yet: pipeline(call) only builds the pipeline. Speak from a processor, "
+                "or after `call.run`"
+            )
+        return self._runtime

@@ -1,0 +1,29 @@
+"""The command line. Each command is a file; what it needs is imported when it runs, so that help is quick."""
+
+import click
+
+from voiceflow.errors import DISTRIBUTION
+
+from .graph import graph
+from .new import new
+from .run import run
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  voiceflow new hello.py                              start a pipeline of your own
+  voiceflow run hello.py --wav speech.wav heard.wav   call it with a recording
+  voiceflow graph hello.py                            see what runs where
+  voiceflow run echo --wav speech.wav heard.wav       call a built-in pipeline
+""",
+)
+@click.version_option(package_name=DISTRIBUTION, prog_name="voiceflow")
+def main() -> None:
+    """Live voice calls as pipelines of composable frame processors."""
+
+
+main.add_command(run)
+main.add_command(graph)
+main.add_command(new)

@@ -1,0 +1,56 @@
+"""How late and how alike what was heard is to what was said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from voiceflow.frames import AudioRaw
+
+LONGEST_DELAY = 2.0
+"""Delays up to this are found, in seconds."""
+_BLOCK = 1 << 18
+"""Samples that are correlated at a time: bounds the memory that a long call takes."""
+
+
+class Likeness(NamedTuple):
+    delay: float
+    """In seconds."""
+    correlation: float
+    """Normalised: 1 for the same audio, whatever its loudness, about 0 for unrelated audio."""
+
+
+def compare(said: AudioRaw, heard: AudioRaw) -> Likeness | None:
+    """The delay of 0 to 2 s at which `heard` is most like `said`, both at one rate. None if one is silent."""
+    a, b = _mono(said), _mono(heard)
+    lags = round(LONGEST_DELAY * said.format.rate) + 1
+    # The energy of the part of `heard` that each delay lays beside `said`.
+    energy = np.concatenate(([0.0], np.cumsum(b * b)))
+    starts = np.arange(lags)
+    beside = energy[np.minimum(starts + len(a), len(b))] - energy[np.minimum(starts, len(b))]
+    scale = np.sqrt(np.dot(a, a) * beside)
+    if not scale.any():
+        return None
+    alike = np.divide(_correlate(a, b, lags), scale, out=np.zeros(lags), where=scale > 0)
+    best = int(np.argmax(alike))
+    return Likeness(best / said.format.rate, float(alike[best]))
+
+
+def _mono(audio: AudioRaw) -> NDArray[np.float64]:
+    mono: NDArray[np.float64] = audio.samples.reshape(-1, audio.format.channels).mean(axis=1)
+    return mono
+
+
+def _correlate(a: NDArray[np.float64], b: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
+    """sum(a[n] * b[n + lag]) for every lag, by FFT, block by block."""
+    total = np.zeros(lags)
+    size = 1 << (min(_BLOCK, len(a)) + lags - 1).bit_length()
+    for start in range(0, len(a), _BLOCK):
+        block, beside = a[start : start + _BLOCK], b[start : start + _BLOCK + lags - 1]
+        spectrum = np.fft.rfft(block, size).conj() * np.fft.rfft(beside, size)
+        total += np.fft.irfft(spectrum, size)[:lags]
+    return total

@@ -1,0 +1,113 @@
+"""From a word on the command line to a `pipeline` function: of a Python file, or of a built-in pipeline."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import inspect
+import pkgutil
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from voiceflow.errors import VoiceflowError
+
+if TYPE_CHECKING:
+    from voiceflow.call import Call
+    from voiceflow.pipeline import Pipeline
+
+_WRITE = "write `def pipeline(call: Call) -> Pipeline:` and return `call.source | ... | call.sink`"
+
+
+class PipelineFileError(VoiceflowError):
+    """A pipeline file that is missing, cannot be imported, or makes no pipeline. Says in which line."""
+
+
+def load_pipeline(target: str) -> Callable[[Call], Pipeline]:
+    """The function `pipeline` of the file `target`, or of the built-in pipeline of that name.
+
+    Raises `PipelineFileError`; so does the function, whatever is wrong in it.
+    """
+    spec = _find(target)
+    module = _execute(spec, target)
+    function = getattr(module, "pipeline", None)
+    if function is None:
+        raise PipelineFileError(f"{target} has no `pipeline`: {_WRITE}")
+    if not callable(function):
+        raise PipelineFileError(f"`pipeline` in {target} is {_kind(function)}, not a function: {_WRITE}")
+
+    def build(call: Call) -> Pipeline:
+        from voiceflow.pipeline import Pipeline
+
+        try:
+            pipeline = function(call)
+        except Exception as error:
+            raise PipelineFileError(_explain(error, spec, target)) from error
+        if inspect.iscoroutine(pipeline):
+            pipeline.close()
+            raise PipelineFileError(f"`pipeline` in {target} is asynchronous: write `def`, not `async def`")
+        if not isinstance(pipeline, Pipeline):
+            raise PipelineFileError(f"pipeline(call) in {target} returned {_kind(pipeline)}: {_WRITE}")
+        return pipeline
+
+    return build
+
+
+def built_in() -> list[str]:
+    """The names of the pipelines that come with voiceflow."""
+    import voiceflow.pipelines
+
+    return sorted(module.name for module in pkgutil.iter_modules(voiceflow.pipelines.__path__))
+
+
+def _find(target: str) -> ModuleSpec:
+    path, names = Path(target), built_in()
+    if path.is_file():
+        name = "_voiceflow_file_" + re.sub(r"\W", "_", path.stem)
+        loader = SourceFileLoader(name, str(path.resolve()))
+        return ModuleSpec(name, loader, origin=loader.path)
+    spec = importlib.util.find_spec(f"voiceflow.pipelines.{target}") if target in names else None
+    if spec is not None:
+        return spec
+    problem = f"{target} is a folder, not a Python file" if path.is_dir() else f"there is no file {target}"
+    near = difflib.get_close_matches(path.stem.lower(), names)
+    meant = f". Did you mean {' or '.join(near)}?" if near else "."
+    raise PipelineFileError(
+        f"{problem}, and no built-in pipeline of that name{meant} Built-in: {', '.join(names)}. "
+        f"To start one of your own: voiceflow new FILE"
+    )
+
+
+def _execute(spec: ModuleSpec, target: str) -> ModuleType:
+    """Import a module, with its folder on `sys.path` as for a script."""
+    folder = str(Path(str(spec.origin)).parent)
+    if spec.name.startswith("_") and folder not in sys.path:
+        sys.path.insert(0, folder)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    assert spec.loader is not None
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[spec.name]
+        raise PipelineFileError(_explain(error, spec, target)) from error
+    return module
+
+
+def _explain(error: BaseException, spec: ModuleSpec, target: str) -> str:
+    """The innermost line of the file that led to `error`, and the error."""
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        file = target if error.filename == spec.origin else error.filename
+        return f"{file}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == spec.origin]
+    place = f"{target}, line {lines[-1]}" if lines else target
+    return f"{place}: {type(error).__name__}: {error}"
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,55 @@
+"""What is wrong with what we were given: one message, exit code 2, a traceback only for those who ask."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from voiceflow.errors import VoiceflowError
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+class Refused(click.ClickException):
+    """We cannot do what was asked. A call that began and failed is exit code 1 instead."""
+
+    exit_code = 2
+
+
+def log_level_option(command: C) -> C:
+    """Adds `--log-level`."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+        default="info",
+        show_default=True,
+        help="How much is logged. With debug, errors come with their traceback.",
+    )(command)
+
+
+def start_logging(level: str) -> None:
+    """Log to standard error, above a progress bar if there is one."""
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    handler = RichHandler(console=Console(stderr=True), show_path=False)
+    logging.basicConfig(level=level.upper(), format="%(message)s", handlers=[handler], force=True)
+
+
+@contextmanager
+def explained(log_level: str) -> Iterator[None]:
+    """Turn what voiceflow raises about a pipeline or a file into `Refused`.
+
+    `TypeError` is among it: it is what a processor with a wrong annotation raises.
+    """
+    try:
+        yield
+    except (VoiceflowError, TypeError) as error:
+        if log_level == "debug":
+            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        raise Refused(str(error)) from error

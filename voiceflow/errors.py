@@ -1,0 +1,60 @@
+"""Every exception voiceflow raises. Each message names what was expected, what came, and what to do."""
+
+DISTRIBUTION = "voiceflow-pipelines"
+"""The name to `pip install`; the import name `voiceflow` belongs to another project on PyPI."""
+
+
+class VoiceflowError(Exception):
+    """The base of all that voiceflow raises on purpose."""
+
+
+class LinkError(VoiceflowError):
+    """A pipeline whose processors do not fit together. Names both ends."""
+
+
+class AudioCodecError(VoiceflowError):
+    """Audio that is not what its format says, or that no codec converts."""
+
+
+class MissingExtraError(VoiceflowError):
+    """A part whose package is not installed. Says which `pip install` to run."""
+
+    def __init__(self, part: str, extra: str) -> None:
+        super().__init__(f"{part} needs an extra that is not installed: pip install '{DISTRIBUTION}[{extra}]'")
+
+
+class CallError(VoiceflowError):
+    """A call that could not be set up or kept: a deadline passed, an operation its transport lacks."""
+
+
+class ProcessorError(CallError):
+    """An exception in one processor. It ends its call and no other; `__cause__` is the exception."""
+
+    def __init__(self, processor: str, cause: BaseException) -> None:
+        super().__init__(f"{processor} raised {type(cause).__name__}: {cause}")
+        self.processor = processor
+        self.__cause__ = cause
+
+
+class CallRejectedError(CallError):
+    """A call that was refused before it began."""
+
+
+class ProviderConnectionError(VoiceflowError):
+    """A carrier, model or other party that could not be reached, or that answered with an error."""
+
+
+class ProviderDetectionError(VoiceflowError):
+    """A media stream whose first message belongs to no known provider."""
+
+
+class DIDNotFoundError(VoiceflowError):
+    """No route for a called number."""
+
+    def __init__(self, did: str) -> None:
+        super().__init__(f"no route for the number {did}: add it under `dids`")
+        self.did = did
+
+
+class DIDConfigError(VoiceflowError):
+    """A route file that cannot be used. Says which line is wrong."""

@@ -1,0 +1,113 @@
+"""Where a pipeline forks: every branch gets each frame, and the branches' output is merged again."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from .frames import AudioRaw, End, Frame
+from .plan import Fork, Step, walk
+from .stage import Deliver
+
+
+class _Ticket(msgspec.Struct):
+    """A frame on its way through several branches that all pass it by."""
+
+    frame: Frame  # holding it keeps its id from being used again
+    branches: set[int]
+
+
+class Junction:
+    """Both ends of a fork. Copies that several branches pass by untouched leave once, after the last."""
+
+    def __init__(self, fork: Fork, speech: bool) -> None:
+        self.speech = speech
+        """Whether it is on the speech side."""
+        self.deliver: Deliver
+        self.entries: list[Deliver] = []
+        self.lost_upstream: Callable[[Frame], None] | None = None
+        self._fork = fork
+        self._passing: dict[type[Frame], frozenset[int]] = {}
+        self._tickets: dict[int, deque[_Ticket]] = {}
+        self._ended = 0
+
+    def split(self, frame: Frame) -> None:
+        kind = type(frame)
+        passing = self._passing.get(kind)
+        if passing is None:
+            passing = self._passing[kind] = self._branches_passing(kind)
+        if len(passing) > 1:
+            self._tickets.setdefault(id(frame), deque()).append(_Ticket(frame, set(passing)))
+        for entry in self.entries:
+            entry(frame)
+
+    def merge(self, branch: int) -> Deliver:
+        """What `branch` delivers into."""
+
+        def arrive(frame: Frame) -> None:
+            if type(frame) is End:
+                self._ended += 1
+                if self._ended == len(self.entries):
+                    self.deliver(frame)
+            elif self._is_last(frame, branch):
+                self.deliver(frame)
+
+        return arrive
+
+    def lost(self, branch: int) -> Callable[[Frame], None]:
+        """Called with a frame that had to be dropped inside `branch`."""
+
+        def settle(frame: Frame) -> None:
+            known = id(frame) in self._tickets
+            if known and self._is_last(frame, branch) and self.lost_upstream is not None:
+                self.lost_upstream(frame)
+
+        return settle
+
+    def clear(self) -> None:
+        """Speech that was in the branches is gone."""
+        if self.speech:
+            self._tickets = {
+                key: tickets for key, tickets in self._tickets.items() if not type(tickets[0].frame).speech
+            }
+
+    def _is_last(self, frame: Frame, branch: int) -> bool:
+        """Whether `frame` may leave, now that it has come through `branch`."""
+        tickets = self._tickets.get(id(frame))
+        if tickets is None:
+            return True
+        ticket = next((t for t in tickets if branch in t.branches), None)
+        if ticket is None:
+            return True
+        ticket.branches.remove(branch)
+        if ticket.branches:
+            return False
+        tickets.remove(ticket)
+        if not tickets:
+            del self._tickets[id(frame)]
+        return True
+
+    def _branches_passing(self, frame: type[Frame]) -> frozenset[int]:
+        return frozenset(i for i in range(len(self._fork.branches)) if _passes(self._fork, i, frame))
+
+
+def ends_caller_audio(fork: Fork, branch: int) -> bool:
+    """Whether the caller's audio must not leave this branch: another one speaks, this one only listens."""
+    speaks = [any(step.speech for step in walk(steps)) for steps in fork.branches]
+    return any(speaks) and not speaks[branch]
+
+
+def _passes(fork: Fork, branch: int, frame: type[Frame]) -> bool:
+    if issubclass(frame, AudioRaw) and ends_caller_audio(fork, branch):
+        return False
+    return all(_passes_by(step, frame) for step in fork.branches[branch])
+
+
+def _passes_by(step: Step | Fork, frame: type[Frame]) -> bool:
+    if isinstance(step, Fork):
+        return any(_passes(step, i, frame) for i in range(len(step.branches)))
+    if step.processor.signature.takes(frame):
+        return False
+    return not (step.speaker and issubclass(frame, AudioRaw))

@@ -1,0 +1,242 @@
+"""What the caller has heard: replies, their sentences, and where an interruption cuts them.
+
+Positions are seconds of agent audio since the call began, counted as it is handed to the transport; what is
+cleared does not count. No clock and no I/O in here: playout.py brings both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+
+import msgspec
+
+from .frames import Control, Mark, Word
+
+CHARACTERS_PER_SECOND = 15.0
+"""How fast speech is at most: bounds the length of a sentence whose audio is not complete from below."""
+_EPSILON = 1e-6  # positions are sums of floats
+
+
+class Reply:
+    """One thing the agent says, from its start to its end. Filled as it is heard."""
+
+    def __init__(self) -> None:
+        self.heard = ""
+        """The words of it that were heard so far."""
+        self.seconds = 0.0
+        """The seconds of it that were heard. Known once `done`."""
+        self.interrupted = False
+        """Whether a `Clear` cut it short."""
+        self.done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        """Resolves to `seconds` when all of it was played, or when it was cleared."""
+        self.start: float | None = None
+        """The position where its speech begins, once the sink has seen it."""
+
+    def add(self, text: str) -> None:
+        self.heard = f"{self.heard} {text}".strip()
+
+    def finish(self, position: float, *, interrupted: bool = False) -> None:
+        """Everything up to `position` was heard, and nothing of it will be heard after that."""
+        self.interrupted = interrupted
+        if self.start is not None:
+            self.seconds = max(0.0, position - self.start)
+        if not self.done.done():
+            self.done.set_result(self.seconds)
+
+
+class ReplyBegin(Control, frozen=True, speech=True):
+    """Runs ahead of a reply's speech and tells the sink which reply it is."""
+
+    reply: Reply
+    part: bool = False
+    """Whether it is only a part of the reply that is running."""
+
+
+class ReplyEnd(Control, frozen=True, speech=True):
+    """Follows the speech of a part. A whole reply ends with `LLMEnd`."""
+
+    reply: Reply
+
+
+class Sentence(msgspec.Struct):
+    """The audio between a `Mark(text)` and what closes it."""
+
+    mark: Mark
+    start: float
+    reply: Reply | None
+    end: float | None = None
+
+    def cut(self, heard: float, arrived: float) -> str:
+        """The whole words heard by position `heard`, when the sink was given audio up to `arrived`."""
+        if self.end is not None:
+            length = self.end - self.start
+        else:
+            length = max(arrived - self.start, len(self.mark.text) / CHARACTERS_PER_SECOND)
+        return cut(self.mark.text, self.mark.words, heard - self.start, length)
+
+
+def cut(text: str, words: tuple[Word, ...], heard: float, length: float) -> str:
+    """`text` up to its last word that ended within `heard` seconds. Without word times, every character
+    is taken to last equally long in an utterance of `length` seconds."""
+    if heard <= 0:
+        return ""
+    if words:
+        return " ".join(word.text for word in words if word.end <= heard + _EPSILON)
+    end = 0
+    for word in re.finditer(r"\S+", text):
+        if length * word.end() / len(text) > heard + _EPSILON:
+            break
+        end = word.end()
+    return text[:end]
+
+
+class Cue(msgspec.Struct):
+    """A position whose passing matters: the end of a sentence, of replies, or both."""
+
+    name: str
+    """As the peer is asked to echo it: unique in the call."""
+    position: float
+    at: float
+    """When it will have been played, on the loop's clock."""
+    sentence: Sentence | None
+    replies: list[Reply] = []
+
+
+class Cleared(msgspec.Struct):
+    """What a `Clear` found."""
+
+    played: list[Mark]
+    """Sentences that had been heard in full and were not confirmed yet."""
+    heard: str
+    """The words that were heard of the replies it cut short."""
+    seconds: float
+
+
+class Ledger:
+    """The account of one sink."""
+
+    def __init__(self) -> None:
+        self.sent = 0.0
+        """Seconds of audio handed to the transport and not recalled."""
+        self.play_end = 0.0
+        """When the last of it will have been played, on the loop's clock."""
+        self.replies: deque[Reply] = deque()
+        """Replies that began, at the speaker, and are not done."""
+        self.cues: deque[Cue] = deque()
+        """Ends that were sent and are not played yet, in order."""
+        self._sentence: Sentence | None = None
+        self._reply: Reply | None = None
+        self._confirmed = 0.0
+        self._names = 0
+
+    def audio(self, seconds: float, now: float) -> None:
+        """`seconds` of audio are handed to the transport at `now`."""
+        self.play_end = max(self.play_end, now) + seconds
+        self.sent += seconds
+
+    def heard(self, now: float) -> float:
+        """The position up to which nothing can be recalled: what time has played or the peer confirmed."""
+        return max(self._confirmed, self.sent - max(0.0, self.play_end - now))
+
+    def begin(self, reply: Reply, *, part: bool) -> Cue | None:
+        """The speech from here on belongs to `reply`. Returns the cue that ends the one before, if that
+        was never ended."""
+        cue = None
+        if not part:
+            cue = self.end()
+            self._reply = reply
+        reply.start = self.sent
+        return cue
+
+    def open(self, mark: Mark) -> Cue | None:
+        """A sentence begins. Returns the cue that closes the one before, if that was open."""
+        cue = self.close()
+        self._sentence = Sentence(mark, self.sent, self._reply)
+        return cue
+
+    def close(self) -> Cue | None:
+        """The open sentence, if any, ends. Returns its cue."""
+        sentence, self._sentence = self._sentence, None
+        if sentence is None:
+            return None
+        sentence.end = self.sent
+        return self._cue(sentence)
+
+    def end(self, part: Reply | None = None) -> Cue | None:
+        """The reply, or a part of it, ends. Returns a new cue; none where the last one stands at this place."""
+        cue = None if part is not None else self.close()
+        reply = part or self._reply
+        if reply is None:
+            return cue
+        if part is None:
+            self._reply = None
+        if not self.cues or self.cues[-1].position < self.sent - _EPSILON:
+            cue = self._cue(None)
+        self.cues[-1].replies.append(reply)
+        return cue
+
+    def echo(self, name: str) -> list[Cue]:
+        """The peer has played up to `name`, and so every cue before it. Unknown names - of cues that were
+        cleared since, or long played - mean nothing."""
+        if all(cue.name != name for cue in self.cues):
+            return []
+        played = [self._play()]
+        while played[-1].name != name:
+            played.append(self._play())
+        return played
+
+    def elapse(self, now: float, grace: float) -> list[Cue]:
+        """Take as played what should have been played `grace` seconds ago."""
+        played = []
+        while self.cues and self.cues[0].at + grace <= now + _EPSILON:
+            played.append(self._play())
+        return played
+
+    def clear(self, now: float, queued: float, *, closed: bool) -> Cleared:
+        """Recall everything that was not heard at `now`.
+
+        `queued` is how many seconds of the open sentence's audio had arrived and were not sent, `closed`
+        whether its end was among them.
+        """
+        heard, arrived = self.heard(now), self.sent + queued
+        played = []
+        while self.cues and self.cues[0].position <= heard + _EPSILON:
+            cue = self._play()
+            if cue.sentence is not None:
+                played.append(cue.sentence.mark)
+        cutoff = [cue.sentence for cue in self.cues if cue.sentence is not None]
+        if self._sentence is not None:
+            self._sentence.end = arrived if closed else None
+            cutoff.append(self._sentence)
+        for sentence in cutoff:
+            if sentence.reply is not None:
+                sentence.reply.add(sentence.cut(heard, arrived))
+        replies = list(self.replies)
+        for reply in replies:
+            reply.finish(heard, interrupted=True)
+        self.replies.clear()
+        self.cues.clear()
+        self._sentence = self._reply = None
+        self.sent = self._confirmed = heard
+        self.play_end = min(self.play_end, now)
+        words = " ".join(reply.heard for reply in replies if reply.heard)
+        first = min((reply.start for reply in replies if reply.start is not None), default=heard)
+        return Cleared(played, words, max(0.0, heard - first))
+
+    def _cue(self, sentence: Sentence | None) -> Cue:
+        self._names += 1
+        cue = Cue(f"voiceflow-{self._names}", self.sent, self.play_end, sentence)
+        self.cues.append(cue)
+        return cue
+
+    def _play(self) -> Cue:
+        cue = self.cues.popleft()
+        self._confirmed = max(self._confirmed, cue.position)
+        if cue.sentence is not None and cue.sentence.reply is not None:
+            cue.sentence.reply.add(cue.sentence.mark.text)
+        for reply in cue.replies:
+            self.replies.remove(reply)
+            reply.finish(cue.position)
+        return cue

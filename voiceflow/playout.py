@@ -1,0 +1,228 @@
+"""The way from the pipeline to the caller's ear: the sink's queue, its pacing, its ledger.
+
+There is no task here. A frame that is put is written at once if it is due; otherwise one timer waits for it.
+So a sink costs nothing between frames, and an interruption finds everything that was not sent in one place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .frames import AudioRaw, End, Frame, LLMEnd, Mark
+from .ledger import Cleared, Cue, Ledger, ReplyBegin, ReplyEnd
+from .link import Link
+
+if TYPE_CHECKING:
+    from .transport import Sink
+
+LEAD = 0.2
+"""How far ahead of the caller's ear audio is sent, in seconds: what a `Clear` has to recall at most."""
+FIRST_PIECE = 0.02
+LARGEST_PIECE = 0.1
+ECHO_GRACE = 2.0
+"""A mark the peer does not return counts as played this long after it must have been, in seconds."""
+_EPSILON = 1e-9
+
+
+class Playout(Link):
+    """The queue of a sink. Writes are paced: a piece is due `LEAD` before the caller hears it."""
+
+    __slots__ = (
+        "_changes",
+        "_offset",
+        "_timer",
+        "_writing",
+        "format",
+        "ledger",
+        "loop",
+        "on_end",
+        "on_played",
+        "sink",
+    )
+
+    def __init__(self, sink: Sink, on_played: Callable[[Mark], None], on_end: Callable[[], None]) -> None:
+        super().__init__(sink.accepts)
+        self.sink = sink
+        self.format = sink.accepts
+        self.ledger = Ledger()
+        self.loop = asyncio.get_running_loop()
+        self.on_played = on_played
+        self.on_end = on_end
+        self._offset = 0  # bytes of the oldest frame that were written
+        self._timer: asyncio.TimerHandle | None = None
+        self._changes: list[asyncio.Future[None]] = []
+        self._writing = False
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the caller is hearing the agent now."""
+        return self.ledger.play_end > self.loop.time()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is being said, queued, or waiting to be confirmed."""
+        return not (self.frames or self.ledger.replies or self.ledger.cues or self.speaking)
+
+    async def rest(self, patience: float) -> bool:
+        """Wait until everything said has been heard. False if nothing was heard for `patience` seconds
+        and still something is missing."""
+        while not self.at_rest:
+            wait = max(0.0, self.ledger.play_end - self.loop.time())
+            busy = self.frames or self.ledger.replies or self.ledger.cues
+            change = self.loop.create_future()
+            self._changes.append(change)
+            try:
+                async with asyncio.timeout(wait + patience if busy else wait):
+                    await change
+            except TimeoutError:
+                if busy and not self.speaking:
+                    return False
+        return True
+
+    def put(self, frame: Frame) -> None:
+        if not (type(frame).speech or type(frame) is End):
+            self.sink.notify(frame)
+            return
+        super().put(frame)
+        self._pump()
+
+    def echo(self, name: str) -> None:
+        """The peer returned the mark `name`."""
+        self._settle(self.ledger.echo(name))
+
+    def clear(self) -> Cleared:
+        """Forget what was not heard, and make the peer forget it."""
+        queued, closed = self._open_sentence()
+        self.remove(lambda frame: type(frame).speech)
+        self._offset = 0
+        cleared = self.ledger.clear(self.loop.time(), queued, closed=closed)
+        self.sink.write_clear()
+        self._schedule()
+        self._changed()
+        return cleared
+
+    def close(self) -> None:
+        """The call is over: no timer is left, every reply is done."""
+        queued, closed = self._open_sentence()
+        self.ledger.clear(self.loop.time(), queued, closed=closed)
+        self.frames.clear()
+        self._cancel_timer()
+        self._changed()
+
+    def _pump(self) -> None:
+        """Write what is due."""
+        if self._writing:  # a sink's write that ends up here again: the outer loop goes on
+            return
+        self._writing = True
+        try:
+            while self.frames and self._write_next():
+                pass
+        finally:
+            self._writing = False
+        self._schedule()
+
+    def _write_next(self) -> bool:
+        """Write one piece or one mark; False if the oldest frame is not due."""
+        now, ledger = self.loop.time(), self.ledger
+        frame = self.frames[0]
+        match frame:
+            case AudioRaw():
+                if ledger.play_end - LEAD > now + _EPSILON:
+                    return False
+                piece = self._piece(FIRST_PIECE if ledger.play_end <= now else LARGEST_PIECE)
+                ledger.audio(len(piece) / self.format.byte_rate, now)
+                self.sink.write_audio(piece)
+            case End():
+                if ledger.play_end > now + _EPSILON:
+                    return False
+                self.pop()
+                self.on_end()
+            case _:
+                self.pop()
+                self._note(frame)
+        self._changed()
+        return True
+
+    def _note(self, frame: Frame) -> None:
+        ledger, cue = self.ledger, None
+        match frame:
+            case ReplyBegin():
+                cue = ledger.begin(frame.reply, part=frame.part)
+            case ReplyEnd():
+                cue = ledger.end(frame.reply)
+            case Mark(text=""):
+                cue = ledger.close()
+            case Mark():
+                cue = ledger.open(frame)
+            case LLMEnd():
+                cue = ledger.end()
+        if cue is not None and self.sink.echoes:
+            self.sink.write_mark(cue.name)
+
+    def _piece(self, seconds: float) -> bytes:
+        """Take what is there, up to `seconds`."""
+        limit = self.format.bytes_for(seconds)
+        parts: list[bytes] = []
+        size = 0
+        while size < limit and self.frames and type(frame := self.frames[0]) is AudioRaw:
+            data, offset = frame.data, self._offset
+            take = min(limit - size, len(data) - offset)
+            parts.append(data if take == len(data) else data[offset : offset + take])
+            size += take
+            self._offset += take
+            if self._offset == len(data):
+                self._offset = 0
+                self.pop()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _open_sentence(self) -> tuple[float, bool]:
+        """How many seconds of the open sentence's audio are queued, and whether its end is, too."""
+        size = -self._offset
+        for frame in self.frames:
+            if type(frame) is AudioRaw:
+                size += len(frame.data)
+            elif isinstance(frame, Mark | LLMEnd):
+                return size / self.format.byte_rate, True
+        return size / self.format.byte_rate, False
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._settle(self.ledger.elapse(self.loop.time(), self._grace))
+        self._pump()
+
+    @property
+    def _grace(self) -> float:
+        return ECHO_GRACE if self.sink.echoes else 0.0
+
+    def _settle(self, played: list[Cue]) -> None:
+        for cue in played:
+            if cue.sentence is not None:
+                self.on_played(cue.sentence.mark)
+        if played:
+            self._schedule()
+            self._changed()
+
+    def _schedule(self) -> None:
+        """Set the one timer to the next thing that time brings."""
+        times = []
+        if self.frames:
+            lead = 0.0 if type(self.frames[0]) is End else LEAD
+            times.append(self.ledger.play_end - lead)
+        if self.ledger.cues:
+            times.append(self.ledger.cues[0].at + self._grace)
+        self._cancel_timer()
+        if times:
+            self._timer = self.loop.call_at(min(times), self._wake)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _changed(self) -> None:
+        changes, self._changes = self._changes, []
+        for change in changes:
+            if not change.done():
+                change.set_result(None)

@@ -1,0 +1,70 @@
+"""The transport contract: a source of what the caller does, a sink for what the agent says.
+
+A transport subclasses both and does no pacing, no marks' bookkeeping and no interruption logic of its own:
+the playout (playout.py) tells a sink what to write and when. A pipeline does not know which transport it
+runs on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+from .frames import DTMF, AudioRaw, Frame, LLMEnd, Mark
+from .processor import Processor
+from .signature import Kind, Signature
+
+
+class Source(Processor):
+    """Where a call's frames come from. `produces` is the format of the caller's audio."""
+
+    live: bool = True
+    """Whether frames come at their own pace: a live source never waits for a slow pipeline."""
+    yields: ClassVar[tuple[type[Frame], ...]] = (AudioRaw, DTMF)
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(Kind.ASYNC_GENERATOR, (), self.yields)
+
+    @property
+    def is_speaker(self) -> bool:
+        return False  # it becomes the speaker only where a pipeline has no other (echo)
+
+    def frames(self) -> AsyncIterator[Frame]:
+        """Yield what the caller does until the caller is gone. Closed when the call ends."""
+        raise TypeError(f"{self.name} has no `frames`: a source yields what the caller does")
+
+
+class Sink(Processor):
+    """Where agent speech leaves. `accepts` is the format of the audio that it is given.
+
+    The writing methods are called in the order in which things must reach the peer. They must not block:
+    what cannot be sent at once goes into the transport's own outbox.
+    """
+
+    echoes: bool = False
+    """Whether the peer returns a mark when the audio before it has been played."""
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(Kind.FUNCTION, (AudioRaw, Mark, LLMEnd), ())
+
+    @property
+    def is_speaker(self) -> bool:
+        return False
+
+    def write_audio(self, data: bytes) -> None:
+        """Send audio, to be played after all that was sent before."""
+        raise TypeError(f"{self.name} has no `write_audio`")
+
+    def write_mark(self, name: str) -> None:
+        """Ask the peer to return `name` when it has played what was sent before. Only where `echoes`."""
+
+    def write_clear(self) -> None:
+        """Make the peer drop what it was sent and has not played, before anything written later."""
+
+    def notify(self, frame: Frame) -> None:
+        """A frame that reached the end of the pipeline and is not speech: a transcript, an error."""
+
+    async def hangup(self) -> None:
+        """Disconnect the peer. Called once, when the call is over on our side."""

@@ -1,0 +1,306 @@
+"""The tasks of a call: one for each asynchronous processor, one for the source.
+
+A worker pops a frame, notes the epoch, lets the processor work on the frame and emits what comes of it. Every
+emission is checked against the epoch before the next stage sees it: whatever work swallows cancellation,
+buffers, or finishes late in a thread, none of its speech gets past its worker after a `Clear`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from typing import TYPE_CHECKING
+
+from .audio import CANONICAL
+from .dispatch import (
+    CONTROL,
+    FINISH,
+    PASS,
+    PROCESS_AUDIO,
+    SPEECH,
+    SWALLOW,
+    Inlet,
+    Outlet,
+    may_be_cut,
+    yields_speech,
+)
+from .frames import End, Frame
+from .link import Link
+from .plan import Step
+from .signature import Kind
+from .stage import Deliver
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+    from .voice import Voice
+
+SLICE = 0.001
+"""A task yields to the loop after this much continuous work, in seconds."""
+replying: contextvars.ContextVar[Voice | None] = contextvars.ContextVar("replying", default=None)
+"""The voice whose reply the current task, or the task that started it, is working on."""
+
+
+def nowhere(frame: Frame) -> None:
+    """Where the output of abandoned work goes."""
+
+
+class Worker:
+    """Runs one asynchronous processor, and in the same task the stages fused behind it."""
+
+    def __init__(self, step: Step, runtime: Runtime, voice: Voice | None, inbox: Link | None = None) -> None:
+        self.step = step
+        self.processor = step.processor
+        self.runtime = runtime
+        self.inbox = inbox or Link(max(step.formats, key=lambda f: f.byte_rate, default=CANONICAL))
+        self.deliver: Deliver = nowhere
+        self.outs: tuple[Link, ...] = ()
+        """The links that `deliver` may put frames into."""
+        self.voice = voice
+        """If this is the speaker."""
+        self.inlet = Inlet(self.processor)
+        self.working = False
+        self._outlet = Outlet(self.processor)
+        self._is_coroutine = self.processor.signature.kind is Kind.COROUTINE
+        self._may_be_cut = may_be_cut(self.processor)
+        self._yields_speech = yields_speech(self.processor)
+        self._stream: AsyncIterator[Frame] | None = None
+        self._token = 0
+        self._frame: Frame = End()
+        self._overlaps = self.processor.overlap
+        self._interrupted = False
+        self._cancelled = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._is_special = self._overlaps or voice is not None
+
+    def start(self) -> None:
+        self.task = self.runtime.spawn(self._run(), self.processor.name)
+
+    # The loop
+
+    async def _run(self) -> None:
+        inbox, process, outlet, clock = self.inbox, self.processor.process, self._outlet, time.perf_counter
+        accepts, runtime = self.processor.accepts, self.runtime
+        replying.set(self.voice)
+        started, turns = clock(), 0
+        while self.deliver is not nowhere:
+            while not inbox.frames:  # what woke it may have been flushed since
+                await inbox.wait()
+                started, turns = clock(), 0
+            frame = inbox.pop()
+            way = self.inlet[type(frame)]
+            if way == PASS:
+                self.deliver(frame)
+            elif way == FINISH:
+                await self._finish(frame)
+                return
+            elif way != SWALLOW:
+                if way == PROCESS_AUDIO and frame.format is not accepts:  # type: ignore[attr-defined]
+                    converted = runtime.adapt(self.step, frame)
+                    if converted is None:
+                        continue
+                    frame = converted
+                if self._is_special:
+                    frame = await self._prepare(frame)
+                self._frame, self._token, self.working = frame, runtime.epoch, True
+                try:
+                    if self._is_coroutine:
+                        out = await process(frame)
+                        self.working = False  # so that a `Clear` below is not taken for one from within
+                        if out is not None:
+                            if outlet[type(out)] < CONTROL and self._token == runtime.epoch:
+                                self.deliver(out)
+                            else:
+                                self._emit(out)
+                    else:
+                        await self._consume(process(frame))
+                except asyncio.CancelledError:
+                    self._absorb_cancellation()
+                except Exception as error:
+                    runtime.fail(self.processor, error)
+                self.working = False
+                if self._is_special:
+                    self._end()
+            for out in self.outs:
+                if out.full:
+                    await out.space()
+            turns += 1
+            if not turns & 15 and clock() - started > SLICE:
+                await asyncio.sleep(0)
+                started = clock()
+
+    async def _finish(self, end: Frame) -> None:
+        """Let the processor yield what is left, then forward `end`, however that went."""
+        self._frame = end
+        self._token = self.runtime.epoch
+        self.working = True
+        try:
+            left = self.processor.finish()
+            if isinstance(left, Awaitable):
+                left = await left
+            if isinstance(left, Frame):
+                self._emit(left)
+            elif isinstance(left, AsyncIterator):
+                await self._consume(left)
+            elif left is not None:
+                self._emit_all(left)
+        except asyncio.CancelledError:
+            self._absorb_cancellation()
+        except Exception as error:
+            self.runtime.fail(self.processor, error)
+        self._end()
+        self.deliver(end)
+
+    # One piece of work
+
+    async def _prepare(self, frame: Frame) -> Frame:
+        if self.voice is not None:
+            frame = await self.voice.turn(frame, self.inbox)
+        if self._overlaps:
+            for overtaking in self.inbox.remove(self._may_overtake):
+                self.deliver(overtaking)
+            self.inbox.overtake = self._overtake
+        return frame
+
+    async def _consume(self, stream: AsyncIterator[Frame]) -> None:
+        self._stream, clock = stream, time.perf_counter
+        started, turns = clock(), 0
+        try:
+            async for out in stream:
+                self._emit(out)
+                if self._interrupted and self._may_be_cut:
+                    break
+                for link in self.outs:
+                    if link.full:
+                        await link.space()
+                turns += 1
+                if not turns & 15 and clock() - started > SLICE:
+                    await asyncio.sleep(0)
+                    started = clock()
+        except GeneratorExit:  # this task is closed by force and cannot await any more
+            self._close_now()
+            raise
+        except BaseException:
+            await self._close()
+            raise
+        await self._close()
+
+    def _emit(self, out: Frame) -> None:
+        kind = self._outlet[type(out)]
+        if kind == SPEECH:
+            if self._token == self.runtime.epoch or not self.step.speech:
+                self.deliver(out)
+        elif kind < CONTROL:
+            self.deliver(out)
+        elif not self._interrupted and self.deliver is not nowhere:
+            self.runtime.control(out)
+            self._go_on()
+
+    def _emit_all(self, left: Iterable[Frame]) -> None:
+        for out in left:
+            self._emit(out)
+
+    def _go_on(self) -> None:
+        """Whoever interrupts is exempt: what it yields next is new."""
+        self._token = self.runtime.epoch
+        self._interrupted = False
+
+    @property
+    def _on_speech(self) -> bool:
+        """Whether the work in progress is about what the agent says."""
+        return self.step.speech and not self.step.speaker and type(self._frame).speech
+
+    def _end(self) -> None:
+        self._is_special = self._overlaps or self.voice is not None
+        self.working = False
+        self.inbox.overtake = None
+        self.cancel_deadline()
+        if self._cancelled:
+            self._cancelled = False
+            self.task.uncancel()
+        if self._interrupted:
+            self._interrupted = False
+            self.runtime.reset(self.processor)  # it ran on after the reset that came with the Clear
+        if self.voice is not None and self.deliver is not nowhere:
+            self.voice.work_ended()
+
+    def _absorb_cancellation(self) -> None:
+        """Called while a CancelledError is handled: go on if it was a `Clear`, else let it end the task."""
+        if self._cancelled and not self.runtime.stopping:
+            return
+        if self.task.cancelling():
+            raise
+        self.runtime.fail(self.processor, asyncio.CancelledError("it awaited something that was cancelled"))
+
+    async def _close(self) -> None:
+        aclose = getattr(self._stream, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+    def _close_now(self) -> None:
+        """Close the generator without awaiting: what it awaits in its `finally` is cut off."""
+        aclose = getattr(self._stream, "aclose", None)
+        if aclose is not None:
+            with contextlib.suppress(StopIteration, StopAsyncIteration, RuntimeError):
+                aclose().send(None)
+
+    # Overtaking
+
+    def _may_overtake(self, frame: Frame) -> bool:
+        return not type(frame).speech and self.inlet[type(frame)] == PASS
+
+    def _overtake(self, frame: Frame) -> bool:
+        if not self._may_overtake(frame):
+            return False
+        self.deliver(frame)
+        return True
+
+    # Interruption
+
+    def interrupt(self) -> None:
+        """A `Clear` came. Cut short the work in progress if it is about speech and about nothing else."""
+        if not self.working or self._interrupted or not self._may_be_cut:
+            return
+        if not (self._on_speech or self._yields_speech):
+            return
+        own = asyncio.current_task() is self.task
+        if own and (self._is_coroutine or getattr(self._stream, "ag_running", False)):
+            self._go_on()  # the work itself called call.clear()
+            return
+        self._interrupted = self._is_special = True
+        if not own:
+            self._cancelled = True
+            self.task.cancel()
+            self._deadline = self.runtime.loop.call_later(self.runtime.cancel_seconds, self._abandon)
+
+    def _abandon(self) -> None:
+        """The work did not heed its cancellation in time: its output is void, another worker goes on."""
+        self._deadline = None
+        successor = Worker(self.step, self.runtime, self.voice, self.inbox)
+        successor.deliver, successor.outs = self.deliver, self.outs
+        self.deliver = nowhere
+        self.inbox.overtake = None
+        self.runtime.replace(self, successor)
+        self.runtime.kill(self.task, self.processor.name)
+        self.runtime.reset(self.processor)
+        if successor.voice is not None:
+            successor.voice.work_ended()
+        successor.start()
+
+    @property
+    def speaking(self) -> bool:
+        """Whether there is anything here for a `Clear` to drop."""
+        queued = not self.step.speaker and self.inbox.holds_speech
+        return queued or (self.working and (self._on_speech or self._yields_speech))
+
+    def cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def silence(self) -> None:
+        """Nobody is left to hear a reply: begin no more work that would only speak."""
+        if self._yields_speech and self._may_be_cut:
+            self.inlet = Inlet(self.processor, silent=True)
