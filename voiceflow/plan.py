@@ -101,7 +101,7 @@ def link(pipeline: Processor) -> Plan:
     has_speaker = any(p.is_speaker for p in everyone[1:-1])
     linker = _Linker(everyone)
     flow = _Flow()
-    steps = linker.row(elements[:-1], flow)
+    steps = linker.row(elements[:-1], flow, elements[-1:])
     if not has_speaker:
         steps[0] = msgspec.structs.replace(steps[0], speaker=True) if isinstance(steps[0], Step) else steps[0]
         steps = [_on_speech_side(step) for step in steps]
@@ -124,6 +124,8 @@ def _flatten(elements: Sequence[Processor]) -> Iterator[Processor]:
 
 
 def _check_ends(elements: Sequence[Processor], everyone: Sequence[Processor]) -> None:
+    if not elements:
+        raise LinkError("this pipeline is empty: write `call.source | ... | call.sink`")
     first, last = elements[0], elements[-1]
     if not isinstance(first, Source):
         raise LinkError(f"a pipeline begins with call.source, not with {first.name}: write `call.source | ...`")
@@ -165,11 +167,12 @@ class _Linker:
     def __init__(self, everyone: Sequence[Processor]) -> None:
         self.everyone = everyone
 
-    def row(self, elements: Sequence[Processor], flow: _Flow) -> list[Step | Fork]:
+    def row(self, elements: Sequence[Processor], flow: _Flow, after: Sequence[Processor]) -> list[Step | Fork]:
+        """Link `elements`; `after` is what follows them."""
         steps: list[Step | Fork] = []
         for place, element in enumerate(elements):
             if isinstance(element, Parallel):
-                steps.append(self.fork(element, elements[place + 1 :], flow))
+                steps.append(self.fork(element, flow, [*elements[place + 1 :], *after]))
             else:
                 steps += self.one(element, flow)
         return steps
@@ -188,9 +191,9 @@ class _Linker:
         _pass(processor, flow)
         return steps
 
-    def fork(self, parallel: Parallel, after: Sequence[Processor], flow: _Flow) -> Fork:
+    def fork(self, parallel: Parallel, flow: _Flow, after: Sequence[Processor]) -> Fork:
         flows = [flow.copy() for _ in parallel.branches]
-        branches = [self.row(b.elements, f) for b, f in zip(parallel.branches, flows, strict=True)]
+        branches = [self.row(b.elements, f, after) for b, f in zip(parallel.branches, flows, strict=True)]
         speaking = any(f.speaking for f in flows)
         for branch_flow in flows:
             if speaking and not branch_flow.speaking:
@@ -245,6 +248,8 @@ def _conversion(target: AudioFormat, flow: _Flow) -> list[Step | Fork]:
     if target is ANY or not flow.formats or list(flow.formats) == [target]:
         return []
     stage = Convert(target)
+    for source in flow.formats:
+        stage.expect(source)  # what cannot be converted shows now, not at the first frame
     step = Step(stage, flow.speaking, inserted=True, formats=tuple(flow.formats))
     flow.formats = {target: stage.name}
     return [step]

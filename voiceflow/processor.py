@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from .audio import CANONICAL, AudioFormat
@@ -46,7 +48,7 @@ class Processor:
     """What `load` returned."""
 
     _signature: ClassVar[Signature | None] = None
-    _scope: ClassVar[dict[str, Any] | None] = None
+    _scope: ClassVar[FrameType | None] = None
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __init_subclass__(cls) -> None:
@@ -54,7 +56,7 @@ class Processor:
         if "process" in vars(cls):
             check_annotations(cls.process, f"{cls.__name__}.process")
             cls._signature = None
-            cls._scope = sys._getframe(1).f_locals  # names local to the definition; read at the first link
+            cls._scope = sys._getframe(1)  # where the annotations' names are; let go at the first link
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Processor:
         self = super().__new__(cls)
@@ -73,7 +75,8 @@ class Processor:
         if cls._signature is None:
             if not hasattr(cls, "process"):
                 raise TypeError(f"{cls.__name__} has no `process`: write `def process(self, frame: ...) -> ...`")
-            cls._signature = read_signature(cls.process, f"{cls.__name__}.process", cls._scope or {})
+            scope = cls._scope.f_locals if cls._scope is not None else {}
+            cls._signature = read_signature(cls.process, f"{cls.__name__}.process", scope)
             cls._scope = None
         return cls._signature
 
@@ -136,10 +139,10 @@ def processor(function: Callable[Concatenate[F, P], Any]) -> Callable[P, Process
     shout(mark='!!')
     """
     check_annotations(function, function.__name__)
-    scope = sys._getframe(1).f_locals
 
     class FunctionProcessor(Processor):
         def __init__(self, *args: P.args, **kwargs: P.kwargs) -> None:
+            inspect.signature(function).bind(None, *args, **kwargs)  # TypeError for a wrong argument, now
             bound = functools.partial(_after_frame, function, args, kwargs)
             self.process = bound if args or kwargs else function
 
@@ -147,9 +150,12 @@ def processor(function: Callable[Concatenate[F, P], Any]) -> Callable[P, Process
         def signature(self) -> Signature:
             cls = type(self)
             if cls._signature is None:
+                scope = cls._scope.f_locals if cls._scope is not None else {}
                 cls._signature = read_signature(function, function.__name__, scope)
+                cls._scope = None
             return cls._signature
 
+    FunctionProcessor._scope = sys._getframe(1)
     FunctionProcessor.__name__ = FunctionProcessor.__qualname__ = function.__name__
     FunctionProcessor.__doc__ = function.__doc__
     return FunctionProcessor

@@ -179,17 +179,10 @@ class Runtime:
         """Close by force the coroutine of a task that does not heed its cancellation."""
         self.abandoned += 1
         self.log.warning("%s did not stop within %g s of its cancellation: closed by force", name, self.limits.cancel)
-        self.tasks.discard(task)
-        task.remove_done_callback(self._task_done)
-        task.add_done_callback(_retrieve)
-        coroutine = task.get_coro()
-        try:
-            coroutine.close()
-        except BaseException as error:
-            if not isinstance(error, Exception | GeneratorExit):
-                raise
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+        if close_by_force(task.get_coro()):
+            self.tasks.discard(task)
+            task.remove_done_callback(self._task_done)
+            task.add_done_callback(_retrieve)
         task.cancel()
 
     def replace(self, worker: Worker, successor: Worker) -> None:
@@ -397,6 +390,25 @@ class Runtime:
         """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary."""
         self.observers.append(callback)
         self.wiring.connect()
+
+
+class Abandoned(BaseException):
+    """Thrown into work that did not heed its cancellation. Do not catch it."""
+
+
+def close_by_force(coroutine: Any, attempts: int = 10) -> bool:
+    """Run `coroutine` to its end by raising at whatever it awaits. False if it survives even that.
+
+    Not `coroutine.close()`: before Python 3.13 that leaves an async generator within it suspended for good.
+    """
+    for _ in range(attempts):
+        try:
+            coroutine.throw(Abandoned())
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            return True
+    return False
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

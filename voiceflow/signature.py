@@ -60,9 +60,10 @@ def check_annotations(function: Callable[..., Any], owner: str) -> None:
     if inspect.signature(function).return_annotation is inspect.Signature.empty:
         missing.append("what it yields")
     if missing:
+        this = "self, " if "self" in inspect.signature(function).parameters else ""
         raise TypeError(
             f"{owner} does not say {' and '.join(missing)}. The annotations are the processor's type; write for "
-            f"example `def {function.__name__}({parameter.name}: LLMText) -> LLMText` (`-> None` consumes it, "
+            f"example `def {function.__name__}({this}{parameter.name}: LLMText) -> LLMText` (`-> None` consumes it, "
             f"`-> Iterator[...]` or `-> AsyncIterator[...]` yields several)"
         )
 

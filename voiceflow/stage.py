@@ -61,10 +61,14 @@ def fuse(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
     return stage
 
 
-def drain(step: Step, results: Iterable[Frame] | None, outlet: Outlet, deliver: Deliver, runtime: Runtime) -> None:
+def drain(
+    step: Step, results: Iterable[Frame] | Frame | None, outlet: Outlet, deliver: Deliver, runtime: Runtime
+) -> None:
     """Deliver what a generator yields. Interrupted by another, its further speech is dropped."""
     if results is None:
         return
+    if isinstance(results, Frame):
+        results = (results,)
     processor = step.processor
     token = runtime.epoch
     interrupted = False

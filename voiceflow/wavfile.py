@@ -64,7 +64,7 @@ def write_wav(path: str | os.PathLike[str], audio: AudioRaw) -> None:
             f"cannot write {audio.format} audio to {path}: a WAV file takes pcm16. Convert it first, with "
             f"voiceflow.processors.codec.convert"
         )
-    with wave.open(os.fspath(path), "wb") as file:
+    with open(path, "wb") as stream, wave.open(stream, "wb") as file:
         file.setnchannels(audio.format.channels)
         file.setsampwidth(2)
         file.setframerate(audio.format.rate)

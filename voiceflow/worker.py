@@ -8,7 +8,6 @@ buffers, or finishes late in a thread, none of its speech gets past its worker a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterable
@@ -179,13 +178,10 @@ class Worker:
                 if not turns & 15 and clock() - started > SLICE:
                     await asyncio.sleep(0)
                     started = clock()
-        except GeneratorExit:  # this task is closed by force and cannot await any more
-            self._close_now()
-            raise
-        except BaseException:
-            await self._close()
-            raise
-        await self._close()
+        finally:
+            aclose = getattr(stream, "aclose", None)
+            if aclose is not None:
+                await aclose()
 
     def _emit(self, out: Frame) -> None:
         kind = self._outlet[type(out)]
@@ -233,18 +229,6 @@ class Worker:
         if self.task.cancelling():
             raise
         self.runtime.fail(self.processor, asyncio.CancelledError("it awaited something that was cancelled"))
-
-    async def _close(self) -> None:
-        aclose = getattr(self._stream, "aclose", None)
-        if aclose is not None:
-            await aclose()
-
-    def _close_now(self) -> None:
-        """Close the generator without awaiting: what it awaits in its `finally` is cut off."""
-        aclose = getattr(self._stream, "aclose", None)
-        if aclose is not None:
-            with contextlib.suppress(StopIteration, StopAsyncIteration, RuntimeError):
-                aclose().send(None)
 
     # Overtaking
 

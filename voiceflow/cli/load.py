@@ -52,7 +52,7 @@ def load_pipeline(target: str) -> Callable[[Call], Pipeline]:
             pipeline.close()
             raise PipelineFileError(f"`pipeline` in {target} is asynchronous: write `def`, not `async def`")
         if not isinstance(pipeline, Pipeline):
-            raise PipelineFileError(f"pipeline(call) in {target} returned {_kind(pipeline)}: {_WRITE}")
+            raise PipelineFileError(f"pipeline(call) in {target} returns {_kind(pipeline)}, not a Pipeline: {_WRITE}")
         return pipeline
 
     return build
@@ -76,10 +76,9 @@ def _find(target: str) -> ModuleSpec:
         return spec
     problem = f"{target} is a folder, not a Python file" if path.is_dir() else f"there is no file {target}"
     near = difflib.get_close_matches(path.stem.lower(), names)
-    meant = f". Did you mean {' or '.join(near)}?" if near else "."
+    meant = f" Did you mean {' or '.join(near)}?" if near else ""
     raise PipelineFileError(
-        f"{problem}, and no built-in pipeline of that name{meant} Built-in: {', '.join(names)}. "
-        f"To start one of your own: voiceflow new FILE"
+        f"{problem}.{meant} Built-in pipelines: {', '.join(names)}. To start one of your own: voiceflow new FILE"
     )
 
 
@@ -110,4 +109,4 @@ def _explain(error: BaseException, spec: ModuleSpec, target: str) -> str:
 
 
 def _kind(value: Any) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
+    return "nothing" if value is None else f"an object of type {type(value).__name__}"

@@ -18,10 +18,7 @@ See what runs where:       voiceflow graph {file}
 
 import numpy as np
 
-from voiceflow.call import Call
-from voiceflow.frames import AudioRaw
-from voiceflow.pipeline import Pipeline
-from voiceflow.processor import Processor
+from voiceflow import AudioRaw, Call, Pipeline, Processor
 
 
 class Volume(Processor):

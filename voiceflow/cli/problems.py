@@ -37,19 +37,27 @@ def start_logging(level: str) -> None:
     from rich.console import Console
     from rich.logging import RichHandler
 
-    handler = RichHandler(console=Console(stderr=True), show_path=False)
-    logging.basicConfig(level=level.upper(), format="%(message)s", handlers=[handler], force=True)
+    console = Console(stderr=True)
+    if console.is_terminal:
+        handler: logging.Handler = RichHandler(console=console, show_path=False)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
 @contextmanager
 def explained(log_level: str) -> Iterator[None]:
-    """Turn what voiceflow raises about a pipeline or a file into `Refused`.
-
-    `TypeError` is among it: it is what a processor with a wrong annotation raises.
-    """
+    """Turn what is raised about a pipeline or a file into `Refused`."""
     try:
         yield
-    except (VoiceflowError, TypeError) as error:
+    except click.ClickException:
+        raise
+    except Exception as error:
         if log_level == "debug":
             click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-        raise Refused(str(error)) from error
+        # Linking raises TypeError for wrong annotations, with all there is to say. Others are from models.
+        told = isinstance(error, VoiceflowError | TypeError)
+        message = str(error) if told else f"{type(error).__name__}: {error} (--log-level debug shows where)"
+        raise Refused(message) from error

@@ -54,9 +54,7 @@ Exit codes: 0 the call ended well, 1 it failed, 2 it could not begin.
     metavar="IN OUT",
     help="Run one call: the caller speaks as in the WAV file IN, what the caller hears is written to OUT.",
 )
-@click.option(
-    "--fast", is_flag=True, help="In virtual time: as fast as the pipeline works, pauses cost nothing."
-)
+@click.option("--fast", is_flag=True, help="In virtual time: as fast as the pipeline works, pauses cost nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @log_level_option
 def run(target: str, wav: tuple[Path, Path] | None, fast: bool, as_json: bool, log_level: str) -> None:
@@ -80,7 +78,7 @@ def run(target: str, wav: tuple[Path, Path] | None, fast: bool, as_json: bool, l
     try:
         write_wav(path_out, outcome.heard)
     except OSError as error:
-        raise Refused(f"cannot write {path_out}: {error.strerror}") from error
+        raise click.ClickException(f"cannot write {path_out}: {error.strerror}") from error
     result = _result(outcome, path_in, path_out)
     if as_json:
         click.echo(json.dumps(result))

@@ -1,0 +1,218 @@
+"""From one audio format to another: the shortest chain of steps, each done one way, in one place.
+
+decode, down-mix, resample, encode, duplicate: each only where it is needed. Mono becomes stereo last, when
+its samples are smallest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from voiceflow.audio import ANY, AudioFormat
+from voiceflow.errors import AudioCodecError
+from voiceflow.frames import AudioRaw
+from voiceflow.processors.codec import g711, mix
+from voiceflow.processors.codec.g722 import G722Decoder, G722Encoder
+from voiceflow.processors.codec.resample import Resampler, saturate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Stateful(Protocol):
+    """A conversion that keeps something between pieces. Audio is bytes where coded, else 16-bit samples."""
+
+    def push(self, audio: Any, /) -> Any:
+        """What comes out after this piece."""
+
+    def finish(self) -> Any:
+        """What is left at the end of the stream, or None. After it: like new."""
+
+    def reset(self) -> None:
+        """Forget the stream. After it: like new."""
+
+
+class Stateless:
+    """A conversion of each piece by itself."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.push = function
+
+    def finish(self) -> None:
+        """Nothing is ever left over."""
+
+    def reset(self) -> None:
+        """Nothing is kept."""
+
+
+ResamplerType: TypeAlias = Callable[[int, int, int], Stateful]
+"""Makes a resampler of the rate in Hz that comes in, the rate that goes out, and the number of channels."""
+
+
+class Step(NamedTuple):
+    name: str
+    make: Callable[[], Stateful]
+    """Called once for each stream."""
+
+
+def steps(source: AudioFormat, to: AudioFormat) -> tuple[str, ...]:
+    """What converting from `source` to `to` does, in order; nothing for equal formats.
+
+    >>> steps(AudioFormat("mulaw", 8_000), AudioFormat("pcm16", 16_000))
+    ('mulaw to pcm16', '8000 to 16000 Hz')
+    """
+    return tuple(step.name for step in _plan(source, to, StreamResampler))
+
+
+def convert(frame: AudioRaw, format: AudioFormat) -> AudioRaw:
+    """The whole `frame` in another format, without delay but G.722's own. For streams use `Convert`.
+
+    Raises `AudioCodecError` if the frame is not what its format says, or cannot be converted.
+    """
+    check_whole(frame)
+    if frame.format is format:
+        return frame
+    chain = Chain(frame.format, format, WholeResampler)
+    return AudioRaw(chain.push(frame.data) + chain.finish(), format)
+
+
+def check_whole(frame: AudioRaw) -> None:
+    """Raise `AudioCodecError` unless `frame` is whole samples."""
+    if len(frame.data) % frame.format.frame_bytes:
+        raise AudioCodecError(
+            f"{len(frame.data)} bytes are not whole samples of {frame.format}, which have "
+            f"{frame.format.frame_bytes} bytes: carry the cut sample over to the next frame"
+        )
+
+
+class Chain:
+    """The converters of one stream, from bytes to bytes."""
+
+    def __init__(self, source: AudioFormat, to: AudioFormat, resampler: ResamplerType) -> None:
+        made = [step.make() for step in _plan(source, to, resampler)]
+        if source.encoding == "pcm16":
+            made.insert(0, Stateless(_samples))
+        self._converters = made
+        self._pushes = [converter.push for converter in made]
+
+    def push(self, data: bytes) -> bytes:
+        """What comes out after this piece, which may be nothing."""
+        return _run(self._pushes, data)
+
+    def finish(self) -> bytes:
+        """What the converters still hold. After it: like new."""
+        return b"".join(self._tails())
+
+    def reset(self) -> None:
+        """Forget the stream. After it: like new."""
+        for converter in self._converters:
+            converter.reset()
+
+    def _tails(self) -> Iterator[bytes]:
+        for place, converter in enumerate(self._converters, 1):
+            tail = converter.finish()
+            if tail is not None:
+                yield _run(self._pushes[place:], tail)
+
+
+class StreamResampler:
+    """`Resampler` for one or two interleaved channels."""
+
+    def __init__(self, source: int, target: int, channels: int) -> None:
+        self._channels = [Resampler(source, target) for _ in range(channels)]
+
+    def push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
+        count = len(self._channels)
+        return _interleave([mono.push(samples[i::count]) for i, mono in enumerate(self._channels)])
+
+    def finish(self) -> NDArray[np.int16]:
+        return _interleave([mono.finish() for mono in self._channels])
+
+    def reset(self) -> None:
+        for mono in self._channels:
+            mono.reset()
+
+
+class WholeResampler:
+    """Resamples a piece that is a whole recording: by soxr, which looks ahead and so needs no delay."""
+
+    def __init__(self, source: int, target: int, channels: int) -> None:
+        self._rates = source, target
+        self._channels = channels
+
+    def push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
+        import soxr
+
+        # In floats: soxr dithers 16-bit output, which turns silence into noise.
+        frames = samples.reshape(-1, self._channels).astype(np.float64)
+        return saturate(soxr.resample(frames, *self._rates, quality="VHQ").reshape(-1))
+
+    def finish(self) -> None:
+        """Nothing is ever left over."""
+
+    def reset(self) -> None:
+        """Nothing is kept."""
+
+
+def _samples(data: bytes) -> NDArray[np.int16]:
+    return np.frombuffer(data, "<i2")
+
+
+def _samples_of_big_endian(data: bytes) -> NDArray[np.int16]:
+    return np.frombuffer(data, ">i2").astype(np.int16)
+
+
+def _big_endian(samples: NDArray[np.int16]) -> bytes:
+    return samples.astype(">i2").tobytes()
+
+
+def _run(pushes: list[Callable[[Any], Any]], audio: Any) -> bytes:
+    for push in pushes:
+        audio = push(audio)
+    data: bytes = audio if isinstance(audio, bytes) else audio.tobytes()
+    return data
+
+
+def _interleave(channels: list[NDArray[np.int16]]) -> NDArray[np.int16]:
+    return channels[0] if len(channels) == 1 else np.stack(channels, axis=-1).reshape(-1)
+
+
+def _plan(source: AudioFormat, to: AudioFormat, resampler: ResamplerType) -> Iterator[Step]:
+    if ANY in (source, to):
+        raise AudioCodecError(f"cannot convert {source} to {to}: name both encodings and rates")
+    downmix, resample = source.channels > to.channels, source.rate != to.rate
+    codes = source.encoding, to.encoding
+    if codes in _LAW_TO_LAW and not (downmix or resample):
+        yield Step(f"{source.encoding} to {to.encoding}", partial(Stateless, _LAW_TO_LAW[codes]))
+    elif source.encoding != to.encoding or downmix or resample:
+        if source.encoding != "pcm16":
+            yield Step(f"{source.encoding} to pcm16", _DECODERS[source.encoding])
+        if downmix:
+            yield Step("stereo to mono", partial(Stateless, mix.downmix))
+        if resample:
+            channels = min(source.channels, to.channels)
+            yield Step(f"{source.rate} to {to.rate} Hz", partial(resampler, source.rate, to.rate, channels))
+        if to.encoding != "pcm16":
+            yield Step(f"pcm16 to {to.encoding}", _ENCODERS[to.encoding])
+    if to.channels > source.channels:
+        size = to.frame_bytes // to.channels
+        yield Step("mono to stereo", partial(Stateless, partial(mix.duplicate, size=size)))
+
+
+_LAW_TO_LAW = {("mulaw", "alaw"): g711.mulaw_to_alaw, ("alaw", "mulaw"): g711.alaw_to_mulaw}
+_DECODERS: dict[str, Callable[[], Stateful]] = {
+    "pcm16be": partial(Stateless, _samples_of_big_endian),
+    "mulaw": partial(Stateless, g711.mulaw_decode),
+    "alaw": partial(Stateless, g711.alaw_decode),
+    "g722": G722Decoder,
+}
+_ENCODERS: dict[str, Callable[[], Stateful]] = {
+    "pcm16be": partial(Stateless, _big_endian),
+    "mulaw": partial(Stateless, g711.mulaw_encode),
+    "alaw": partial(Stateless, g711.alaw_encode),
+    "g722": G722Encoder,
+}

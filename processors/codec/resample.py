@@ -1,0 +1,178 @@
+"""The streaming resampler: a polyphase FIR that keeps its state from one piece of audio to the next.
+
+An output sample is there as soon as the input at its place is. It sounds `Resampler.delay` seconds late,
+always the same and at most 3 ms from 8 kHz on. Nothing is withheld, so nothing comes in bursts.
+
+Any way to cut a stream into pieces gives the same samples, bit for bit. Floating-point sums depend on their
+order, and BLAS chooses the order by the shape of the matrices; so the sums are exact: taps are multiples of
+2**-30, and sums of their products with 16-bit samples stay far below the 2**53 units that a float64 holds.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from voiceflow.errors import AudioCodecError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ATTENUATION = 84.0  # dB, of which the design keeps at least 80
+_KAISER_BETA = 0.1102 * (_ATTENUATION - 8.7)
+_PASSBAND = 0.85  # of the lower Nyquist frequency
+_TRANSITION = 400.0  # Hz, from the lower Nyquist frequency to the stopband
+# Kaiser's window makes the passband as flat as the stopband is deep. A fifth of its transition band may lie
+# within the passband, at a cost of 0.2 dB there, and makes the filter a fifth shorter.
+_OVERLAP = 1.2
+_TAP_UNIT = 2.0**-30
+_MAX_RATIO = 2_560  # 11 025 to 192 000 Hz, the most awkward pair of usual rates, is 2560 / 147
+_GROUP = 20  # outputs computed together: few enough that their windows overlap, enough for a matrix product
+
+
+class Filter(NamedTuple):
+    """The taps for one pair of rates, arranged as matrices.
+
+    Outputs are computed in groups of `taps.shape[2]`; the samples that a group needs are one window of
+    `taps.shape[1]` inputs. The windows' distances repeat after `taps.shape[0]` groups, which is a period.
+    """
+
+    taps: NDArray[np.float64]
+    """Shape (groups in a period, inputs in a window, outputs in a group)."""
+    starts: NDArray[np.intp]
+    """Where each group's window starts, in inputs from the period's first window."""
+    up: int
+    """Outputs per `down` inputs."""
+    down: int
+    period: int
+    """Inputs in a period."""
+    history: int
+    """Inputs in a window that lie before the group's first."""
+    delay: int
+    """In outputs."""
+
+
+class Resampler:
+    """One mono stream from `source` Hz to `target` Hz.
+
+    After n inputs, however cut, there have been ceil(n * target / source) outputs. `finish` gives the
+    `delay` that is left: round(delay * target) outputs, a whole number by design, so that output number
+    round(delay * target) + m is the signal at m / target seconds.
+    """
+
+    def __init__(self, source: int, target: int) -> None:
+        self._filter = design(source, target)
+        groups, width, outputs = self._filter.taps.shape
+        period = self._filter.period
+        self.delay = self._filter.delay / target
+        """How much later the signal comes out than it went in, in seconds."""
+        # Longer pieces are cut: that bounds the buffers, and keeps BLAS from starting threads.
+        self._longest = source // 20
+        periods = self._longest // period + 2
+        self._line = np.zeros(periods * period + width)  # from the first window of the current period on
+        self._sums = np.empty((periods * groups, outputs))
+        self._flat_sums = self._sums.reshape(-1)
+        self._starts = np.add.outer(np.arange(periods) * period, self._filter.starts).reshape(-1)
+        self._windows = np.lib.stride_tricks.sliding_window_view(self._line, width)
+        self._inputs = 0  # since the current period began
+        self._begun = False
+
+    def push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
+        """The outputs that `samples` complete."""
+        if len(samples) > self._longest:
+            cuts = range(0, len(samples), self._longest)
+            return np.concatenate([self.push(samples[cut : cut + self._longest]) for cut in cuts])
+        _, _, up, down, period, history, _ = self._filter
+        line, before, after = self._line, self._inputs, self._inputs + len(samples)
+        line[history + before : history + after] = samples
+        sums = self._filtered(-(-before * up // down), -(-after * up // down))
+        gone = after - after % period
+        if gone:
+            line[: history + after - gone] = line[gone : history + after]
+        self._inputs = after - gone
+        self._begun = self._begun or after > before
+        return saturate(sums)
+
+    def finish(self) -> NDArray[np.int16]:
+        """The last `delay` seconds of the stream. After it: like new."""
+        _, _, up, down, _, _, delay = self._filter
+        silence = np.zeros(delay * down // up + 2 if self._begun else 0, np.int16)
+        tail = self.push(silence)[:delay]
+        self.reset()
+        return tail
+
+    def reset(self) -> None:
+        """Forget the stream. After it: like new."""
+        self._line.fill(0.0)
+        self._inputs = 0
+        self._begun = False
+
+    def _filtered(self, start: int, stop: int) -> NDArray[np.float64]:
+        """The outputs from `start` to `stop`, counted from the current period's first."""
+        taps, period = self._filter.taps, self._filter.period
+        groups, _, outputs = taps.shape
+        first, last = start // outputs, -(-stop // outputs)
+        sums = self._sums[: last - first]
+        if groups == 1:
+            np.dot(self._windows[first * period : last * period : period], taps[0], sums)
+        else:
+            windows = self._windows[self._starts[first:last], None]
+            for cut in range(first - first % groups, last, groups):  # one period at a time
+                a, b = max(cut, first), min(cut + groups, last)
+                part = slice(a - first, b - first)
+                np.matmul(windows[part], taps[a - cut : b - cut], sums[part, None])
+        return self._flat_sums[start - first * outputs : stop - first * outputs]
+
+
+def saturate(signal: NDArray[np.float64]) -> NDArray[np.int16]:
+    """The nearest samples to `signal`, which is overwritten; what is too loud becomes full scale."""
+    np.rint(signal, signal)
+    return signal.clip(-32_768.0, 32_767.0, signal).astype(np.int16)
+
+
+@functools.cache
+def design(source: int, target: int) -> Filter:
+    """A linear-phase low-pass for the ratio target / source, by Kaiser's window.
+
+    Raises `AudioCodecError` for rates whose ratio has no small terms.
+    """
+    divisor = math.gcd(source, target)
+    up, down = target // divisor, source // divisor
+    if max(up, down) > _MAX_RATIO:
+        raise AudioCodecError(
+            f"cannot resample {source} to {target} Hz: their ratio is {up}/{down}, and terms up to "
+            f"{_MAX_RATIO} are supported; use one of the usual rates, such as 16000 Hz"
+        )
+    nyquist = min(source, target) / 2
+    stopband = nyquist + _TRANSITION
+    width = _OVERLAP * (stopband - _PASSBAND * nyquist)  # of Kaiser's transition band, in Hz
+    # Kaiser's estimate of the order is (attenuation - 7.95) / (2.285 * 2 pi * width / rate); half is delay.
+    delay = math.ceil((_ATTENUATION - 7.95) / (2.285 * 4 * math.pi * width) * target)
+    reach = delay * down  # taps each side, at the rate source * up: a whole number of outputs
+    cutoff = (2 * stopband - width) / (source * up)  # in cycles per half tap
+    ideal = up * cutoff * np.sinc(cutoff * np.arange(-reach, reach + 1))
+    prototype = np.rint(ideal * np.kaiser(2 * reach + 1, _KAISER_BETA) / _TAP_UNIT) * _TAP_UNIT
+
+    outputs = _group_size(up)
+    groups = max(1, up // outputs)
+    first = np.arange(groups) * outputs * down // up  # the newest input of each group's first output
+    history = 2 * reach // up
+    inputs = np.arange(history + 1 - (1 - outputs) * down // up)
+    # Output m is the sum over inputs k of prototype[m * down - k * up].
+    m = (np.arange(groups) * outputs)[:, None, None] + np.arange(outputs)
+    k = first[:, None, None] + inputs[:, None] - history
+    tap = m * down - k * up
+    within = (tap >= 0) & (tap < len(prototype))
+    taps = np.where(within, prototype[np.where(within, tap, 0)], 0.0)
+    period = groups * outputs * down // up
+    return Filter(taps, first, up, down, period, history, delay)
+
+
+def _group_size(up: int) -> int:
+    """The number nearest `_GROUP` that divides `up`, or that `up` divides."""
+    if up <= _GROUP:
+        return up * round(_GROUP / up)
+    return min((n for n in range(1, up + 1) if up % n == 0), key=lambda n: abs(n - _GROUP))

@@ -1,0 +1,430 @@
+"""The engine's promises, over random pipelines, timings and interruptions.
+
+Every piece of agent audio carries the number of its words and the number of interruptions there had been when
+the work it comes from began. Whatever the pipeline, at the caller's ear:
+
+- nothing stale: a piece is never written after a `clear` that is younger than its work;
+- order: words come in the order in which they were said;
+- nothing lost: without an interruption every word arrives, as often as the pipeline multiplies it;
+- what the caller said and did is never lost, and keeps its order, through any interruption;
+- no task is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import struct
+from collections.abc import AsyncIterator, Iterator
+
+from doubles import Ear, Script, virtual
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voiceflow import (
+    DTMF,
+    AudioRaw,
+    Call,
+    Clear,
+    Frame,
+    Limits,
+    LLMEnd,
+    Parallel,
+    Pipeline,
+    Processor,
+    Transcript,
+)
+from voiceflow.inference import shared_pool
+
+PIECES = 5
+LIMITS = Limits(cancel=0.5)
+
+
+class Note(Frame):
+    """Something that is not speech and travels the whole pipeline."""
+
+    number: int
+
+
+class Said(Frame, speech=True):
+    number: int
+    turn: int
+
+
+class Bar(Frame, speech=True):
+    """Speech that no processor but the last consumes: it has to keep its place among the words."""
+
+    number: int
+    turn: int
+
+
+class Unused(Frame):
+    """Nobody sends it; whoever consumes it only passes everything by, through a task and a queue of its own."""
+
+
+class TimedEar(Ear):
+    """Counts clears, and holds every piece against them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clears = 0
+        self.pieces: list[int] = []
+        self.stale: list[tuple[int, int, int]] = []
+
+    def write_audio(self, data: bytes) -> None:
+        for offset in range(0, len(data), 640):
+            number, turn = struct.unpack_from("<ii", data, offset)
+            self.pieces.append(number)
+            if turn != self.clears:
+                self.stale.append((number, turn, self.clears))
+
+    def write_clear(self) -> None:
+        self.clears += 1
+
+    @property
+    def words(self) -> list[int]:
+        return [number for number, _ in itertools.groupby(self.pieces)]
+
+
+class Delays:
+    """Seconds that processors sleep: drawn once, then used in turn."""
+
+    def __init__(self, seconds: list[float]) -> None:
+        self._seconds = itertools.cycle(seconds)
+
+    async def __call__(self) -> None:
+        await asyncio.sleep(next(self._seconds))
+
+
+class Speaker(Processor):
+    """Answers each transcript with numbered words."""
+
+    def __init__(self, ear: TimedEar, delays: Delays, heard: list[str], numbers: Iterator[int]) -> None:
+        self.ear, self.delays, self.heard, self.numbers = ear, delays, heard, numbers
+
+    async def process(self, frame: Transcript) -> AsyncIterator[Said | Bar | AudioRaw | LLMEnd]:
+        turn = self.ear.clears
+        self.heard += frame.text.split()
+        for _ in frame.text.split():
+            for _ in range(3):
+                await self.delays()
+                yield Said(next(self.numbers), turn)
+                yield Bar(next(self.numbers), turn)
+        yield LLMEnd()
+
+
+class Interrupting(Speaker):
+    """Clears the floor before it answers; what it says then is new."""
+
+    async def process(self, frame: Transcript) -> AsyncIterator[Said | Bar | AudioRaw | LLMEnd | Clear]:
+        self.heard += frame.text.split()
+        yield Said(next(self.numbers), self.ear.clears)
+        await self.delays()
+        yield Clear()
+        yield Said(next(self.numbers), self.ear.clears)
+        yield LLMEnd()
+
+
+class Timed(Processor):
+    def __init__(self, delays: Delays) -> None:
+        self.delays = delays
+
+
+class Coroutine(Timed):
+    async def process(self, frame: Said) -> Said:
+        await self.delays()
+        return Said(frame.number, frame.turn)
+
+
+class SwallowingCoroutine(Timed):
+    async def process(self, frame: Said) -> Said:
+        try:
+            await self.delays()
+        except asyncio.CancelledError:
+            await self.delays()
+        return Said(frame.number, frame.turn)
+
+
+class Threaded(Timed):
+    async def process(self, frame: Said) -> Said:
+        return await shared_pool().run(Said, frame.number, frame.turn)
+
+
+class Generator(Timed):
+    async def process(self, frame: Said) -> AsyncIterator[Said]:
+        await self.delays()
+        yield Said(frame.number, frame.turn)
+        await self.delays()
+
+
+class Overlapping(Generator):
+    overlap = True
+
+
+class Swallowing(Timed):
+    """Ignores its cancellation once and speaks on."""
+
+    async def process(self, frame: Said) -> AsyncIterator[Said]:
+        try:
+            await self.delays()
+        except asyncio.CancelledError:
+            await self.delays()
+        yield Said(frame.number, frame.turn)
+
+
+class Stubborn(Timed):
+    """Ignores cancellation for longer than anyone waits: it is abandoned."""
+
+    async def process(self, frame: Said) -> AsyncIterator[Said]:
+        for _ in range(8):
+            try:
+                await self.delays()
+                break
+            except asyncio.CancelledError:
+                try:
+                    await asyncio.sleep(2 * LIMITS.cancel)
+                except asyncio.CancelledError:
+                    await asyncio.sleep(2 * LIMITS.cancel)
+        yield Said(frame.number, frame.turn)
+
+
+class AsyncBuffer(Timed):
+    """Holds words back and yields them in pairs."""
+
+    def __init__(self, delays: Delays) -> None:
+        super().__init__(delays)
+        self.held: list[Said | Bar | LLMEnd] = []
+
+    async def process(self, frame: Said | Bar | LLMEnd) -> AsyncIterator[Said | Bar | LLMEnd]:
+        self.held.append(frame)
+        if len(self.held) == 2 or isinstance(frame, LLMEnd):
+            await self.delays()
+            held, self.held = self.held, []
+            for said in held:
+                yield said
+
+    def reset(self) -> None:
+        self.held = []
+
+    def finish(self) -> list[Said | Bar | LLMEnd]:
+        return self.held
+
+
+class Stage(Timed):
+    def process(self, frame: Said) -> Said:
+        return frame
+
+
+class Filter(Timed):
+    def process(self, frame: Said) -> Iterator[Said]:
+        yield Said(frame.number, frame.turn)
+
+
+class Hoarder(AsyncBuffer):
+    """Keeps what it could not finish, also when it is cancelled: `reset` has been called by then."""
+
+    async def process(self, frame: Said) -> AsyncIterator[Said]:
+        try:
+            await self.delays()
+        finally:
+            self.held.append(frame)
+        held, self.held = self.held, []
+        for said in held:
+            yield said  # type: ignore[misc]
+
+
+class Buffer(Timed):
+    """Holds one word back and yields the others in threes. It writes its state after yielding."""
+
+    def __init__(self, delays: Delays) -> None:
+        super().__init__(delays)
+        self.held: list[Said | Bar | LLMEnd] = []
+
+    def process(self, frame: Said | Bar | LLMEnd) -> Iterator[Said | Bar | LLMEnd]:
+        yield from self.exchange(frame)
+
+    def exchange(self, frame: Said | Bar | LLMEnd) -> Iterator[Said | Bar | LLMEnd]:
+        held = [*self.held, frame]
+        ready = held if isinstance(frame, LLMEnd) else held[:3] if len(held) > 3 else []
+        yield from ready
+        self.held = held[len(ready) :]
+
+    def reset(self) -> None:
+        self.held = []
+
+    def finish(self) -> list[Said | Bar | LLMEnd]:
+        return self.held
+
+
+class CaptioningBuffer(Buffer):
+    """Might yield what has to be kept: it runs to its end, only its speech is dropped."""
+
+    def process(self, frame: Said | Bar | LLMEnd) -> Iterator[Said | Bar | LLMEnd | Transcript]:
+        yield from self.exchange(frame)
+
+
+class Watcher(Timed):
+    """Interrupts from within the speech side, at every fifth word."""
+
+    def process(self, frame: Said) -> Iterator[Said | Clear]:
+        if frame.number % 10 == 8:
+            yield Clear()
+        else:
+            yield frame
+
+
+class Captions(Timed):
+    """Yields what must be kept beside speech, so that its work is never cut short."""
+
+    async def process(self, frame: Said) -> AsyncIterator[Said | Transcript]:
+        await self.delays()
+        yield Said(frame.number, frame.turn)
+
+
+class NotesOnly(Timed):
+    async def process(self, frame: Note) -> Note:
+        await self.delays()
+        return frame
+
+
+class Idle(Timed):
+    async def process(self, frame: Unused) -> Unused:
+        return frame
+
+
+class Absorb(Timed):
+    """Ends the speech in its branch."""
+
+    def process(self, frame: Said | Bar) -> None:
+        pass
+
+
+class Voicebox(Processor):
+    """Makes 100 ms of audio of a word."""
+
+    def process(self, frame: Said | Bar) -> AudioRaw:
+        return AudioRaw(struct.pack("<ii", frame.number, frame.turn).ljust(640, b"\0") * PIECES)
+
+
+class Keys(Processor):
+    """Barge-in by key."""
+
+    def process(self, frame: DTMF) -> Iterator[DTMF | Clear]:
+        yield Clear()
+        yield frame
+
+
+PLAIN = [
+    Coroutine,
+    SwallowingCoroutine,
+    Threaded,
+    Generator,
+    Overlapping,
+    Swallowing,
+    Stubborn,
+    AsyncBuffer,
+    Stage,
+    Filter,
+    Buffer,
+    CaptioningBuffer,
+    Hoarder,
+    Captions,
+]
+steps = st.sampled_from([*PLAIN, NotesOnly])
+branches = st.lists(st.sampled_from([Coroutine, Generator, Swallowing, Stage, Filter]), min_size=1, max_size=2)
+forks = st.tuples(branches, st.just([Absorb])) | st.lists(
+    st.lists(st.sampled_from([Idle]), min_size=1, max_size=2), min_size=1, max_size=3
+).map(tuple)
+pipelines = st.lists(steps | forks, max_size=6)
+delays = st.lists(st.sampled_from([0.0, 0.0, 0.001, 0.02, 0.3]), min_size=1, max_size=7)
+acts = st.lists(
+    st.one_of(
+        st.sampled_from(["transcript", "transcript", "note", "key", "clear"]), st.sampled_from([0.0, 0.01, 0.1, 0.7])
+    ),
+    min_size=6,
+    max_size=40,
+)
+
+
+def build_row(kinds: list[object], delays: Delays) -> Pipeline:
+    row: list[Processor] = []
+    for kind in kinds:
+        if isinstance(kind, tuple):
+            row.append(Parallel(*(build_row(list(branch), delays) for branch in kind)))
+        else:
+            row.append(kind(delays))  # type: ignore[operator]
+    return Pipeline(*row)
+
+
+async def play(
+    kinds: list[object], seconds: list[float], script: list[object], *, interrupting: bool, watched: bool
+) -> tuple[TimedEar, list[str], int]:
+    """Run one call; returns its ear, the words that reached the speaker, and how many words it said."""
+    ear, heard, numbers = TimedEar(), [], itertools.count()
+    pause = Delays(seconds)
+    items: list[Frame | float] = []
+    count = itertools.count()
+    clears: list[float] = []
+    time = 0.0
+    for act in script:
+        match act:
+            case "transcript":
+                items.append(Transcript(f"t{next(count)}"))
+            case "note":
+                items.append(Note(next(count)))
+            case "key":
+                items.append(DTMF("1"))
+            case "clear":
+                clears.append(time)
+            case float():
+                items.append(act)
+                time += act
+
+    class Caller(Script):
+        yields = (Note, DTMF, Transcript, Unused)
+
+    call = Call(Caller(*items, 120.0), ear, transport="test", limits=LIMITS)
+    speaker = (Interrupting if interrupting else Speaker)(ear, pause, heard, numbers)
+
+    def build(call: Call) -> Pipeline:
+        watcher = [Watcher(pause)] if watched else []
+        return Pipeline(call.source, Keys(), speaker, build_row(kinds, pause), *watcher, Voicebox(), call.sink)
+
+    async def interrupt() -> None:
+        for at in clears:
+            await asyncio.sleep(at - asyncio.get_running_loop().time())
+            call.clear()
+
+    running = asyncio.ensure_future(call.run(build))
+    await asyncio.sleep(0)
+    interrupting_task = asyncio.ensure_future(interrupt())
+    ended = await running
+    await interrupting_task
+    assert ended.error is None, ended
+    return ear, heard, next(numbers)
+
+
+def in_order(numbers: list[int]) -> bool:
+    return all(a < b for a, b in itertools.pairwise(numbers))
+
+
+@settings(max_examples=300, deadline=None)
+@given(pipelines, delays, acts, st.booleans(), st.booleans())
+def test_nothing_stale_nothing_lost_nothing_out_of_order(
+    kinds: list[object], seconds: list[float], script: list[object], interrupting: bool, watched: bool
+) -> None:
+    ear, heard, said = virtual(play(kinds, seconds, script, interrupting=interrupting, watched=watched))
+
+    assert not ear.stale, "(word, interruptions when its work began, interruptions when it was written)"
+    assert in_order(ear.words)
+    if not ear.clears:
+        assert ear.pieces == [number for number in range(said) for _ in range(PIECES)]
+
+    transcripts = [
+        f"t{i}" for i, act in enumerate(a for a in script if a in ("transcript", "note")) if act == "transcript"
+    ]
+    assert heard == transcripts
+    notes = [frame.number for frame in ear.frames if isinstance(frame, Note)]
+    assert len(notes) == script.count("note")
+    assert in_order(notes)
+    assert sum(isinstance(frame, DTMF) for frame in ear.frames) == script.count("key")
