@@ -120,11 +120,11 @@ class Call:
 
     def clear(self) -> None:
         """Drop everything the agent has not yet said."""
-        self._running.clear()
+        self._running.interruption.clear()
 
     async def _say(self, frames: list[Frame]) -> float:
         runtime = self._running
-        if runtime.stopping:
+        if runtime.tasks.stopping:
             return 0.0
         voice = runtime.voice
         inside = replying.get() is voice and voice.working
@@ -210,7 +210,7 @@ class Call:
         after that reply.
         """
         runtime = self._running
-        leaving = runtime.spawn(runtime.hang_up("hung up", force=force), "hang up")
+        leaving = runtime.tasks.start(runtime.hang_up("hung up", force=force), "hang up")
         if replying.get() is not None:
             return True
         return bool(await leaving)

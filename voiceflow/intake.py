@@ -33,7 +33,7 @@ class Intake:
         self._kept_seconds = 0.0
 
     def start(self) -> None:
-        self.task = self.runtime.spawn(self._run(), self.source.name)
+        self.task = self.runtime.tasks.start(self._run(), self.source.name)
 
     def stop(self) -> None:
         if self.task is not None:

@@ -1,24 +1,22 @@
-"""Runs one linked pipeline for one call: opens it, interrupts it, ends it.
-
-Everything here happens on the event loop's thread. Interruption is a plain function call that runs to
-completion; no frame moves while it does.
-"""
+"""Runs one linked pipeline for one call: opens it, watches over it, ends it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from voiceflow.processors.codec import Convert, convert
 
 from .errors import CallError, ProcessorError
-from .frames import AudioRaw, Clear, End, Frame, Mark
-from .plan import Fork, Plan, Step
+from .frames import AudioRaw, Clear, End, Frame
+from .interruption import Interruption
+from .plan import Plan, Step
 from .playout import Playout
 from .processor import Processor
+from .tasks import Tasks
 from .transport import Sink
 from .voice import Floor
 from .wiring import Wiring
@@ -64,15 +62,13 @@ class Runtime:
         self.log = call.log
         self.epoch = 0
         """Counts the interruptions. Speech from an earlier epoch is stale."""
-        self.stopping = False
-        self.observers: list[Observer] = []
+        self.tasks = Tasks(limits.cancel, self._task_failed, call.log)
         self.opened = asyncio.Event()
+        self.observers: list[Observer] = []
         self.floor = Floor()
+        self.interruption = Interruption(self)
         self.sink = next(step.processor for step in plan.walk() if isinstance(step.processor, Sink))
-        self.playout = Playout(self.sink, self._played, self._drained)
-        self.tasks: set[asyncio.Task[Any]] = set()
-        self.abandoned = 0
-        """How many pieces of work did not heed their cancellation."""
+        self.playout = Playout(self.sink, self.interruption.played, self._drained)
         self.wiring = Wiring(self)
         self.wiring.connect()
         self.workers = list(self.wiring.workers.values())
@@ -80,14 +76,9 @@ class Runtime:
         self._over: asyncio.Future[Ended] = self.loop.create_future()
         self._error: ProcessorError | None = None
         self._ending: str | None = None
-        self._clearing = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._heard_at = self.loop.time()
         self._converters: dict[int, Convert] = {}
-
-    @property
-    def cancel_seconds(self) -> float:
-        return self.limits.cancel
 
     # A call's life
 
@@ -112,158 +103,45 @@ class Runtime:
             except Exception as error:
                 raise ProcessorError(f"{processor.name}.open", error) from error
 
-        tasks = {
-            self.loop.create_task(open_one(p), name=p.name) for p in processors if type(p).open is not Processor.open
-        }
-        try:
-            done, late = await asyncio.wait(tasks, timeout=self.limits.open) if tasks else (set(), set())
+        opening = {self.tasks.start(open_one(p), p.name) for p in processors if type(p).open is not Processor.open}
+        if opening:
+            done, late = await asyncio.wait(opening, timeout=self.limits.open, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
             if late:
                 names = ", ".join(sorted(task.get_name() for task in late))
                 raise CallError(f"{names} did not open within {self.limits.open:g} s: a model or a server hangs")
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _tear_down(self, processors: Sequence[Processor]) -> None:
-        self.stopping = True
         self.call.is_connected = False
         for timer in self._timers.values():
             timer.cancel()
         for worker in self.workers:
             worker.cancel_deadline()
-        await self._stop_tasks()
-        closing = {
-            self.loop.create_task(p.close(), name=p.name) for p in processors if type(p).close is not Processor.close
-        }
-        if closing:
-            done, late = await asyncio.wait(closing, timeout=self.limits.cancel)
-            for task in late:
-                self.kill(task, task.get_name())
-            for task in done:
-                if not task.cancelled() and task.exception() is not None:
-                    self.log.error("%s.close raised", task.get_name(), exc_info=task.exception())
+        await self.tasks.stop()
+        for processor in processors:
+            if type(processor).close is not Processor.close:
+                self.tasks.start(self._bounded(processor.close(), f"{processor.name}.close"), processor.name)
+        await self.tasks.wait()
         self.playout.close()
         self.opened.set()  # whoever still waits to say something finds the call over
 
-    async def _stop_tasks(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        for attempt in range(3):
-            if not self.tasks:
-                return
-            if attempt:
-                for task in list(self.tasks):
-                    self.kill(task, task.get_name())
-            await asyncio.wait(self.tasks, timeout=self.limits.cancel)
-        names = ", ".join(task.get_name() for task in self.tasks)
-        self.log.error("%s refuses to end: it swallows even the closing of its coroutine", names)
-
-    # Tasks
-
-    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Start a task that ends with the call at the latest."""
-        task = self.loop.create_task(work, name=name)
-        self.tasks.add(task)
-        task.add_done_callback(self._task_done)
-        return task
-
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self.tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None and not self.stopping:
-            self._fail(ProcessorError(task.get_name(), task.exception()))  # type: ignore[arg-type]
-
-    def kill(self, task: asyncio.Task[Any], name: str) -> None:
-        """Close by force the coroutine of a task that does not heed its cancellation."""
-        self.abandoned += 1
-        self.log.warning("%s did not stop within %g s of its cancellation: closed by force", name, self.limits.cancel)
-        if close_by_force(task.get_coro()):
-            self.tasks.discard(task)
-            task.remove_done_callback(self._task_done)
-            task.add_done_callback(_retrieve)
-        task.cancel()
-
-    def replace(self, worker: Worker, successor: Worker) -> None:
-        """An abandoned worker's place is taken."""
-        self.workers[self.workers.index(worker)] = successor
-        self.wiring.workers[id(worker.step)] = successor
-
-    # Interruption
-
-    def clear(self) -> None:
-        """Drop everything the agent has not yet said. Does nothing when there is nothing to drop."""
-        if self._clearing or not self._anything_said():
-            return
-        self._clearing = True
+    async def _bounded(self, work: Awaitable[None], name: str) -> None:
+        """Await `work` for no longer than cancellation may take; what goes wrong is only logged."""
         try:
-            self._flush()
-        finally:
-            self._clearing = False
-
-    def _anything_said(self) -> bool:
-        if not self.playout.at_rest:
-            return True
-        return any(worker.speaking for worker in self.workers if worker.step.speech)
-
-    def _flush(self) -> None:
-        # Phase 1: the runtime alone.
-        self.epoch += 1
-        for worker in reversed(self.workers):
-            if worker.step.speech:
-                if not worker.step.speaker:
-                    worker.inbox.flush()
-                worker.interrupt()
-        for junction in self.wiring.junctions.values():
-            junction.clear()
-        for voice in self.wiring.voices.values():
-            voice.clear()
-        cleared = self.playout.clear()
-        # Phase 2: everyone on the speech side is told, from the sink up. One that raises ends the call, but
-        # the others are still told.
-        for mark in cleared.played:
-            self._played(mark)
-        for step in reversed(list(self.plan.walk())):
-            if step.speech:
-                self.reset(step.processor)
-        self._ascend(self.plan.steps, Clear(cleared.heard, cleared.seconds))
-
-    def reset(self, processor: Processor) -> None:
-        converter = self._converters.get(id(processor))
-        if converter is not None:
-            converter.reset()
-        try:
-            processor.reset()
+            async with asyncio.timeout(self.limits.cancel):
+                await work
         except Exception as error:
-            self.fail(processor, error)
-
-    def _played(self, mark: Mark) -> None:
-        self._ascend(self.plan.steps, mark)
-
-    def _ascend(self, steps: Sequence[Step | Fork], frame: Frame | None) -> Frame | None:
-        """Hand `frame` from processor to processor, upstream to the speaker, until one absorbs it."""
-        for step in reversed(steps):
-            if frame is None:
-                break
-            if isinstance(step, Fork):
-                answers = [self._ascend(branch, frame) for branch in reversed(step.branches)]
-                frame = next((answer for answer in answers if answer is not None), None)
-            elif step.speech:
-                try:
-                    frame = step.processor.upstream(frame)
-                except Exception as error:
-                    self.fail(step.processor, error)
-        return frame
+            self.log.error("%s failed: %s", name, error or type(error).__name__, exc_info=error)
 
     # What processors make happen
 
     def control(self, frame: Frame) -> None:
         """A processor yielded `Clear` or `End`."""
         if isinstance(frame, Clear):
-            self.clear()
+            self.interruption.clear()
         elif isinstance(frame, End):
-            self.spawn(self.hang_up(frame.reason or "hung up"), "hang up")
+            self.tasks.start(self.hang_up(frame.reason or "hung up"), "hang up")
 
     def hear(self, frame: Frame) -> None:
         """The caller said or did something; it has arrived before the speaker."""
@@ -277,35 +155,48 @@ class Runtime:
         processor = step.processor
         converter = self._converters.get(id(processor))
         if converter is None:
-            self.log.warning(
-                "%s was linked for %s and got %s: converted on the spot",
-                processor.name,
-                processor.accepts,
-                frame.format,
-            )
             converter = self._converters[id(processor)] = Convert(processor.accepts)
-        converted: AudioRaw | None = converter.process(frame)
-        return converted
+            self.log.warning("%s takes %s and got %s: converted", processor.name, processor.accepts, frame.format)
+        return converter.process(frame)
+
+    def reset(self, processor: Processor) -> None:
+        """What it was about to say is void."""
+        converter = self._converters.get(id(processor))
+        if converter is not None:
+            converter.reset()
+        try:
+            processor.reset()
+        except Exception as error:
+            self.fail(processor, error)
+
+    def replace(self, worker: Worker, successor: Worker) -> None:
+        """An abandoned worker's place is taken."""
+        self.workers[self.workers.index(worker)] = successor
+        self.wiring.workers[id(worker.step)] = successor
+
+    # Failure
 
     def fail(self, processor: Processor, error: BaseException) -> None:
         """An exception in `processor`: it ends this call and no other."""
         self._fail(ProcessorError(processor.name, error))
 
+    def _task_failed(self, name: str, error: BaseException) -> None:
+        if self.opened.is_set():  # before that, `_open` tells
+            self._fail(ProcessorError(name, error))
+
     def _fail(self, error: ProcessorError) -> None:
-        if self._error is not None or self.stopping:
-            return
-        self._error = error
-        self.log.error("%s", error, exc_info=error.__cause__)
-        self.spawn(self._apologise(error), "apology")
+        if self._error is None and not self.tasks.stopping:
+            self._error = error
+            self.log.error("%s", error, exc_info=error.__cause__)
+            self.tasks.start(self._apologise(error), "apology")
 
     async def _apologise(self, error: ProcessorError) -> None:
         """Let the caller hear the apology, past a pipeline that is not to be trusted any more."""
         try:
             apology = self.call.apology
             if apology is not None and self.opened.is_set() and self.call.is_connected:
-                self.clear()
-                for voice in self.wiring.voices.values():
-                    voice.mute()
+                self.interruption.clear()
+                self._mute()
                 self.playout.put(convert(apology, self.sink.accepts))
                 await self.playout.rest(self.limits.drain)
         finally:
@@ -318,7 +209,7 @@ class Runtime:
         if self._ending is None:
             self.call.is_connected = False
             self._mute()
-            self.clear()
+            self.interruption.clear()
             for worker in self.workers:
                 worker.silence()
             self._drain("the caller hung up")
@@ -337,7 +228,7 @@ class Runtime:
         if self._ending is None:
             self._mute()
             self.wiring.intake.stop()
-            self.spawn(self._disconnect(), "hang up")
+            self.tasks.start(self._disconnect(), "hang up")
             self._drain(reason)
 
     def _mute(self) -> None:
@@ -345,11 +236,7 @@ class Runtime:
             voice.mute()
 
     async def _disconnect(self) -> None:
-        try:
-            async with asyncio.timeout(self.limits.cancel):
-                await self.sink.hangup()
-        except TimeoutError:
-            self.log.warning("%s did not disconnect within %g s", self.sink.name, self.limits.cancel)
+        await self._bounded(self.sink.hangup(), f"{self.sink.name}.hangup")
         self.call.is_connected = False
 
     def _drain(self, reason: str) -> None:
@@ -365,6 +252,8 @@ class Runtime:
     def _finish(self, ended: Ended) -> None:
         if not self._over.done():
             self._over.set_result(ended)
+
+    # Limits
 
     def _arm_limits(self) -> None:
         self._timers["call"] = self.loop.call_later(self.limits.call, self.end, "maximum duration reached")
@@ -383,34 +272,10 @@ class Runtime:
 
     @property
     def busy(self) -> bool:
-        """Whether agent speech is being generated, queued or played, or anything is still being worked on."""
+        """Whether agent speech is generated, queued or played, or anything is still being worked on."""
         return not self.playout.at_rest or any(worker.working or worker.inbox.frames for worker in self.workers)
 
     def observe(self, callback: Observer) -> None:
         """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary."""
         self.observers.append(callback)
         self.wiring.connect()
-
-
-class Abandoned(BaseException):
-    """Thrown into work that did not heed its cancellation. Do not catch it."""
-
-
-def close_by_force(coroutine: Any, attempts: int = 10) -> bool:
-    """Run `coroutine` to its end by raising at whatever it awaits. False if it survives even that.
-
-    Not `coroutine.close()`: before Python 3.13 that leaves an async generator within it suspended for good.
-    """
-    for _ in range(attempts):
-        try:
-            coroutine.throw(Abandoned())
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-            return True
-    return False
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()

@@ -75,7 +75,7 @@ class Worker:
         self._is_special = self._overlaps or voice is not None
 
     def start(self) -> None:
-        self.task = self.runtime.spawn(self._run(), self.processor.name)
+        self.task = self.runtime.tasks.start(self._run(), self.processor.name)
 
     # The loop
 
@@ -224,7 +224,7 @@ class Worker:
 
     def _absorb_cancellation(self) -> None:
         """Called while a CancelledError is handled: go on if it was a `Clear`, else let it end the task."""
-        if self._cancelled and not self.runtime.stopping:
+        if self._cancelled and not self.runtime.tasks.stopping:
             return
         if self.task.cancelling():
             raise
@@ -244,7 +244,10 @@ class Worker:
     # Interruption
 
     def interrupt(self) -> None:
-        """A `Clear` came. Cut short the work in progress if it is about speech and about nothing else."""
+        """A `Clear` came. Drop what is queued to be said, and cut short the work in progress if it is about
+        speech and about nothing else."""
+        if not self.step.speaker:
+            self.inbox.flush()
         if not self.working or self._interrupted or not self._may_be_cut:
             return
         if not (self._on_speech or self._yields_speech):
@@ -257,7 +260,7 @@ class Worker:
         if not own:
             self._cancelled = True
             self.task.cancel()
-            self._deadline = self.runtime.loop.call_later(self.runtime.cancel_seconds, self._abandon)
+            self._deadline = self.runtime.loop.call_later(self.runtime.limits.cancel, self._abandon)
 
     def _abandon(self) -> None:
         """The work did not heed its cancellation in time: its output is void, another worker goes on."""
@@ -267,7 +270,7 @@ class Worker:
         self.deliver = nowhere
         self.inbox.overtake = None
         self.runtime.replace(self, successor)
-        self.runtime.kill(self.task, self.processor.name)
+        self.runtime.tasks.kill(self.task)
         self.runtime.reset(self.processor)
         if successor.voice is not None:
             successor.voice.work_ended()

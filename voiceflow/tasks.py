@@ -1,0 +1,97 @@
+"""The tasks of a call. Each has one owner, this, and none outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+ATTEMPTS = 10
+"""How often work that is closed by force may catch what closes it."""
+
+
+class Abandoned(BaseException):
+    """Thrown into work that did not heed its cancellation. Do not catch it."""
+
+
+class Tasks:
+    """Starts tasks, and ends them: by cancellation, and where that is not heeded in time, by force."""
+
+    def __init__(
+        self,
+        patience: float,
+        on_error: Callable[[str, BaseException], None],
+        log: logging.LoggerAdapter[logging.Logger],
+    ) -> None:
+        self.patience = patience
+        """Seconds that a task may take to heed its cancellation."""
+        self.stopping = False
+        """Whether all are being ended."""
+        self.abandoned = 0
+        """How many had to be closed by force."""
+        self._on_error = on_error
+        self._log = log
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def kill(self, task: asyncio.Task[Any]) -> None:
+        """Close by force a task that was cancelled and goes on."""
+        self.abandoned += 1
+        self._log.warning(
+            "%s did not stop within %g s of its cancellation: closed by force", task.get_name(), self.patience
+        )
+        if close_by_force(task.get_coro()):
+            self._tasks.discard(task)
+            task.remove_done_callback(self._done)
+            task.add_done_callback(_retrieve)
+        task.cancel()  # so that it looks at its coroutine again, and finds it closed
+
+    async def stop(self) -> None:
+        """End all of them."""
+        self.stopping = True
+        for task in self._tasks:
+            task.cancel()
+        for attempt in range(3):
+            for task in list(self._tasks) if attempt else ():
+                self.kill(task)
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=self.patience)
+        for task in self._tasks:
+            self._log.error("%s refuses to end: it catches whatever is thrown at it", task.get_name())
+
+    async def wait(self) -> None:
+        """Until all have ended by themselves."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.stopping:
+            self._on_error(task.get_name(), error)
+
+
+def close_by_force(coroutine: Any) -> bool:
+    """Run `coroutine` to its end by raising at whatever it awaits. False if it survives even that.
+
+    Not `coroutine.close()`: before Python 3.13 that leaves an async generator within it suspended for good.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            coroutine.throw(Abandoned())
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # whatever it is, the coroutine has ended with it
+            return True
+    return False
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
