@@ -263,6 +263,15 @@ class CaptioningBuffer(Buffer):
         yield from self.exchange(frame)
 
 
+class CaptioningAsyncBuffer(Buffer):
+    """The same, asynchronous: it writes its state long after it was reset."""
+
+    async def process(self, frame: Said | Bar | LLMEnd) -> AsyncIterator[Said | Bar | LLMEnd | Transcript]:
+        for said in self.exchange(frame):
+            await self.delays()
+            yield said
+
+
 class Watcher(Timed):
     """Interrupts from within the speech side, at every fifth word."""
 
@@ -327,6 +336,7 @@ PLAIN = [
     Filter,
     Buffer,
     CaptioningBuffer,
+    CaptioningAsyncBuffer,
     Hoarder,
     Captions,
 ]

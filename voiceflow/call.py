@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from voiceflow.processors.codec import convert
@@ -25,6 +25,14 @@ from .wavfile import read_wav
 from .worker import replying
 
 HEARD_FRAMES = 4096
+
+
+class CallLog(logging.LoggerAdapter[logging.Logger]):
+    """Says which call it is about; `call` is also an attribute of its records."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        message, kwargs = super().process(msg, kwargs)
+        return f"call {self.extra['call'] if self.extra else ''}: {message}", kwargs
 
 
 class Call:
@@ -58,7 +66,7 @@ class Call:
         self.apology = apology
         """What the caller hears when a processor has failed."""
         self.is_connected = True
-        self.log = logging.LoggerAdapter(logging.getLogger("voiceflow.call"), {"call": self.id})
+        self.log = CallLog(logging.getLogger("voiceflow.call"), {"call": self.id})
         self._limits = limits or Limits()
         self._runtime: Runtime | None = None
         self._listeners: list[asyncio.Queue[Frame]] = []

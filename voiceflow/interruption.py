@@ -27,7 +27,7 @@ class Interruption:
     def clear(self) -> None:
         """Drop everything the agent has not yet said. Does nothing when there is nothing to drop, or when
         called by what a `Clear` called: that is one and the same."""
-        if self._clearing or not self._anything_said():
+        if self._clearing or self._runtime.tasks.stopping or not self._anything_said():
             return
         self._clearing = True
         try:

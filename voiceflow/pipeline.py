@@ -40,6 +40,8 @@ class Parallel(Processor):
         if not branches:
             raise LinkError("Parallel() has no branches: give it processors or pipelines")
         self.branches: tuple[Pipeline, ...] = tuple(Pipeline(branch) for branch in branches)
+        if not all(branch.elements for branch in self.branches):
+            raise LinkError("a branch of Parallel(...) is empty: leave it out, or give it a processor")
 
     @property
     def signature(self) -> Signature:

@@ -136,6 +136,8 @@ def _check_ends(elements: Sequence[Processor], everyone: Sequence[Processor]) ->
             raise LinkError(f"a pipeline has one {end}, this one has {len(found)}: {names}. Keep one")
     if not isinstance(last, Sink):
         raise LinkError(f"a pipeline ends with call.sink, not with {last.name}: write `... | call.sink`")
+    if last.accepts is ANY:
+        raise LinkError(f"{last.name} does not say which audio it sends: set its `accepts` to a format")
 
 
 def _check_instances(everyone: Sequence[Processor]) -> None:

@@ -34,15 +34,23 @@ class Playout(Link):
         "_offset",
         "_timer",
         "_writing",
+        "closed",
         "format",
         "ledger",
         "loop",
         "on_end",
+        "on_error",
         "on_played",
         "sink",
     )
 
-    def __init__(self, sink: Sink, on_played: Callable[[Mark], None], on_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        on_played: Callable[[Mark], None],
+        on_end: Callable[[], None],
+        on_error: Callable[[Sink, Exception], None],
+    ) -> None:
         super().__init__(sink.accepts)
         self.sink = sink
         self.format = sink.accepts
@@ -50,6 +58,8 @@ class Playout(Link):
         self.loop = asyncio.get_running_loop()
         self.on_played = on_played
         self.on_end = on_end
+        self.on_error = on_error
+        self.closed = False
         self._offset = 0  # bytes of the oldest frame that were written
         self._timer: asyncio.TimerHandle | None = None
         self._changes: list[asyncio.Future[None]] = []
@@ -82,11 +92,13 @@ class Playout(Link):
         return True
 
     def put(self, frame: Frame) -> None:
-        if not (type(frame).speech or type(frame) is End):
-            self.sink.notify(frame)
+        if self.closed:
             return
-        super().put(frame)
-        self._pump()
+        if type(frame).speech or type(frame) is End:
+            super().put(frame)
+            self._pump()
+        else:
+            self._guarded(self.sink.notify, frame)
 
     def echo(self, name: str) -> None:
         """The peer returned the mark `name`."""
@@ -98,13 +110,14 @@ class Playout(Link):
         self.remove(lambda frame: type(frame).speech)
         self._offset = 0
         cleared = self.ledger.clear(self.loop.time(), queued, closed=closed)
-        self.sink.write_clear()
+        self._guarded(self.sink.write_clear)
         self._schedule()
         self._changed()
         return cleared
 
     def close(self) -> None:
-        """The call is over: no timer is left, every reply is done."""
+        """The call is over: no timer is left, every reply is done, nothing more is written."""
+        self.closed = True
         queued, closed = self._open_sentence()
         self.ledger.clear(self.loop.time(), queued, closed=closed)
         self.frames.clear()
@@ -116,12 +129,20 @@ class Playout(Link):
         if self._writing:  # a sink's write that ends up here again: the outer loop goes on
             return
         self._writing = True
-        try:
-            while self.frames and self._write_next():
-                pass
-        finally:
-            self._writing = False
+        self._guarded(self._write_all)
+        self._writing = False
         self._schedule()
+
+    def _write_all(self) -> None:
+        while self.frames and self._write_next():
+            pass
+
+    def _guarded(self, act: Callable[..., None], *args: object) -> None:
+        """A sink that raises ends the call; it does not disturb whoever happened to speak."""
+        try:
+            act(*args)
+        except Exception as error:
+            self.on_error(self.sink, error)
 
     def _write_next(self) -> bool:
         """Write one piece or one mark; False if the oldest frame is not due."""
@@ -132,8 +153,9 @@ class Playout(Link):
                 if ledger.play_end - LEAD > now + _EPSILON:
                     return False
                 piece = self._piece(FIRST_PIECE if ledger.play_end <= now else LARGEST_PIECE)
-                ledger.audio(len(piece) / self.format.byte_rate, now)
-                self.sink.write_audio(piece)
+                if piece:
+                    ledger.audio(len(piece) / self.format.byte_rate, now)
+                    self.sink.write_audio(piece)
             case End():
                 if ledger.play_end > now + _EPSILON:
                     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ from .worker import Worker
 if TYPE_CHECKING:
     from .call import Call
 
+failures: Counter[str] = Counter()
+"""How many calls each processor has ended in this process."""
+
 Observer = Callable[[Processor, Processor, Frame], None]
 
 
@@ -34,6 +38,10 @@ class Ended(msgspec.Struct, frozen=True):
     reason: str
     error: BaseException | None = None
     """What ended it, if it failed."""
+    dropped: int = 0
+    """How many pieces of the caller's audio were dropped because the pipeline was too slow for them."""
+    abandoned: int = 0
+    """How many pieces of work had to be closed by force."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -68,7 +76,7 @@ class Runtime:
         self.floor = Floor()
         self.interruption = Interruption(self)
         self.sink = next(step.processor for step in plan.walk() if isinstance(step.processor, Sink))
-        self.playout = Playout(self.sink, self.interruption.played, self._drained)
+        self.playout = Playout(self.sink, self.interruption.played, self._drained, self.fail)
         self.wiring = Wiring(self)
         self.wiring.connect()
         self.workers = list(self.wiring.workers.values())
@@ -92,9 +100,11 @@ class Runtime:
                 worker.start()
             self.opened.set()
             self._arm_limits()
-            return await self._over
+            ended = await self._over
         finally:
             await self._tear_down(processors)
+        dropped = sum(worker.inbox.dropped for worker in self.workers)
+        return msgspec.structs.replace(ended, dropped=dropped, abandoned=self.tasks.abandoned)
 
     async def _open(self, processors: Sequence[Processor]) -> None:
         async def open_one(processor: Processor) -> None:
@@ -187,6 +197,7 @@ class Runtime:
     def _fail(self, error: ProcessorError) -> None:
         if self._error is None and not self.tasks.stopping:
             self._error = error
+            failures[error.processor] += 1
             self.log.error("%s", error, exc_info=error.__cause__)
             self.tasks.start(self._apologise(error), "apology")
 

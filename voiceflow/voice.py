@@ -77,7 +77,7 @@ class Voice:
 
     async def turn(self, frame: Frame, inbox: Link) -> Frame:
         """Wait for the caller to finish. Final transcripts that gathered meanwhile get one reply."""
-        if type(frame) is Transcript and frame.final and self._one_reply_per_turn:
+        if self._one_reply_per_turn and _is_final(frame):
             await self._floor.free()
             gathered = [frame, *inbox.remove(_is_final)]
             if len(gathered) > 1:

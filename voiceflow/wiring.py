@@ -119,17 +119,24 @@ class Wiring:
 
 def hearing(deliver: Deliver, runtime: Runtime, *, ends_audio: bool) -> Deliver:
     """Stands before the speaker: here what the caller did has arrived, and the caller's audio ends."""
-    told = {Transcript, DTMF, SpeechStarted, SpeechStopped}
+    told = _Told()
 
     def hear(frame: Frame) -> None:
-        kind = type(frame)
-        if kind in told:
+        if told[type(frame)]:
             runtime.hear(frame)
-        elif ends_audio and kind is AudioRaw:
+        elif ends_audio and type(frame) is AudioRaw:
             return
         deliver(frame)
 
     return hear
+
+
+class _Told(dict[type[Frame], bool]):
+    """Whether the runtime is told of a type of frame."""
+
+    def __missing__(self, frame: type[Frame]) -> bool:
+        told = self[frame] = issubclass(frame, (Transcript, DTMF, SpeechStarted, SpeechStopped))
+        return told
 
 
 def _one_reply(stage: Deliver, voice: Voice) -> Deliver:

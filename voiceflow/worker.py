@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 SLICE = 0.001
 """A task yields to the loop after this much continuous work, in seconds."""
+
 replying: contextvars.ContextVar[Voice | None] = contextvars.ContextVar("replying", default=None)
 """The voice whose reply the current task, or the task that started it, is working on."""
 
@@ -69,10 +70,15 @@ class Worker:
         self._token = 0
         self._frame: Frame = End()
         self._overlaps = self.processor.overlap
-        self._interrupted = False
+        self._outdated = False
+        """Whether a `Clear` has come since the work in progress began."""
+        self._cut = False
+        """Whether that cut it short."""
         self._cancelled = False
+        """Whether that cancelled the task."""
         self._deadline: asyncio.TimerHandle | None = None
-        self._is_special = self._overlaps or voice is not None
+        self._has_more_to_do = self._always_has_more_to_do = self._overlaps or voice is not None
+        """Whether there is anything to do around the work: false for most frames of most processors."""
 
     def start(self) -> None:
         self.task = self.runtime.tasks.start(self._run(), self.processor.name)
@@ -101,7 +107,7 @@ class Worker:
                     if converted is None:
                         continue
                     frame = converted
-                if self._is_special:
+                if self._has_more_to_do:
                     frame = await self._prepare(frame)
                 self._frame, self._token, self.working = frame, runtime.epoch, True
                 try:
@@ -120,7 +126,7 @@ class Worker:
                 except Exception as error:
                     runtime.fail(self.processor, error)
                 self.working = False
-                if self._is_special:
+                if self._has_more_to_do:
                     self._end()
             for out in self.outs:
                 if out.full:
@@ -169,7 +175,7 @@ class Worker:
         try:
             async for out in stream:
                 self._emit(out)
-                if self._interrupted and self._may_be_cut:
+                if self._cut:
                     break
                 for link in self.outs:
                     if link.full:
@@ -190,7 +196,7 @@ class Worker:
                 self.deliver(out)
         elif kind < CONTROL:
             self.deliver(out)
-        elif not self._interrupted and self.deliver is not nowhere:
+        elif not self._outdated and self.deliver is not nowhere:
             self.runtime.control(out)
             self._go_on()
 
@@ -201,7 +207,7 @@ class Worker:
     def _go_on(self) -> None:
         """Whoever interrupts is exempt: what it yields next is new."""
         self._token = self.runtime.epoch
-        self._interrupted = False
+        self._outdated = self._cut = False
 
     @property
     def _on_speech(self) -> bool:
@@ -209,15 +215,15 @@ class Worker:
         return self.step.speech and not self.step.speaker and type(self._frame).speech
 
     def _end(self) -> None:
-        self._is_special = self._overlaps or self.voice is not None
+        self._has_more_to_do = self._always_has_more_to_do
         self.working = False
         self.inbox.overtake = None
         self.cancel_deadline()
         if self._cancelled:
             self._cancelled = False
             self.task.uncancel()
-        if self._interrupted:
-            self._interrupted = False
+        if self._outdated:
+            self._outdated = self._cut = False
             self.runtime.reset(self.processor)  # it ran on after the reset that came with the Clear
         if self.voice is not None and self.deliver is not nowhere:
             self.voice.work_ended()
@@ -248,16 +254,15 @@ class Worker:
         speech and about nothing else."""
         if not self.step.speaker:
             self.inbox.flush()
-        if not self.working or self._interrupted or not self._may_be_cut:
-            return
-        if not (self._on_speech or self._yields_speech):
+        if not self.working or self._outdated or not (self._on_speech or self._yields_speech):
             return
         own = asyncio.current_task() is self.task
         if own and (self._is_coroutine or getattr(self._stream, "ag_running", False)):
             self._go_on()  # the work itself called call.clear()
             return
-        self._interrupted = self._is_special = True
-        if not own:
+        self._outdated = self._has_more_to_do = True
+        self._cut = self._may_be_cut
+        if self._cut and not own:
             self._cancelled = True
             self.task.cancel()
             self._deadline = self.runtime.loop.call_later(self.runtime.limits.cancel, self._abandon)
@@ -266,7 +271,7 @@ class Worker:
         """The work did not heed its cancellation in time: its output is void, another worker goes on."""
         self._deadline = None
         successor = Worker(self.step, self.runtime, self.voice, self.inbox)
-        successor.deliver, successor.outs = self.deliver, self.outs
+        successor.deliver, successor.outs, successor.inlet = self.deliver, self.outs, self.inlet
         self.deliver = nowhere
         self.inbox.overtake = None
         self.runtime.replace(self, successor)
@@ -274,7 +279,10 @@ class Worker:
         self.runtime.reset(self.processor)
         if successor.voice is not None:
             successor.voice.work_ended()
-        successor.start()
+        if type(self._frame) is End:
+            successor.deliver(self._frame)
+        else:
+            successor.start()
 
     @property
     def speaking(self) -> bool:

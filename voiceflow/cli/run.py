@@ -104,6 +104,7 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
     """Run the call to its end, or until the user stops it."""
     from voiceflow.call import Call
     from voiceflow.clock import VirtualLoop
+    from voiceflow.lag import LagGauge
     from voiceflow.transports.wav import WavSink, WavSource
 
     source = WavSource(said)
@@ -113,7 +114,8 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
     async def run() -> Ended:
         progress = asyncio.create_task(_show_progress(source))
         try:
-            return await Call(source, sink, transport="wav").run(build)
+            with LagGauge():
+                return await Call(source, sink, transport="wav").run(build)
         finally:
             progress.cancel()
             await asyncio.wait([progress])
