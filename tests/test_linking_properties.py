@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceflow import ANY, AudioFormat, AudioRaw, Call, Parallel, Pipeline, Processor
-from voiceflow.plan import Fork, Plan, Step, link
+from voiceflow.linking import link
+from voiceflow.plan import Fork, Plan, Step
 from voiceflow.processors.codec import Convert
 
 FORMATS = [

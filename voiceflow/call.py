@@ -16,7 +16,8 @@ from .audio import ANY, AudioFormat
 from .errors import CallError
 from .frames import DTMF, AudioRaw, Frame, LLMText, Transcript
 from .inference import shared_pool
-from .plan import Plan, link
+from .linking import link
+from .plan import Plan
 from .processor import Processor
 from .runtime import Ended, Limits, Observer, Runtime
 from .tones import tones

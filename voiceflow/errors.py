@@ -48,6 +48,10 @@ class ProviderDetectionError(VoiceflowError):
     """A media stream whose first message belongs to no known provider."""
 
 
+class ConfigError(VoiceflowError):
+    """A configuration that cannot be used. Names the file and line, the variable or the option at fault."""
+
+
 class DIDNotFoundError(VoiceflowError):
     """No route for a called number."""
 

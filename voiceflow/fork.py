@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from .frames import AudioRaw, End, Frame
-from .plan import Fork, Step, walk
+from .plan import Fork, Step
 from .stage import Deliver
 
 
@@ -93,14 +93,8 @@ class Junction:
         return frozenset(i for i in range(len(self._fork.branches)) if _passes(self._fork, i, frame))
 
 
-def ends_caller_audio(fork: Fork, branch: int) -> bool:
-    """Whether the caller's audio must not leave this branch: another one speaks, this one only listens."""
-    speaks = [any(step.speech for step in walk(steps)) for steps in fork.branches]
-    return any(speaks) and not speaks[branch]
-
-
 def _passes(fork: Fork, branch: int, frame: type[Frame]) -> bool:
-    if issubclass(frame, AudioRaw) and ends_caller_audio(fork, branch):
+    if issubclass(frame, AudioRaw) and fork.ends_caller_audio(branch):
         return False
     return all(_passes_by(step, frame) for step in fork.branches[branch])
 

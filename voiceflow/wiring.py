@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .fork import Junction, ends_caller_audio
+from .fork import Junction
 from .frames import DTMF, AudioRaw, Frame, SpeechStarted, SpeechStopped, Transcript
 from .intake import Intake
 from .link import Link
@@ -96,7 +96,7 @@ class Wiring:
         entering: list[Link] = []
         for place, branch in enumerate(fork.branches):
             end = junction.merge(place)
-            if ends_caller_audio(fork, place):
+            if fork.ends_caller_audio(place):
                 end = _without_audio(end)
             entry, links = self._row(branch, end, outs, junction.lost(place))
             junction.entries.append(entry)

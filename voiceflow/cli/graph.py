@@ -38,7 +38,7 @@ def graph(target: str, picture: str, output: Path | None, log_level: str) -> Non
     from voiceflow.audio import CANONICAL
     from voiceflow.call import Call
     from voiceflow.frames import AudioRaw
-    from voiceflow.plan import link
+    from voiceflow.linking import link
     from voiceflow.transports.wav import WavSink, WavSource
 
     from .load import load_pipeline

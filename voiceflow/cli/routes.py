@@ -1,0 +1,91 @@
+"""`voiceflow routes`: which number leads where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .problems import Refused
+
+if TYPE_CHECKING:
+    from voiceflow.routes import Route
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  voiceflow routes
+  voiceflow routes "+1 (512) 555-1234"
+  voiceflow routes -c voiceflow.yaml --json
+
+\b
+Exit codes: 0, 1 NUMBER has no route and is refused, 2 the configuration cannot be used.
+""",
+)
+@click.argument("number", metavar="[NUMBER]", required=False)
+@click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def routes(number: str | None, config: Path | None, as_json: bool) -> None:
+    """Show the routes of the numbers in the configuration, or the one that NUMBER gets.
+
+    Without -c, the configuration is ./voiceflow.yaml, else ~/.config/voiceflow/config.yaml, else
+    ~/.vibecode/sip_config.yaml. A file .env in the working folder adds to the environment.
+    """
+    from voiceflow.config import find_config, origin, read_env_file
+    from voiceflow.errors import DIDNotFoundError, VoiceflowError
+    from voiceflow.routes import Route, Routes, e164
+
+    try:
+        read_env_file(Path())
+        file = find_config(config)
+        known = Routes(file)
+        dids = known.dids if number is None else [e164(number)]
+        shown = {did: known.lookup_or_raise(did) for did in dids}
+    except DIDNotFoundError as error:
+        raise click.ClickException(f"{error} in {file}, until then calls to it are refused") from error
+    except (VoiceflowError, ValueError) as error:
+        raise Refused(str(error)) from error
+    default = None if known.dids else Route()
+    if as_json:
+        _print_json(file, default, shown)
+        return
+    click.echo(f"configuration: {origin(file)}", err=True)
+    if default is not None:
+        click.echo("There are no `dids` in it: every number gets the default route.", err=True)
+    _print_table(shown or {"any number": Route()})
+
+
+def _print_json(file: Path | None, default: Route | None, routes: dict[str, Route]) -> None:
+    """`default` is the route of all other numbers; null where they are refused."""
+    import msgspec
+
+    config = str(file) if file else None
+    click.echo(msgspec.json.encode({"config": config, "default": default, "routes": routes}))
+
+
+def _print_table(routes: dict[str, Route]) -> None:
+    """Many routes side by side, one with all there is to it."""
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    from voiceflow.routes import Route
+
+    if len(routes) == 1:
+        [(number, route)] = routes.items()
+        table = Table(show_header=False)
+        for name, value in {"number": number, **_cells(route)}.items():
+            table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
+    else:
+        table = Table(Column("number", min_width=max(map(len, routes))), *_cells(Route()))
+        for number, route in routes.items():
+            cells = (Text(value, no_wrap=True, overflow="ellipsis") for value in _cells(route).values())
+            table.add_row(number, *cells)
+    Console().print(table)
+
+
+def _cells(route: Route) -> dict[str, str]:
+    cells = {name: str(getattr(route, name)) for name in route.__struct_fields__ if name != "extra"}
+    return cells | {"extra": ", ".join(f"{key}={value}" for key, value in route.extra.items())}

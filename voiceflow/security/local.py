@@ -1,0 +1,53 @@
+"""Which requests come from the user of this machine. They need no credentials, so the rule is narrow.
+
+A request is local if all of this holds:
+
+- its peer is a loopback address. That alone says little: a tunnel or a proxy connects from loopback too.
+- its Host is localhost, 127.0.0.1 or [::1]. A page whose own name was made to point at 127.0.0.1 (DNS
+  rebinding) sends that name.
+- no header says that it was passed on: Forwarded, X-Forwarded-*, CF-*.
+- if it has an Origin, that is local too. Any page on the web may post forms to localhost and open WebSockets
+  there, with the user's own browser as the peer; browsers then say where the page is from. Carriers and command
+  line tools send no Origin.
+
+A reverse proxy on this machine that rewrites Host and adds none of these headers cannot be told apart from its
+user. nginx is one unless told otherwise: `proxy_set_header Host $host`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_HOST = rb"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
+_host = re.compile(_HOST, re.IGNORECASE)
+_origin = re.compile(rb"https?://" + _HOST, re.IGNORECASE)
+
+
+def is_local(scope: Mapping[str, Any]) -> bool:
+    """Whether the request of an ASGI scope (HTTP or WebSocket) comes from the user of this machine."""
+    headers: list[tuple[bytes, bytes]] = [(name.lower(), value) for name, value in scope["headers"]]
+    hosts = [value for name, value in headers if name == b"host"]
+    return (
+        _is_loopback(scope.get("client"))
+        and len(hosts) == 1
+        and _host.fullmatch(hosts[0]) is not None
+        and not any(_passed_on(name) for name, _ in headers)
+        and all(_origin.fullmatch(value) for name, value in headers if name == b"origin")
+    )
+
+
+def _passed_on(header: bytes) -> bool:
+    return header == b"forwarded" or header.startswith((b"x-forwarded-", b"cf-"))
+
+
+def _is_loopback(client: tuple[str, int] | None) -> bool:
+    """Whether a peer is this machine. A Unix socket has no address and is what a proxy connects to: it is not."""
+    try:
+        address = ipaddress.ip_address(client[0] if client else "")
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1, as a socket for both families says it
+    return bool((mapped or address).is_loopback)
