@@ -42,6 +42,11 @@ def virtual(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(checked())
 
 
+def timers() -> list[asyncio.TimerHandle]:
+    """The timers that are set on the running loop."""
+    return [timer for timer in asyncio.get_running_loop()._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+
+
 def now() -> float:
     return round(asyncio.get_running_loop().time(), 6)
 

@@ -12,8 +12,7 @@ from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.call import Call
 from voiceflow.clock import VirtualLoop
 from voiceflow.frames import AudioRaw, Clear, End, SpeechStarted
-from voiceflow.pipeline import Pipeline
-from voiceflow.processor import Processor
+from voiceflow.processor import Pipeline, Processor
 from voiceflow.transports.wav import WavSink, WavSource
 
 

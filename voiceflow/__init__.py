@@ -35,8 +35,7 @@ from .frames import (
     Transcript,
     Word,
 )
-from .pipeline import Parallel, Pipeline
-from .processor import Processor, processor
+from .processor import Parallel, Pipeline, Processor, processor
 from .runtime import Ended, Limits
 from .transport import Sink, Source
 

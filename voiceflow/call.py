@@ -14,7 +14,7 @@ from voiceflow.processors.codec import convert
 from . import models
 from .audio import ANY, AudioFormat
 from .errors import CallError
-from .frames import DTMF, AudioRaw, Frame, LLMText, Transcript
+from .frames import DTMF, AudioRaw, End, Frame, LLMText, Transcript
 from .inference import shared_pool
 from .linking import link
 from .plan import Plan
@@ -26,6 +26,7 @@ from .wavfile import read_wav
 from .worker import replying
 
 HEARD_FRAMES = 4096
+"""How much a listener who does not listen may leave unheard."""
 
 
 class CallLog(logging.LoggerAdapter[logging.Logger]):
@@ -135,9 +136,12 @@ class Call:
         runtime = self._running
         if runtime.tasks.stopping:
             return 0.0
-        voice = runtime.voice
-        inside = replying.get() is voice and voice.working
-        return await (voice.join(frames) if inside else voice.say(frames)).done
+        worker = replying.get()
+        if worker is None or worker.runtime is not runtime or not worker.working:
+            return await runtime.voice.say(frames).done
+        if not worker.is_current:
+            return 0.0  # the work was interrupted: nothing of it is heard any more
+        return await runtime.voice.join(frames).done
 
     @property
     def _speech_format(self) -> AudioFormat:
@@ -148,67 +152,58 @@ class Call:
     # Listening
 
     async def listen(self) -> AsyncIterator[Transcript]:
-        """Yield what the caller says, utterance by utterance."""
+        """Yield what the caller says, utterance by utterance, until the caller is gone."""
         with self._listening() as heard:
-            while True:
-                frame = await heard.get()
-                if isinstance(frame, Transcript) and frame.final:
-                    yield frame
+            while transcript := await _next_transcript(heard):
+                yield transcript
 
     async def ask(self, text: str, *, timeout: float | None = None) -> Transcript | None:
         """Say `text` and return what the caller answers, which may be before it was said to its end. None if
-        there is no answer within `timeout` seconds after that."""
+        there is no answer within `timeout` seconds after that, or the caller is gone."""
         with self._listening() as heard:
             saying = asyncio.ensure_future(self.say(text))
+            answer = asyncio.ensure_future(_next_transcript(heard))
             try:
-                answer = asyncio.ensure_future(self._next(heard))
-                try:
-                    await asyncio.wait({saying, answer}, return_when=asyncio.FIRST_COMPLETED)
-                    if saying.done():
-                        saying.result()
-                    async with asyncio.timeout(timeout):
-                        return await answer
-                except TimeoutError:
-                    return None
-                finally:
-                    answer.cancel()
+                await asyncio.wait({saying, answer}, return_when=asyncio.FIRST_COMPLETED)
+                if saying.done():
+                    saying.result()
+                async with asyncio.timeout(timeout):
+                    return await answer
+            except TimeoutError:
+                return None
             finally:
+                answer.cancel()
                 saying.cancel()
 
     async def digits(self, count: int = 1, *, end: str = "#", timeout: float = 10.0) -> str:
-        """Collect up to `count` keys; `end` or `timeout` seconds without a key end the collection early."""
+        """Collect up to `count` keys; `end`, or `timeout` seconds without a key, end the collection early."""
         pressed = ""
         with self._listening() as heard, contextlib.suppress(TimeoutError):
             while len(pressed) < count:
                 async with asyncio.timeout(timeout):
                     frame = await heard.get()
+                if isinstance(frame, End) or (isinstance(frame, DTMF) and frame.digit == end):
+                    break
                 if isinstance(frame, DTMF):
-                    if frame.digit == end:
-                        break
                     pressed += frame.digit
         return pressed
 
     def hear(self, frame: Frame) -> None:
-        """The caller said or did something."""
+        """The caller said or did something, or is gone."""
         for listener in self._listeners:
-            if not listener.full():
+            if listener.qsize() < HEARD_FRAMES or isinstance(frame, End):
                 listener.put_nowait(frame)
 
     @contextlib.contextmanager
     def _listening(self) -> Iterator[asyncio.Queue[Frame]]:
-        heard: asyncio.Queue[Frame] = asyncio.Queue(HEARD_FRAMES)
+        heard: asyncio.Queue[Frame] = asyncio.Queue()
+        if self._running.tasks.stopping:
+            heard.put_nowait(End())
         self._listeners.append(heard)
         try:
             yield heard
         finally:
             self._listeners.remove(heard)
-
-    @staticmethod
-    async def _next(heard: asyncio.Queue[Frame]) -> Transcript:
-        while True:
-            frame = await heard.get()
-            if isinstance(frame, Transcript) and frame.final:
-                return frame
 
     # Leaving
 
@@ -219,10 +214,13 @@ class Call:
         after that reply.
         """
         runtime = self._running
+        if runtime.tasks.stopping:
+            return False
         leaving = runtime.tasks.start(runtime.hang_up("hung up", force=force), "hang up")
         if replying.get() is not None:
             return True
-        return bool(await leaving)
+        await asyncio.wait({leaving})
+        return not leaving.cancelled() and leaving.result()
 
     async def transfer(self, to: str) -> None:
         """Hand the caller over to another number."""
@@ -241,3 +239,13 @@ class Call:
                 "or after `call.run`"
             )
         return self._runtime
+
+
+async def _next_transcript(heard: asyncio.Queue[Frame]) -> Transcript | None:
+    """The next final transcript; None when the caller is gone."""
+    while True:
+        frame = await heard.get()
+        if isinstance(frame, End):
+            return None
+        if isinstance(frame, Transcript) and frame.final:
+            return frame

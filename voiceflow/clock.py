@@ -24,6 +24,8 @@ class _Selector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         loop = self.loop
+        if timeout is None and not loop.threads and len(self.get_map()) == 1:
+            raise RuntimeError("everything waits and nothing is scheduled: virtual time would stand still for ever")
         sockets = len(self.get_map()) > 1  # besides the loop's own, by which threads wake it
         if timeout is None or timeout <= 0 or loop.threads or sockets:
             started = loop.real_time()

@@ -49,7 +49,7 @@ TelnyxCodec = Annotated[Literal["PCMU", "PCMA", "G722", "L16"], Meta(description
 PublicAddress = Annotated[
     str,
     Meta(
-        pattern=r"^(wss://[^\s/?#@]+|ws://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/[^\s?#]*)?$",
+        pattern=r"^(wss://[^\s/?#@]+|ws://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/[^\s?#]*)?\Z",
         description="wss://HOST/PATH without a query (ws:// for localhost only)",
     ),
 ]
@@ -63,7 +63,7 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}({', '.join(f'{name}=...' for name in given)})"
 
 
-class Telnyx(Secrets):
+class Telnyx(Secrets, frozen=True, kw_only=True):
     api_key: str | None = None
     app_id: str | None = None
     public_key: str | None = None
@@ -72,7 +72,7 @@ class Telnyx(Secrets):
     """What we ask Telnyx to send and to accept."""
 
 
-class Twilio(Secrets):
+class Twilio(Secrets, frozen=True, kw_only=True):
     account_sid: str | None = None
     auth_token: str | None = None
     """Signs requests both ways."""
@@ -204,4 +204,5 @@ def _is_struct(kind: Any) -> bool:
 def _meaning(kind: Any) -> str:
     """What `Meta` says a value of this type is, also inside `X | None`."""
     parts = get_args(kind)
-    return next((part.description or "" for part in parts if isinstance(part, Meta)), "") or _meaning(parts[0])
+    described = [part.description for part in parts if isinstance(part, Meta)]
+    return described[0] or "" if described else _meaning(parts[0])

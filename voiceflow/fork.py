@@ -32,6 +32,7 @@ class Junction:
         self._passing: dict[type[Frame], frozenset[int]] = {}
         self._tickets: dict[int, deque[_Ticket]] = {}
         self._ended = 0
+        self._clears = 0
 
     def split(self, frame: Frame) -> None:
         kind = type(frame)
@@ -40,7 +41,10 @@ class Junction:
             passing = self._passing[kind] = self._branches_passing(kind)
         if len(passing) > 1:
             self._tickets.setdefault(id(frame), deque()).append(_Ticket(frame, set(passing)))
+        clears = self._clears
         for entry in self.entries:
+            if self._clears != clears and self.speech and kind.speech:
+                break  # a branch interrupted at this frame, which is older than that
             entry(frame)
 
     def merge(self, branch: int) -> Deliver:
@@ -68,6 +72,7 @@ class Junction:
 
     def clear(self) -> None:
         """Speech that was in the branches is gone."""
+        self._clears += 1
         if self.speech:
             self._tickets = {
                 key: tickets for key, tickets in self._tickets.items() if not type(tickets[0].frame).speech

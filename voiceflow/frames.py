@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class FrameType(msgspec.StructMeta):
-    """Adds two class options to msgspec's own: `speech`, and `final` for types that the media path compares
+    """Adds two class options to msgspec's own: `speech`, and `sealed` for types that the media path compares
     with `is`."""
 
     speech: bool
-    final: bool
+    __sealed__: bool
 
     def __new__(
         mcs,
@@ -35,16 +35,18 @@ class FrameType(msgspec.StructMeta):
         namespace: dict[str, Any],
         *,
         speech: bool | None = None,
-        final: bool = False,
+        sealed: bool = False,
         **options: Any,
     ) -> FrameType:
         for base in bases:
-            if getattr(base, "final", False):
+            if getattr(base, "__sealed__", False):
                 raise TypeError(f"{base.__name__} cannot be subclassed: derive {name} from Frame")
+        if "speech" in namespace.get("__annotations__", {}):
+            raise TypeError(f"{name} has a field called `speech`, which every frame type has: choose another name")
         cls = super().__new__(mcs, name, bases, namespace, **options)
         inherited = any(getattr(base, "speech", False) for base in bases)
         cls.speech = inherited if speech is None else speech
-        cls.final = final
+        cls.__sealed__ = sealed
         return cls
 
 
@@ -52,7 +54,7 @@ class Frame(msgspec.Struct, frozen=True, metaclass=FrameType):
     """The base of all frames. As an annotation it means every frame that is not `Control`."""
 
 
-class AudioRaw(Frame, frozen=True, gc=False, speech=True, final=True):
+class AudioRaw(Frame, frozen=True, gc=False, speech=True, sealed=True):
     """A piece of audio of any length: whole samples, encoded as `format` says."""
 
     data: bytes
@@ -119,7 +121,7 @@ class LLMText(Frame, frozen=True, gc=False, speech=True):
     text: str
 
 
-class LLMEnd(Frame, frozen=True, gc=False, speech=True, final=True):
+class LLMEnd(Frame, frozen=True, gc=False, speech=True, sealed=True):
     """The agent's reply is complete."""
 
 
@@ -144,7 +146,7 @@ class Control(Frame, frozen=True):
     """What speaks to the runtime rather than to processors: no `process` is ever given one."""
 
 
-class Clear(Control, frozen=True, gc=False, final=True):
+class Clear(Control, frozen=True, gc=False, sealed=True):
     """The caller interrupts. Yield it to drop everything the agent has not yet said.
 
     It is not queued: it acts before `yield` returns. On its way upstream it carries what was heard of the
@@ -155,7 +157,7 @@ class Clear(Control, frozen=True, gc=False, final=True):
     seconds: float = 0.0
 
 
-class End(Control, frozen=True, gc=False, final=True):
+class End(Control, frozen=True, gc=False, sealed=True):
     """The stream is over. Yield it to hang up once everything said before has been heard."""
 
     reason: str = ""

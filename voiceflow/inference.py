@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar, cast
@@ -22,12 +23,15 @@ class InferencePool:
         self.queued = 0
         self.running = 0
         self.disowned = 0
+        self.lock = threading.Lock()
+        """Guards the three counts."""
         self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="inference")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns or raises."""
         job = _Job(self, functools.partial(function, *args, **kwargs))
-        self.queued += 1
+        with self.lock:
+            self.queued += 1
         try:
             result = await asyncio.get_running_loop().run_in_executor(self._executor, job)
         except asyncio.CancelledError:
@@ -37,7 +41,7 @@ class InferencePool:
 
 
 class _Job:
-    """One call of a function; its fields change on the pool's threads, one bytecode at a time."""
+    """One call of a function."""
 
     def __init__(self, pool: InferencePool, function: Callable[[], object]) -> None:
         self._pool = pool
@@ -46,23 +50,27 @@ class _Job:
         self._disowned = False
 
     def __call__(self) -> object:
-        pool, self._state = self._pool, "running"
-        pool.queued -= 1
-        pool.running += 1
+        pool = self._pool
+        with pool.lock:
+            self._state = "running"
+            pool.queued -= 1
+            pool.running += 1
         try:
             return self._function()
         finally:
-            pool.running -= 1
-            self._state = "done"
-            if self._disowned:
-                pool.disowned -= 1
+            with pool.lock:
+                self._state = "done"
+                pool.running -= 1
+                pool.disowned -= self._disowned
 
     def disown(self) -> None:
-        if self._state == "queued":
-            self._pool.queued -= 1
-        elif self._state == "running":
-            self._disowned = True
-            self._pool.disowned += 1
+        """Nobody awaits it any more."""
+        with self._pool.lock:
+            if self._state == "queued":
+                self._pool.queued -= 1
+            elif self._state == "running":
+                self._disowned = True
+                self._pool.disowned += 1
 
 
 @functools.cache

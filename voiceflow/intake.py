@@ -68,9 +68,8 @@ class Intake:
                     if out.full:
                         await self._make_room(out)
                 turns += 1
-                if not turns & 15:
-                    if clock() - started > SLICE:
-                        await asyncio.sleep(0)
+                if not turns & 15 and clock() - started > SLICE:
+                    await asyncio.sleep(0)
                     started = clock()
         finally:
             aclose = getattr(frames, "aclose", None)

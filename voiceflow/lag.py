@@ -86,7 +86,9 @@ class LagGauge:
 def _culprit(frame: FrameType | None) -> tuple[str, FrameType] | None:
     """The innermost processor that is running, and where."""
     while frame is not None:
-        owner = frame.f_locals.get("self")
+        names = frame.f_locals
+        owner = names.get("self", names.get("processor"))  # one of its methods, or the stage that it runs in
+        owner = getattr(owner, "processor", owner)  # the worker that it runs in
         if isinstance(owner, Processor):
             return owner.name, frame
         frame = frame.f_back

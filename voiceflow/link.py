@@ -27,6 +27,7 @@ class Link:
         "frames",
         "full",
         "on_drop",
+        "others",
         "overtake",
         "reader",
         "writers",
@@ -36,6 +37,8 @@ class Link:
         self.frames: deque[Frame] = deque()
         self.audio = 0
         """Bytes of audio in the queue."""
+        self.others = 0
+        """How many frames in the queue are not audio."""
         self.audio_bound = format.bytes_for(AUDIO_SECONDS)
         self.full = False
         self.dropped = 0
@@ -52,6 +55,8 @@ class Link:
         self.frames.append(frame)
         if type(frame) is AudioRaw:
             self.audio += len(frame.data)
+        else:
+            self.others += 1
         if self.audio > self.audio_bound or len(self.frames) > FRAMES:
             self.full = True
         reader = self.reader
@@ -65,6 +70,8 @@ class Link:
         frame = self.frames.popleft()
         if type(frame) is AudioRaw:
             self.audio -= len(frame.data)
+        else:
+            self.others -= 1
         if self.full:
             self._wake_writers()
         return frame
@@ -84,18 +91,18 @@ class Link:
 
     def flush(self) -> None:
         """Drop all speech, of an interruption. What is not speech keeps its order."""
-        kinds = self._kinds()
-        if any(kind.speech for kind in kinds):
+        if self.holds_speech:
             stale, self.frames = self.frames, deque()
-            if not all(kind.speech for kind in kinds):  # most links hold speech only, and are dropped whole
+            if self.others:
                 self.frames.extend(frame for frame in stale if not type(frame).speech)
+            self.others = len(self.frames)
             asyncio.get_running_loop().call_soon(stale.clear)  # freeing thousands of frames can wait
             self.audio = 0
         self._wake_writers()
 
     @property
     def holds_speech(self) -> bool:
-        return any(kind.speech for kind in self._kinds())
+        return len(self.frames) > self.others or any(type(frame).speech for frame in self.frames)
 
     def remove(self, unwanted: Callable[[Frame], bool]) -> list[Frame]:
         """Take out and return the frames that are `unwanted`; the rest keep their order."""
@@ -103,6 +110,7 @@ class Link:
         if removed:
             self.frames = deque(frame for frame in self.frames if not unwanted(frame))
             self.audio = sum(len(frame.data) for frame in self.frames if type(frame) is AudioRaw)
+            self.others = sum(type(frame) is not AudioRaw for frame in self.frames)
             self._wake_writers()
         return removed
 
@@ -120,9 +128,6 @@ class Link:
         if self.on_drop is not None:
             self.on_drop(frame)
         self.full = self.audio > self.audio_bound or len(self.frames) > FRAMES
-
-    def _kinds(self) -> set[type[Frame]]:
-        return set(map(type, self.frames))
 
     def _wake_writers(self) -> None:
         self.full = self.audio > self.audio_bound or len(self.frames) > FRAMES

@@ -16,9 +16,8 @@ from voiceflow.processors.codec import Convert
 from .audio import ANY, CANONICAL, AudioFormat
 from .errors import LinkError
 from .frames import AudioRaw, Frame, LLMText
-from .pipeline import Parallel, Pipeline
 from .plan import Fork, Plan, Step
-from .processor import Processor
+from .processor import Parallel, Pipeline, Processor
 from .transport import Sink, Source
 
 Elements = Sequence[Processor]
@@ -120,6 +119,8 @@ class _Linker:
         speaker = flow.speaking if isinstance(processor, Source) else processor.is_speaker and not flow.speaking
         if speaker and not isinstance(processor, Source):
             flow.speaking = True
+            if processor.speaks:
+                flow.types[LLMText] = processor.name  # by call.say
             if not signature.takes(AudioRaw):
                 flow.end_caller_audio()
         steps.append(Step(processor, flow.speaking, speaker, formats=tuple(flow.formats)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Hashable, Iterable
 from typing import Any
 
-from .errors import VoiceflowError
+import msgspec
+
 from .inference import shared_pool
 from .processor import Processor
 
@@ -25,31 +27,46 @@ async def _model(processor: Processor) -> Any:
     known = _models.get(key)
     if known is not None and known.done():
         return known.result()
-    if known is not None and known.get_loop() is asyncio.get_running_loop():
-        return await known
-    loading = _models[key] = asyncio.get_running_loop().create_future()
-    try:
-        model = await shared_pool().run(processor.load)
-    except BaseException as error:
-        del _models[key]  # the next call tries again
-        loading.set_exception(error if isinstance(error, Exception) else VoiceflowError("loading was cancelled"))
-        loading.exception()  # who waits for it is told; nobody need be
-        raise
-    loading.set_result(model)
-    return model
+    if known is None or known.get_loop() is not asyncio.get_running_loop():
+        # A task of its own: whoever gives up waiting for the model does not take it away from the others.
+        known = _models[key] = asyncio.ensure_future(shared_pool().run(processor.load))
+        known.add_done_callback(lambda loading: _forget_failure(key, loading))
+    return await asyncio.shield(known)
+
+
+def _forget_failure(key: Hashable, loading: asyncio.Future[Any]) -> None:
+    """The next call tries again."""
+    if (loading.cancelled() or loading.exception() is not None) and _models.get(key) is loading:
+        del _models[key]
 
 
 def _key(processor: Processor) -> Hashable:
     args, kwargs = processor._arguments
-    return type(processor), _frozen(args), _frozen(kwargs)
+    bound = inspect.signature(type(processor)).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return type(processor), _frozen(dict(bound.arguments))
+
+
+class _Itself(msgspec.Struct, frozen=True, eq=False):
+    """Something that cannot be compared: equal to nothing else. Holds it, so that its id is not used again."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 def _frozen(value: Any) -> Hashable:
     match value:
         case dict():
-            return tuple(sorted((key, _frozen(item)) for key, item in value.items()))
-        case list() | tuple() | set():
+            return frozenset((key, _frozen(item)) for key, item in value.items())
+        case list() | tuple():
             return tuple(map(_frozen, value))
+        case set():
+            return frozenset(map(_frozen, value))
         case Hashable():
             return value
-    return id(value)
+    return _Itself(value)

@@ -55,6 +55,11 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
         return next(step.processor for step in self.walk() if step.speaker)
 
     @property
+    def is_echo(self) -> bool:
+        """Whether nobody but the source speaks."""
+        return isinstance(self.speaker, Source)
+
+    @property
     def tasks(self) -> int:
         """How many tasks run this plan, the call's own aside."""
         return sum(not step.fused for step in self.walk())

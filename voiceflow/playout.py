@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .frames import AudioRaw, End, Frame, LLMEnd, Mark
-from .ledger import Cleared, Cue, Ledger, ReplyBegin, ReplyEnd
+from .ledger import Cleared, Cue, Ledger, Reply, ReplyBegin, ReplyEnd
 from .link import Link
 
 if TYPE_CHECKING:
@@ -121,7 +121,19 @@ class Playout(Link):
         queued, closed = self._open_sentence()
         self.ledger.clear(self.loop.time(), queued, closed=closed)
         self.frames.clear()
+        self.others = 0
         self._cancel_timer()
+        self._changed()
+
+    def drop_oldest_audio(self) -> None:
+        if self.frames and type(self.frames[0]) is AudioRaw:
+            self._offset = 0  # what was written of it stays, the rest of it goes
+        super().drop_oldest_audio()
+
+    def withdraw(self, reply: Reply) -> None:
+        """A reply in which nothing was said is over."""
+        self.ledger.replies.remove(reply)
+        reply.finish(0.0)
         self._changed()
 
     def _pump(self) -> None:

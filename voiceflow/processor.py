@@ -1,8 +1,11 @@
-"""The base of all processors. A processor's author writes one method, `process`; its annotations do the rest."""
+"""Processors, and how they are put together: `a | b` in a row, `Parallel(a, b)` beside each other.
+
+A processor's author writes one method, `process`; its annotations do the rest. A pipeline is only structure: what
+flows where, and in which audio format, is worked out at link time (linking.py).
+"""
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 from collections.abc import Callable
@@ -10,12 +13,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from .audio import CANONICAL, AudioFormat
+from .errors import LinkError
 from .frames import AudioRaw, Frame, LLMText
 from .signature import Signature, check_annotations, read_signature
 
 if TYPE_CHECKING:
     from .call import Call
-    from .pipeline import Pipeline
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Frame)
@@ -75,9 +78,7 @@ class Processor:
         if cls._signature is None:
             if not hasattr(cls, "process"):
                 raise TypeError(f"{cls.__name__} has no `process`: write `def process(self, frame: ...) -> ...`")
-            scope = cls._scope.f_locals if cls._scope is not None else {}
-            cls._signature = read_signature(cls.process, f"{cls.__name__}.process", scope)
-            cls._scope = None
+            cls._signature = _read(cls, cls.process, f"{cls.__name__}.process")
         return cls._signature
 
     @property
@@ -114,19 +115,66 @@ class Processor:
         return frame
 
     def __or__(self, other: Processor | Callable[[], Processor]) -> Pipeline:
-        from .pipeline import Pipeline
-
         return Pipeline(self, other)
 
     def __ror__(self, other: Callable[[], Processor]) -> Pipeline:
-        from .pipeline import Pipeline
-
         return Pipeline(other, self)
 
     def __repr__(self) -> str:
         args, kwargs = self._arguments
         shown = [repr(a) for a in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
         return f"{self.name}({', '.join(shown)})"
+
+
+class Pipeline(Processor):
+    """Processors in a row. Itself a processor; a pipeline within a pipeline is flattened."""
+
+    def __init__(self, *elements: Processor | Callable[[], Processor]) -> None:
+        self.elements: tuple[Processor, ...] = tuple(
+            part
+            for element in map(_instance, elements)
+            for part in (element.elements if isinstance(element, Pipeline) else (element,))
+        )
+
+    @property
+    def signature(self) -> Signature:
+        raise TypeError("a pipeline has no single type: it is linked element by element")
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.elements))
+
+
+class Parallel(Processor):
+    """Branches beside each other: each gets every frame, and what they yield is merged.
+
+    An empty branch, `Pipeline()`, lets everything by.
+    The copies of a frame that several branches pass by untouched leave once, after the last of them.
+    """
+
+    def __init__(self, *branches: Processor | Callable[[], Processor]) -> None:
+        if not branches:
+            raise LinkError("Parallel() has no branches: give it processors or pipelines")
+        self.branches: tuple[Pipeline, ...] = tuple(Pipeline(branch) for branch in branches)
+
+    @property
+    def signature(self) -> Signature:
+        raise TypeError("Parallel has no single type: it is linked branch by branch")
+
+    def __repr__(self) -> str:
+        return f"Parallel({', '.join(map(repr, self.branches))})"
+
+
+def _instance(element: object) -> Processor:
+    """A processor as it is; a processor class or @processor function that needs no arguments is called."""
+    if isinstance(element, Processor):
+        return element
+    if isinstance(element, type) and issubclass(element, Processor):
+        try:
+            return element()
+        except TypeError as error:
+            raise LinkError(f"{element.__name__} needs arguments: write {element.__name__}(...) ({error})") from error
+    hint = ": decorate it with @processor" if callable(element) else ""
+    raise LinkError(f"a pipeline is made of processors, not of {element!r}{hint}")
 
 
 def processor(function: Callable[Concatenate[F, P], Any]) -> Callable[P, Processor]:
@@ -143,23 +191,24 @@ def processor(function: Callable[Concatenate[F, P], Any]) -> Callable[P, Process
     class FunctionProcessor(Processor):
         def __init__(self, *args: P.args, **kwargs: P.kwargs) -> None:
             inspect.signature(function).bind(None, *args, **kwargs)  # TypeError for a wrong argument, now
-            bound = functools.partial(_after_frame, function, args, kwargs)
-            self.process = bound if args or kwargs else function
+            self.process = (lambda frame: function(frame, *args, **kwargs)) if args or kwargs else function
 
         @property
         def signature(self) -> Signature:
             cls = type(self)
             if cls._signature is None:
-                scope = cls._scope.f_locals if cls._scope is not None else {}
-                cls._signature = read_signature(function, function.__name__, scope)
-                cls._scope = None
+                cls._signature = _read(cls, function, function.__name__)
             return cls._signature
 
     FunctionProcessor._scope = sys._getframe(1)
     FunctionProcessor.__name__ = FunctionProcessor.__qualname__ = function.__name__
+    FunctionProcessor.__module__ = function.__module__
     FunctionProcessor.__doc__ = function.__doc__
     return FunctionProcessor
 
 
-def _after_frame(function: Callable[..., Any], args: Any, kwargs: Any, frame: Frame) -> Any:
-    return function(frame, *args, **kwargs)
+def _read(cls: type[Processor], function: Callable[..., Any], owner: str) -> Signature:
+    """Resolve annotations where the class was defined, then let go of that place."""
+    signature = read_signature(function, owner, cls._scope.f_locals if cls._scope is not None else {})
+    cls._scope = None
+    return signature

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 failures: Counter[str] = Counter()
 """How many calls each processor has ended in this process."""
+
+TOLD = 16
+"""How many of the frames that were heard last are known, where several speakers hear them."""
 
 Observer = Callable[[Processor, Processor, Frame], None]
 
@@ -85,6 +88,8 @@ class Runtime:
         self._error: ProcessorError | None = None
         self._ending: str | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._disconnecting: asyncio.Task[None] | None = None
+        self._told: deque[Frame] = deque(maxlen=TOLD)
         self._heard_at = self.loop.time()
         self._converters: dict[int, Convert] = {}
 
@@ -123,26 +128,36 @@ class Runtime:
                 raise CallError(f"{names} did not open within {self.limits.open:g} s: a model or a server hangs")
 
     async def _tear_down(self, processors: Sequence[Processor]) -> None:
-        self.call.is_connected = False
         for timer in self._timers.values():
             timer.cancel()
         for worker in self.workers:
             worker.cancel_deadline()
+        self._mute()
+        await self._disconnect()
         await self.tasks.stop()
         for processor in processors:
             if type(processor).close is not Processor.close:
-                self.tasks.start(self._bounded(processor.close(), f"{processor.name}.close"), processor.name)
-        await self.tasks.wait()
+                self.tasks.start(self._logged(processor.close(), f"{processor.name}.close"), processor.name)
+        await self.tasks.finish()
         self.playout.close()
+        self.call.hear(End())
         self.opened.set()  # whoever still waits to say something finds the call over
 
-    async def _bounded(self, work: Awaitable[None], name: str) -> None:
-        """Await `work` for no longer than cancellation may take; what goes wrong is only logged."""
+    async def _disconnect(self) -> None:
+        """Disconnect the peer, once, and unless it has left by itself."""
+        if self.call.is_connected and self._disconnecting is None:
+            hangup = self._logged(self.sink.hangup(), f"{self.sink.name}.hangup")
+            self._disconnecting = self.tasks.start(hangup, "disconnecting the peer")
+        if self._disconnecting is not None:
+            await asyncio.wait({self._disconnecting}, timeout=self.limits.cancel)
+        self.call.is_connected = False
+
+    async def _logged(self, work: Awaitable[None], name: str) -> None:
+        """Await `work`; what goes wrong at the end of a call is only logged."""
         try:
-            async with asyncio.timeout(self.limits.cancel):
-                await work
+            await work
         except Exception as error:
-            self.log.error("%s failed: %s", name, error or type(error).__name__, exc_info=error)
+            self.log.error("%s failed: %s", name, error, exc_info=error)
 
     # What processors make happen
 
@@ -155,6 +170,9 @@ class Runtime:
 
     def hear(self, frame: Frame) -> None:
         """The caller said or did something; it has arrived before the speaker."""
+        if len(self.wiring.voices) > 1 and any(frame is told for told in self._told):
+            return  # it came to another speaker before
+        self._told.append(frame)
         self._heard_at = self.loop.time()
         self.floor.hear(frame)
         self.call.hear(frame)
@@ -235,20 +253,22 @@ class Runtime:
         return True
 
     def end(self, reason: str) -> None:
-        """End the call from our side, now."""
+        """End the call from our side: what was said is still heard, nothing more is said."""
         if self._ending is None:
             self._mute()
             self.wiring.intake.stop()
-            self.tasks.start(self._disconnect(), "hang up")
             self._drain(reason)
+            self.tasks.start(self._disconnect_after_speech(), "hang up")
+
+    async def _disconnect_after_speech(self) -> None:
+        """The caller need not wait until the listening side is drained, too."""
+        await self.playout.rest(self.limits.drain)
+        await self._disconnect()
 
     def _mute(self) -> None:
+        self.floor.release()
         for voice in self.wiring.voices.values():
             voice.mute()
-
-    async def _disconnect(self) -> None:
-        await self._bounded(self.sink.hangup(), f"{self.sink.name}.hangup")
-        self.call.is_connected = False
 
     def _drain(self, reason: str) -> None:
         """Send `End` after everything that is under way, and wait for it at the sink."""
@@ -273,11 +293,12 @@ class Runtime:
 
     def _watch_idle(self) -> None:
         now = self.loop.time()
-        quiet_since = max(self._heard_at, min(now, self.playout.ledger.play_end))
-        if now - quiet_since >= self.limits.idle:
+        quiet_since = now if self.floor.taken else max(self._heard_at, min(now, self.playout.ledger.play_end))
+        left = quiet_since + self.limits.idle - now
+        if left < self.limits.idle * 1e-6:  # a timer may be early by what a float rounds
             self.end("nothing was said for too long")
         else:
-            self._timers["idle"] = self.loop.call_at(quiet_since + self.limits.idle, self._watch_idle)
+            self._timers["idle"] = self.loop.call_later(left, self._watch_idle)
 
     # What the call wants to know
 

@@ -27,6 +27,10 @@ class Kind(enum.Enum):
     ASYNC_GENERATOR = "async generator"
 
     @property
+    def phrase(self) -> str:
+        return f"{'an' if self is Kind.ASYNC_GENERATOR else 'a'} {self.value}"
+
+    @property
     def is_async(self) -> bool:
         return self in (Kind.COROUTINE, Kind.ASYNC_GENERATOR)
 
@@ -107,9 +111,9 @@ def _kind(function: Callable[..., Any], result: Any, owner: str) -> Kind:
         kind = Kind.FUNCTION
     expected = {Kind.GENERATOR: _ITERATORS, Kind.ASYNC_GENERATOR: _ASYNC_ITERATORS}.get(kind)
     if expected is not None and origin not in expected:
-        raise TypeError(f"{owner} is a {kind.value}: annotate its result as {expected[0].__name__}[...]")
+        raise TypeError(f"{owner} is {kind.phrase}: annotate its result as {expected[0].__name__}[...]")
     if expected is None and origin in (*_ITERATORS, *_ASYNC_ITERATORS):
-        raise TypeError(f"{owner} is a {kind.value} but is annotated to yield: use `yield`, or drop {origin.__name__}")
+        raise TypeError(f"{owner} is {kind.phrase} but is annotated to yield: use `yield`, or drop {origin.__name__}")
     return kind
 
 

@@ -65,10 +65,11 @@ class Tasks:
         for task in self._tasks:
             self._log.error("%s refuses to end: it catches whatever is thrown at it", task.get_name())
 
-    async def wait(self) -> None:
-        """Until all have ended by themselves."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+    async def finish(self) -> None:
+        """Let all of them end by themselves, within `patience`."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self.patience)
+        await self.stop()
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

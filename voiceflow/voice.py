@@ -1,13 +1,15 @@
-"""The speaker's side of a reply: when one may start, where it begins and ends, what waits to be said."""
+"""The speaker's side of a reply: when it may start, where it begins and ends, what waits to be said."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .frames import AudioRaw, Frame, LLMEnd, SpeechStarted, SpeechStopped, Transcript
-from .ledger import Ledger, Reply, ReplyBegin, ReplyEnd
+from .ledger import Reply, ReplyBegin, ReplyEnd
+from .playout import Playout
 from .stage import Deliver
 
 if TYPE_CHECKING:
@@ -19,11 +21,13 @@ FLOOR_SECONDS = 10.0
 
 
 class Floor:
-    """Whether the caller is speaking."""
+    """Whether the caller is speaking. Who wants to reply waits until it is free."""
 
     def __init__(self) -> None:
+        self.on_free: list[Callable[[], None]] = []
         self._free = asyncio.Event()
         self._free.set()
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def taken(self) -> bool:
@@ -33,111 +37,164 @@ class Floor:
         if isinstance(frame, SpeechStarted):
             self._free.clear()
         elif isinstance(frame, SpeechStopped):
-            self._free.set()
+            self.release()
 
-    async def free(self) -> None:
-        """Wait until the caller does not speak, `FLOOR_SECONDS` at most."""
-        try:
-            async with asyncio.timeout(FLOOR_SECONDS):
-                await self._free.wait()
-        except TimeoutError:
-            self._free.set()
+    def want(self) -> None:
+        """Somebody has something to say, and waits `FLOOR_SECONDS` at most."""
+        if self.taken and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLOOR_SECONDS, self.release)
+
+    async def wait(self) -> None:
+        self.want()
+        await self._free.wait()
+
+    def release(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._free.set()
+        for callback in self.on_free:
+            callback()
 
 
 class Voice:
-    """Wraps what a speaker emits into replies, and injects what `call.say` and `call.play` add."""
+    """Makes replies of what a speaker emits, and of what `call.say` and `call.play` add. One reply runs at a
+    time; those that come while it runs, or while the caller speaks, wait."""
 
-    def __init__(self, processor: Processor, ledger: Ledger, floor: Floor) -> None:
+    def __init__(self, processor: Processor, playout: Playout, floor: Floor) -> None:
         signature = processor.signature
         self.deliver: Deliver
-        self.working = False
-        """Whether a reply's work is in progress."""
-        self._ledger = ledger
+        self._playout = playout
         self._floor = floor
         self._reply: Reply | None = None
+        """The reply that is running."""
+        self._begun = False
+        """Whether any of it has been said."""
+        self._held: list[Frame] | None = None
+        """What it said so far, if it began while the caller spoke."""
         self._waiting: deque[tuple[Reply, list[Frame]]] = deque()
         self._muted = False
         self._one_reply_per_turn = not signature.takes(AudioRaw) and signature.takes(Transcript)
         # A speech-to-speech model is given audio piece by piece and says itself where a reply ends.
-        self._reply_ends_with_work = not (signature.takes(AudioRaw) and LLMEnd in signature.yields)
+        self._reply_is_work = not (signature.takes(AudioRaw) and LLMEnd in signature.yields)
+        floor.on_free.append(self._speak_next)
+
+    async def turn(self, frame: Frame, inbox: Link) -> Frame:
+        """Wait for the caller to finish. Final transcripts that gathered meanwhile get one reply."""
+        if self._one_reply_per_turn and _is_final(frame):
+            await self._floor.wait()
+            gathered = [frame, *inbox.remove(_is_final)]
+            if len(gathered) > 1:
+                frame = _join([f for f in gathered if isinstance(f, Transcript)])
+        return frame
+
+    def work_begins(self) -> None:
+        """A reply has its place from here on, though it may be long until its first word."""
+        if self._reply_is_work and self._reply is None and not self._muted:
+            self._reply = self._new_reply()
+
+    def work_ended(self) -> None:
+        if self._reply is None or not self._reply_is_work:
+            return
+        if self._begun or self._held:
+            self.emit(LLMEnd())
+        else:
+            reply, self._reply = self._reply, None
+            self._playout.withdraw(reply)
+            self._speak_next()
 
     def emit(self, frame: Frame) -> None:
         """What the speaker yields, on its way downstream."""
         if not type(frame).speech:
             self.deliver(frame)
+        elif self._muted:
             return
-        if self._muted:
-            return
-        if self._reply is None and type(frame) is not LLMEnd:
-            self._reply = self._begin()
-            self.deliver(ReplyBegin(self._reply))
-        self.deliver(frame)
-        if type(frame) is LLMEnd:
-            self._next()
-
-    async def turn(self, frame: Frame, inbox: Link) -> Frame:
-        """Wait for the caller to finish. Final transcripts that gathered meanwhile get one reply."""
-        if self._one_reply_per_turn and _is_final(frame):
-            await self._floor.free()
-            gathered = [frame, *inbox.remove(_is_final)]
-            if len(gathered) > 1:
-                frame = _join([f for f in gathered if isinstance(f, Transcript)])
-        self.working = True
-        return frame
-
-    def work_ended(self) -> None:
-        self.working = False
-        if self._reply is not None and self._reply_ends_with_work:
-            self.emit(LLMEnd())
+        elif self._begun:
+            self.deliver(frame)
+            if type(frame) is LLMEnd:
+                self._end()
+        else:
+            self._begin(frame)
 
     def say(self, frames: list[Frame]) -> Reply:
         """Say `frames` as a reply of its own, after the one that is running."""
-        reply = self._begin()
+        reply = self._new_reply()
         if self._muted:
-            self._ledger.replies.remove(reply)
-            reply.finish(0.0, interrupted=True)
-        elif self._reply is not None:
-            self._waiting.append((reply, frames))
+            self._playout.withdraw(reply)
         else:
-            self._speak(reply, frames)
+            self._waiting.append((reply, [*frames, LLMEnd()]))
+            self._speak_next()
         return reply
 
     def join(self, frames: list[Frame]) -> Reply:
         """Say `frames` as a part of the reply that is running."""
-        if self._reply is None:
-            self._reply = self._begin()
-            self.deliver(ReplyBegin(self._reply))
-        part = self._begin()
-        self.deliver(ReplyBegin(part, part=True))
-        for frame in frames:
-            self.deliver(frame)
-        self.deliver(ReplyEnd(part))
+        part = self._new_reply()
+        if self._muted:
+            self._playout.withdraw(part)
+        else:
+            for frame in (ReplyBegin(part, part=True), *frames, ReplyEnd(part)):
+                self.emit(frame)
         return part
 
     def clear(self) -> None:
         """Everything said so far is void; the ledger has closed its account of it."""
-        self._reply = None
+        self._reply = self._held = None
+        self._begun = False
         self._waiting.clear()
 
     def mute(self) -> None:
-        """Nobody is left to hear anything."""
+        """Say nothing more. What was said so far is a reply."""
+        if self._begun:
+            self.emit(LLMEnd())
+        elif self._reply is not None:
+            self._playout.withdraw(self._reply)
+        for reply, _ in self._waiting:
+            self._playout.withdraw(reply)
+        self.clear()
         self._muted = True
 
-    def _begin(self) -> Reply:
+    def _begin(self, frame: Frame) -> None:
+        """The first speech of a reply; while the caller speaks, all of it."""
+        if self._reply is None:
+            if type(frame) is LLMEnd:  # of a reply in which nothing was said
+                self.deliver(frame)
+                return
+            self._reply = self._new_reply()
+        if self._held is None and not (self._floor.taken or self._waiting):
+            self._begun = True
+            self.deliver(ReplyBegin(self._reply))
+            self.emit(frame)
+            return
+        self._floor.want()
+        self._held = [*(self._held or []), frame]
+        if type(frame) is LLMEnd:
+            self._waiting.append((self._reply, self._held))
+            self._end()
+
+    def _end(self) -> None:
+        self._reply = self._held = None
+        self._begun = False
+        self._speak_next()
+
+    def _speak_next(self) -> None:
+        """Say what waits, as soon as nobody speaks."""
+        while self._waiting and not self._begun and not self._muted:
+            if self._floor.taken:
+                self._floor.want()
+                return
+            reply, frames = self._waiting.popleft()
+            self.deliver(ReplyBegin(reply))
+            for frame in frames:
+                self.deliver(frame)
+        if self._held is not None and not self._floor.taken:
+            held, self._held = self._held, None
+            for frame in held:
+                self.emit(frame)
+
+    def _new_reply(self) -> Reply:
         reply = Reply()
-        self._ledger.replies.append(reply)
+        self._playout.ledger.replies.append(reply)
         return reply
-
-    def _next(self) -> None:
-        self._reply = None
-        while self._waiting and self._reply is None:
-            self._speak(*self._waiting.popleft())
-
-    def _speak(self, reply: Reply, frames: list[Frame]) -> None:
-        self.deliver(ReplyBegin(reply))
-        for frame in frames:
-            self.deliver(frame)
-        self.deliver(LLMEnd())
 
 
 def _is_final(frame: Frame) -> bool:

@@ -6,14 +6,13 @@ Wired from the sink up, so that each part is given the one function that takes i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .fork import Junction
-from .frames import DTMF, AudioRaw, Frame, SpeechStarted, SpeechStopped, Transcript
+from .frames import DTMF, AudioRaw, End, Frame, SpeechStarted, SpeechStopped, Transcript
 from .intake import Intake
 from .link import Link
-from .plan import Fork, Step
-from .processor import Processor
+from .plan import Fork, Step, walk
 from .stage import Deliver, fuse
 from .transport import Source
 from .voice import Voice
@@ -22,7 +21,18 @@ from .worker import Worker
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-Outs = tuple[Link, ...]
+
+class Downstream(NamedTuple):
+    """What stands downstream of a place."""
+
+    deliver: Deliver
+    """Takes a frame there."""
+    outs: tuple[Link, ...]
+    """The links that it may end up in."""
+    first: Step
+    """The step that it comes to first."""
+    lost: Callable[[Frame], None] | None = None
+    """Told of a frame that had to be dropped on the way to the end of this branch."""
 
 
 class Wiring:
@@ -36,42 +46,44 @@ class Wiring:
         self.intake: Intake
         for step in runtime.plan.walk():
             if step.speaker:
-                self.voices[id(step)] = Voice(step.processor, runtime.playout.ledger, runtime.floor)
+                self.voices[id(step)] = Voice(step.processor, runtime.playout, runtime.floor)
             if isinstance(step.processor, Source):
                 self.intake = Intake(step.processor, runtime)
             elif not step.fused:
                 self.workers[id(step)] = Worker(step, runtime, self.voices.get(id(step)))
 
     def connect(self) -> None:
-        steps, sink = self.runtime.plan.steps[:-1], self.runtime.playout
-        deliver = self._observed(steps[-1], self.runtime.plan.steps[-1], sink.put)
-        self._row(steps, deliver, (sink,), None)
+        *steps, sink = self.runtime.plan.steps
+        assert isinstance(sink, Step)
+        deliver = as_linked(sink, self.runtime.playout.put, self.runtime)
+        if self.runtime.plan.is_echo:
+            deliver = hearing(deliver, self.runtime, ends_audio=False)
+        if isinstance(steps[-1], Step):
+            deliver = self._observed(steps[-1], sink, deliver)
+        self._row(steps, Downstream(deliver, (self.runtime.playout,), sink), None)
 
-    def _row(
-        self, steps: Sequence[Step | Fork], deliver: Deliver, outs: Outs, lost: Callable[[Frame], None] | None
-    ) -> tuple[Deliver, Outs]:
-        """Connect `steps` to what is downstream of them; return what is then upstream."""
+    def _row(self, steps: Sequence[Step | Fork], downstream: Downstream, upstream: Step | Fork | None) -> Downstream:
+        """Connect `steps`, which stand behind `upstream`, to what is downstream of them."""
         for place in range(len(steps) - 1, -1, -1):
             step = steps[place]
+            before = steps[place - 1] if place else upstream
             if isinstance(step, Fork):
-                deliver, outs = self._fork(step, deliver, outs, lost)
+                downstream = self._fork(step, downstream, before)
             else:
-                deliver, outs = self._step(step, deliver, outs, lost)
-            if place:
-                deliver = self._observed(steps[place - 1], step, deliver)
-        return deliver, outs
+                downstream = self._step(step, downstream)
+                if isinstance(before, Step):
+                    observed = self._observed(before, step, downstream.deliver)
+                    downstream = downstream._replace(deliver=observed)
+        return downstream
 
-    def _step(
-        self, step: Step, deliver: Deliver, outs: Outs, lost: Callable[[Frame], None] | None
-    ) -> tuple[Deliver, Outs]:
+    def _step(self, step: Step, downstream: Downstream) -> Downstream:
+        deliver, outs, _, lost = downstream
         voice = self.voices.get(id(step))
         if voice is not None:
             voice.deliver = deliver
         if isinstance(step.processor, Source):
-            if voice is not None:
-                deliver = hearing(deliver, self.runtime, ends_audio=False)
             self.intake.deliver, self.intake.outs = deliver, outs
-            return deliver, outs
+            return downstream
         onward = deliver if voice is None else voice.emit
         if step.fused:
             entry = fuse(step, onward, self.runtime)
@@ -83,38 +95,55 @@ class Wiring:
             entry, outs = worker.inbox.put, (worker.inbox,)
         if voice is not None:
             entry = hearing(entry, self.runtime, ends_audio=not step.processor.signature.takes(AudioRaw))
-        return entry, outs
+        return Downstream(entry, outs, step, lost)
 
-    def _fork(
-        self, fork: Fork, deliver: Deliver, outs: Outs, lost: Callable[[Frame], None] | None
-    ) -> tuple[Deliver, Outs]:
+    def _fork(self, fork: Fork, downstream: Downstream, upstream: Step | Fork | None) -> Downstream:
         junction = self.junctions.get(id(fork))
         if junction is None:
-            speech = all(step.speech for branch in fork.branches for step in branch if isinstance(step, Step))
+            speech = all(step.speech for branch in fork.branches for step in walk(branch))
             junction = self.junctions[id(fork)] = Junction(fork, speech)
-        junction.deliver, junction.lost_upstream, junction.entries = deliver, lost, []
+        junction.deliver, junction.lost_upstream, junction.entries = downstream.deliver, downstream.lost, []
         entering: list[Link] = []
         for place, branch in enumerate(fork.branches):
             end = junction.merge(place)
             if fork.ends_caller_audio(place):
                 end = _without_audio(end)
-            entry, links = self._row(branch, end, outs, junction.lost(place))
-            junction.entries.append(entry)
-            entering += [link for link in links if link not in entering]
-        return junction.split, tuple(entering)
+            last = branch[-1] if branch else upstream
+            if isinstance(last, Step):
+                end = self._observed(last, downstream.first, end)
+            entry = self._row(
+                branch, Downstream(end, downstream.outs, downstream.first, junction.lost(place)), upstream
+            )
+            junction.entries.append(entry.deliver)
+            entering += [link for link in entry.outs if link not in entering]
+        return Downstream(junction.split, tuple(entering), next(walk([fork]), downstream.first), downstream.lost)
 
-    def _observed(self, upstream: Step | Fork, downstream: Step | Fork, deliver: Deliver) -> Deliver:
+    def _observed(self, upstream: Step, downstream: Step, deliver: Deliver) -> Deliver:
         observers = self.runtime.observers
         if not observers:
             return deliver
-        source, target = last_of(upstream), first_of(downstream)
 
         def observe(frame: Frame) -> None:
             for callback in observers:
-                callback(source, target, frame)
+                callback(upstream.processor, downstream.processor, frame)
             deliver(frame)
 
         return observe
+
+
+def as_linked(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
+    """Lets audio through in the format that the sink accepts; stages and workers see to that themselves."""
+    accepts = step.processor.accepts
+
+    def check(frame: Frame) -> None:
+        if type(frame) is AudioRaw and frame.format is not accepts:
+            converted = runtime.adapt(step, frame)
+            if converted is not None:
+                deliver(converted)
+        else:
+            deliver(frame)
+
+    return check
 
 
 def hearing(deliver: Deliver, runtime: Runtime, *, ends_audio: bool) -> Deliver:
@@ -135,7 +164,7 @@ class _Told(dict[type[Frame], bool]):
     """Whether the runtime is told of a type of frame."""
 
     def __missing__(self, frame: type[Frame]) -> bool:
-        told = self[frame] = issubclass(frame, (Transcript, DTMF, SpeechStarted, SpeechStopped))
+        told = self[frame] = issubclass(frame, (Transcript, DTMF, SpeechStarted, SpeechStopped, End))
         return told
 
 
@@ -155,11 +184,3 @@ def _without_audio(deliver: Deliver) -> Deliver:
             deliver(frame)
 
     return listen_only
-
-
-def first_of(step: Step | Fork) -> Processor:
-    return step.processor if isinstance(step, Step) else first_of(step.branches[0][0])
-
-
-def last_of(step: Step | Fork) -> Processor:
-    return step.processor if isinstance(step, Step) else last_of(step.branches[-1][-1])

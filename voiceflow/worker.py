@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 SLICE = 0.001
 """A task yields to the loop after this much continuous work, in seconds."""
 
-replying: contextvars.ContextVar[Voice | None] = contextvars.ContextVar("replying", default=None)
-"""The voice whose reply the current task, or the task that started it, is working on."""
+replying: contextvars.ContextVar[Worker | None] = contextvars.ContextVar("replying", default=None)
+"""The speaker on whose work the current task is, or the task that started it."""
 
 
 def nowhere(frame: Frame) -> None:
@@ -66,19 +66,16 @@ class Worker:
         self._is_coroutine = self.processor.signature.kind is Kind.COROUTINE
         self._may_be_cut = may_be_cut(self.processor)
         self._yields_speech = yields_speech(self.processor)
-        self._stream: AsyncIterator[Frame] | None = None
-        self._token = 0
-        self._frame: Frame = End()
         self._overlaps = self.processor.overlap
-        self._outdated = False
-        """Whether a `Clear` has come since the work in progress began."""
+        self._is_plain = not (self._overlaps or voice is not None)
+        # Of the work in progress:
+        self._frame: Frame = End()
+        self._token = 0
+        """The epoch that it belongs to."""
+        self._stream: AsyncIterator[Frame] | None = None
         self._cut = False
-        """Whether that cut it short."""
-        self._cancelled = False
-        """Whether that cancelled the task."""
+        """Whether an interruption cut it short."""
         self._deadline: asyncio.TimerHandle | None = None
-        self._has_more_to_do = self._always_has_more_to_do = self._overlaps or voice is not None
-        """Whether there is anything to do around the work: false for most frames of most processors."""
 
     def start(self) -> None:
         self.task = self.runtime.tasks.start(self._run(), self.processor.name)
@@ -88,7 +85,7 @@ class Worker:
     async def _run(self) -> None:
         inbox, process, outlet, clock = self.inbox, self.processor.process, self._outlet, time.perf_counter
         accepts, runtime = self.processor.accepts, self.runtime
-        replying.set(self.voice)
+        replying.set(self if self.voice is not None else None)
         started, turns = clock(), 0
         while self.deliver is not nowhere:
             while not inbox.frames:  # what woke it may have been flushed since
@@ -107,8 +104,11 @@ class Worker:
                     if converted is None:
                         continue
                     frame = converted
-                if self._has_more_to_do:
-                    frame = await self._prepare(frame)
+                if not self._is_plain:
+                    prepared = await self._prepare(frame)
+                    if prepared is None:
+                        continue
+                    frame = prepared
                 self._frame, self._token, self.working = frame, runtime.epoch, True
                 try:
                     if self._is_coroutine:
@@ -126,7 +126,7 @@ class Worker:
                 except Exception as error:
                     runtime.fail(self.processor, error)
                 self.working = False
-                if self._has_more_to_do:
+                if not self._is_plain or self._token != runtime.epoch:
                     self._end()
             for out in self.outs:
                 if out.full:
@@ -160,9 +160,13 @@ class Worker:
 
     # One piece of work
 
-    async def _prepare(self, frame: Frame) -> Frame:
+    async def _prepare(self, frame: Frame) -> Frame | None:
+        """What there is to do before some processors' work; None if it need not begin any more."""
         if self.voice is not None:
             frame = await self.voice.turn(frame, self.inbox)
+            if self.inlet[type(frame)] == SWALLOW:
+                return None
+            self.voice.work_begins()
         if self._overlaps:
             for overtaking in self.inbox.remove(self._may_overtake):
                 self.deliver(overtaking)
@@ -196,7 +200,7 @@ class Worker:
                 self.deliver(out)
         elif kind < CONTROL:
             self.deliver(out)
-        elif not self._outdated and self.deliver is not nowhere:
+        elif self.is_current or not self._yields_speech:
             self.runtime.control(out)
             self._go_on()
 
@@ -207,7 +211,12 @@ class Worker:
     def _go_on(self) -> None:
         """Whoever interrupts is exempt: what it yields next is new."""
         self._token = self.runtime.epoch
-        self._outdated = self._cut = False
+        self._cut = False
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what the work in progress says is not void."""
+        return self._token == self.runtime.epoch and self.deliver is not nowhere
 
     @property
     def _on_speech(self) -> bool:
@@ -215,22 +224,21 @@ class Worker:
         return self.step.speech and not self.step.speaker and type(self._frame).speech
 
     def _end(self) -> None:
-        self._has_more_to_do = self._always_has_more_to_do
         self.working = False
         self.inbox.overtake = None
         self.cancel_deadline()
-        if self._cancelled:
-            self._cancelled = False
-            self.task.uncancel()
-        if self._outdated:
-            self._outdated = self._cut = False
+        if self._cut:
+            self._cut = False
+            if self.task.cancelling():
+                self.task.uncancel()
+        if self.step.speech and self._token != self.runtime.epoch:
             self.runtime.reset(self.processor)  # it ran on after the reset that came with the Clear
         if self.voice is not None and self.deliver is not nowhere:
             self.voice.work_ended()
 
     def _absorb_cancellation(self) -> None:
         """Called while a CancelledError is handled: go on if it was a `Clear`, else let it end the task."""
-        if self._cancelled and not self.runtime.tasks.stopping:
+        if self._cut and not self.runtime.tasks.stopping:
             return
         if self.task.cancelling():
             raise
@@ -254,16 +262,14 @@ class Worker:
         speech and about nothing else."""
         if not self.step.speaker:
             self.inbox.flush()
-        if not self.working or self._outdated or not (self._on_speech or self._yields_speech):
+        if not self.working or self._cut or not (self._on_speech or self._yields_speech):
             return
         own = asyncio.current_task() is self.task
         if own and (self._is_coroutine or getattr(self._stream, "ag_running", False)):
             self._go_on()  # the work itself called call.clear()
             return
-        self._outdated = self._has_more_to_do = True
         self._cut = self._may_be_cut
         if self._cut and not own:
-            self._cancelled = True
             self.task.cancel()
             self._deadline = self.runtime.loop.call_later(self.runtime.limits.cancel, self._abandon)
 

@@ -27,6 +27,7 @@ _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _KINDS = {yaml.ScalarNode: "text", yaml.SequenceNode: "a list", yaml.MappingNode: "a mapping"}
 
 
@@ -46,7 +47,7 @@ class Value:
     @property
     def line(self) -> int:
         """Counted from 1."""
-        return int(self.node.start_mark.line) + 1
+        return _line(self.node.start_mark)
 
     @property
     def place(self) -> str:
@@ -65,7 +66,10 @@ class Value:
         """A scalar as it is written, with variables put in."""
         if not isinstance(self.node, yaml.ScalarNode):
             raise self._unexpected("text")
-        return _VARIABLE.sub(self._variable, self.node.value)
+        text = _VARIABLE.sub(self._variable, self.node.value)
+        if _SURROGATE.search(text):
+            raise self.error("this text holds half a surrogate pair or bytes that are not UTF-8: retype it")
+        return text
 
     def entries(self) -> list[tuple[Value, Value]]:
         """Keys and values of a mapping, in the file's order; what `<<` merges into it comes first."""
@@ -110,13 +114,14 @@ class Value:
         name = match[1]
         if match[0] == "$${":
             return "${"
-        if name in os.environ:
-            return os.environ[name]
-        problem = f"the environment variable {name} is not defined: set it, or write it into .env"
         if name is None:
             problem = "expected ${NAME}, an environment variable; for a `${` of your own write $${"
+        elif name in os.environ:
+            return os.environ[name]
+        else:
+            problem = f"the environment variable {name} is not defined: set it, or write it into .env"
         # In a text of several lines, name the one with the variable.
-        lines = range(self.line, self.node.end_mark.line + 2)
+        lines = range(self.line, _line(self.node.end_mark) + 1)
         line = next((n for n in lines if match[0] in "".join(self.file.lines[n - 1 : n])), self.line)
         raise ConfigError(f"{self.file.path}, line {line}: {problem}")
 
@@ -142,24 +147,28 @@ def read_yaml(path: Path) -> Value | None:
         line = text.count("\n", 0, text.find(chr(error.character))) + 1
         raise ConfigError(f"{path}, line {line}: the character U+{error.character:04X} cannot stand in YAML") from error
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
         context = f" ({error.context})" if error.context else ""
-        raise ConfigError(f"{path}, line {mark.line + 1 if mark else 1}: {error.problem}{context}") from error
+        raise ConfigError(f"{path}, line {_line(error.problem_mark)}: {error.problem}{context}") from error
     return None if node is None else Value(node, _File(path, text.splitlines()))
 
 
 def _check_nesting(text: str, path: Path) -> None:
-    """Refuse what recursion, libyaml's included, could not come out of."""
+    """Refuse what recursion, libyaml's included, would not come back from."""
     above: list[str | None] = []  # the anchors of the lists and mappings around
     for event in yaml.parse(text, Loader=_Loader):
         problem = None
         match event:
             case yaml.CollectionStartEvent():
                 above.append(event.anchor)
-                problem = f"more than {DEPTH} lists or mappings within each other" if len(above) > DEPTH else None
+                if len(above) > DEPTH:
+                    problem = f"more than {DEPTH} lists or mappings within each other"
             case yaml.CollectionEndEvent():
                 above.pop()
             case yaml.AliasEvent() if event.anchor in above:
                 problem = f"*{event.anchor} contains itself"
         if problem is not None:
-            raise ConfigError(f"{path}, line {event.start_mark.line + 1}: {problem}")
+            raise ConfigError(f"{path}, line {_line(event.start_mark)}: {problem}")
+
+
+def _line(mark: Any) -> int:
+    return mark.line + 1 if mark is not None else 1

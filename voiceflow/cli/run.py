@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from voiceflow.call import Call
     from voiceflow.frames import AudioRaw
-    from voiceflow.pipeline import Pipeline
+    from voiceflow.processor import Pipeline
     from voiceflow.runtime import Ended
     from voiceflow.transports.wav import WavSource
 

@@ -61,18 +61,19 @@ def verify_twilio(key: str, url: str, headers: Headers, body: bytes = b"") -> No
     signature = found.get(b"x-twilio-signature")
     if signature is None:
         raise CallRejectedError("the request has no X-Twilio-Signature header: Twilio signs all that it sends")
-    form = _form(body) if found.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded") else None
+    form = _form(body) if _is_form(found) else None
     if form is None and body:
         _check_body(url, body)
     digest = _twilio_digest(found.get(b"x-twilio-webhooks-signature-settings", b""))
-    signed = b"".join(name + value for name, value in sorted(set(form or ())))
+    signed = "".join(name + value for name, value in sorted(set(form or ())))
     good = False
     for spelling in _spellings(url):
-        expected = base64.b64encode(hmac.digest(key.encode(), _bytes(spelling) + signed, digest))
+        expected = base64.b64encode(hmac.digest(key.encode(), (spelling + signed).encode(), digest))
         good |= hmac.compare_digest(expected, signature)
     if not good:
+        address = url.partition("?")[0][:200]  # a query may hold a secret
         raise CallRejectedError(
-            f"X-Twilio-Signature does not fit a request to {url[:200]!r}: check that Twilio was given just this "
+            f"X-Twilio-Signature does not fit a request to {address!r}: check that Twilio was given just this "
             "address (public_ws_url says how we are reached), and provider_config.twilio.auth_token"
         )
 
@@ -125,22 +126,19 @@ def _only(headers: Headers) -> dict[bytes, bytes]:
     return {name.lower(): value for name, value in headers}
 
 
-def _form(body: bytes) -> list[tuple[bytes, bytes]]:
-    """Names and values of a form, byte for byte, also where they are not UTF-8."""
-    text = body.decode("utf-8", "surrogateescape")
-    pairs = parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="surrogateescape")
-    return [(_bytes(name), _bytes(value)) for name, value in pairs]
+def _is_form(found: dict[bytes, bytes]) -> bool:
+    return found.get(b"content-type", b"").lower().startswith(b"application/x-www-form-urlencoded")
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+def _form(body: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
 def _check_body(url: str, body: bytes) -> None:
     hashes = parse_qs(url.partition("?")[2]).get("bodySHA256", [])
     if len(hashes) != 1:
         raise CallRejectedError("the request has a body that is no form, and no bodySHA256 in its URL to cover it")
-    if not hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), _bytes(hashes[0].lower())):
+    if not hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), hashes[0].encode()):
         raise CallRejectedError("the request's body is not the one whose SHA-256 is in its URL")
 
 

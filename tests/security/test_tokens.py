@@ -1,0 +1,211 @@
+"""Stream tokens: only ours, only in time, only once, on whichever worker."""
+
+from __future__ import annotations
+
+import os
+import string
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from voiceflow.errors import CallRejectedError
+from voiceflow.security.tokens import LIFETIME, LONGEST, VARIABLE, Claims, StreamTokens, run_key
+
+CLAIMS = Claims("telnyx", "v3:S_AwERIkXuL9vqBSvluFUDxUdIQRk4R_gz6OPajNQNrlcX2ReJ2nzw", "+15550100", "+15550199", "PCMU")
+WORKER = """
+import sys
+from voiceflow.errors import CallRejectedError
+from voiceflow.security.tokens import StreamTokens, run_key
+
+with run_key() as key:
+    print("ready", flush=True)
+    token = sys.stdin.readline().strip()
+    try:
+        print(StreamTokens(key).redeem(token).call_id)
+    except CallRejectedError as error:
+        print(error)
+"""
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.5
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def key() -> Iterator[bytes]:
+    with run_key() as key:
+        yield key
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tokens(key: bytes, clock: Clock) -> StreamTokens:
+    return StreamTokens(key, clock=clock)
+
+
+numbers = st.text(max_size=40)
+claims = st.builds(
+    Claims, provider=st.text(max_size=10), call_id=numbers, caller_id=numbers, did=numbers, codec=numbers
+)
+
+
+@given(claims)
+def test_a_token_says_what_it_was_issued_for(key: bytes, claims: Claims) -> None:
+    tokens = StreamTokens(key)
+    try:
+        token = tokens.issue(claims)
+    except CallRejectedError:
+        return  # too long: see below
+    assert tokens.redeem(token) == claims
+
+
+@given(claims)
+def test_a_token_needs_no_escaping_and_fits_a_carriers_parameter(key: bytes, claims: Claims) -> None:
+    try:
+        token = StreamTokens(key).issue(claims)
+    except CallRejectedError:
+        return
+    assert set(token) <= set(string.ascii_letters + string.digits + "-_.")
+    assert len(token) <= LONGEST
+
+
+def test_numbers_that_are_too_long_for_a_token_are_refused(tokens: StreamTokens) -> None:
+    with pytest.raises(CallRejectedError, match=r"numbers \(400 and 9\) are too long"):
+        tokens.issue(Claims("twilio", "CA1", "sip:" + "a" * 396, "+15550199", "PCMU"))
+
+
+def test_a_token_is_good_for_its_whole_lifetime(tokens: StreamTokens, clock: Clock) -> None:
+    token = tokens.issue(CLAIMS)
+    clock.now += LIFETIME
+    assert tokens.redeem(token) == CLAIMS
+
+
+def test_an_expired_token_is_refused(tokens: StreamTokens, clock: Clock) -> None:
+    token = tokens.issue(CLAIMS)
+    clock.now += LIFETIME + 5
+    with pytest.raises(CallRejectedError, match="expired 5 s ago"):
+        tokens.redeem(token)
+
+
+def test_a_token_is_used_once(tokens: StreamTokens) -> None:
+    token = tokens.issue(CLAIMS)
+    tokens.redeem(token)
+    with pytest.raises(CallRejectedError, match="used before"):
+        tokens.redeem(token)
+
+
+def test_a_refused_token_is_still_good(tokens: StreamTokens) -> None:
+    token = tokens.issue(CLAIMS)
+    with pytest.raises(CallRejectedError):
+        tokens.redeem(token + "x")
+    assert tokens.redeem(token) == CLAIMS
+
+
+def test_a_used_token_stays_used_while_others_are_swept_away(tokens: StreamTokens, clock: Clock) -> None:
+    first = tokens.issue(CLAIMS)
+    tokens.redeem(first)
+    clock.now += LIFETIME
+    second = tokens.issue(CLAIMS)
+    tokens.redeem(second)
+    for token in (first, second):
+        with pytest.raises(CallRejectedError, match="used before"):
+            tokens.redeem(token)
+
+
+def test_marks_of_expired_tokens_do_not_pile_up(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with run_key() as key:
+        tokens = StreamTokens(key, clock=clock)
+        for _ in range(100):
+            clock.now += LIFETIME / 10
+            tokens.redeem(tokens.issue(CLAIMS))
+        left = [name for _, _, names in os.walk(tmp_path) for name in names]
+        assert 0 < len(left) <= 40
+    assert not os.listdir(tmp_path)
+
+
+@given(st.integers(min_value=0), st.integers(0, 6))
+def test_a_token_with_one_bit_changed_is_refused(key: bytes, place: int, bit: int) -> None:
+    tokens = StreamTokens(key)
+    changed = bytearray(tokens.issue(CLAIMS).encode())
+    changed[place % len(changed)] ^= 1 << bit
+    with pytest.raises(CallRejectedError, match="not one that this run"):
+        tokens.redeem(changed.decode())
+
+
+anything = st.text(st.characters(codec=None), max_size=600)
+
+
+@given(anything | st.tuples(anything, anything).map(".".join) | st.from_regex(r"[\w-]*\.[\w-]{43}", fullmatch=True))
+@example("\ud800").via("JSON can spell lone surrogates")
+@example("\udfff." + "A" * 43).via("JSON can spell lone surrogates")
+def test_any_text_is_refused_and_not_repeated(key: bytes, text: str) -> None:
+    with pytest.raises(CallRejectedError) as refusal:
+        StreamTokens(key).redeem(text)
+    assert len(text) < 10 or text not in str(refusal.value)
+
+
+def test_refusals_do_not_contain_the_token(tokens: StreamTokens, clock: Clock) -> None:
+    token = tokens.issue(CLAIMS)
+    tokens.redeem(token)
+    for _ in range(2):  # used, then also expired
+        with pytest.raises(CallRejectedError) as refusal:
+            tokens.redeem(token)
+        assert not any(part in str(refusal.value) for part in token.split("."))
+        clock.now += LIFETIME + 1
+
+
+def test_a_token_of_another_run_is_refused(tokens: StreamTokens) -> None:
+    with pytest.raises(CallRejectedError, match="not one that this run"):
+        StreamTokens(b"another key").redeem(tokens.issue(CLAIMS))
+
+
+def test_of_many_workers_one_may_redeem_a_token(key: bytes) -> None:
+    """Real processes that inherit the key and are given the token at the same time."""
+    token = StreamTokens(key).issue(CLAIMS)
+    command = [sys.executable, "-c", WORKER]
+    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(token + "\n")
+        worker.stdin.flush()
+    said = sorted(worker.communicate(timeout=60)[0].strip() for worker in workers)
+    assert [line for line in said if "used before" not in line] == [CLAIMS.call_id]
+    assert len(said) == 4
+
+
+def test_a_token_that_cannot_be_marked_as_used_is_refused(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", os.path.join(tmp_path, "there is no such folder"))
+    tokens = StreamTokens(b"key", clock=clock)
+    with pytest.raises(CallRejectedError, match="cannot be marked as used"):
+        tokens.redeem(tokens.issue(CLAIMS))
+
+
+def test_the_key_is_gone_after_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with run_key() as first:
+        with run_key() as again:
+            assert again == first
+        assert VARIABLE in os.environ
+    assert VARIABLE not in os.environ
+    with run_key() as second:
+        assert second != first

@@ -1,0 +1,393 @@
+"""The configuration: what counts when it is said twice, and what is said about a mistake."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from voiceflow import ConfigError
+from voiceflow.config import ENVIRONMENT, Config, Providers, Telnyx, find_config, load_config, origin, read_env_file
+
+WHOLE = """\
+provider: twilio
+provider_config:
+  telnyx:
+    api_key: KEY1
+    app_id: 17
+    public_key: abc=
+    codec: g722
+  twilio: {account_sid: AC1, auth_token: 0123}
+server_host: 0.0.0.0
+server_port: 9000
+public_ws_url: wss://voice.example.com/sip/media-stream
+log_level: debug
+dids: {}
+"""
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An environment without variables of ours; a home that is empty."""
+    kept = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    with mock.patch.dict(os.environ, kept | {"HOME": str(tmp_path / "home")}, clear=True):
+        yield os.environ  # type: ignore[misc]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes a file, voiceflow.yaml unless told otherwise, relative to a working folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(content: str | bytes, name: str = "voiceflow.yaml") -> Path:
+        path = Path(name).expanduser()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def problem(file: Path | None, **options: str | int) -> str:
+    with pytest.raises(ConfigError) as raised:
+        load_config(file, **options)  # type: ignore[arg-type]
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+# -- what counts
+
+
+def test_without_a_file_the_defaults_count() -> None:
+    config = load_config(None)
+    assert config == Config()
+    assert (config.server_host, config.server_port, config.log_level) == ("127.0.0.1", 8000, "INFO")
+    assert config.provider is config.public_ws_url is config.provider_config.twilio.auth_token is None
+    assert config.provider_config.telnyx.codec == "PCMU"
+
+
+def test_every_key_of_the_file_is_read(write: Write) -> None:
+    config = load_config(write(WHOLE))
+    telnyx, twilio = config.provider_config.telnyx, config.provider_config.twilio
+    assert config.provider == "twilio"
+    assert (telnyx.api_key, telnyx.app_id, telnyx.public_key, telnyx.codec) == ("KEY1", "17", "abc=", "G722")
+    assert (twilio.account_sid, twilio.auth_token) == ("AC1", "0123")  # text stays as it is written
+    assert (config.server_host, config.server_port, config.log_level) == ("0.0.0.0", 9000, "DEBUG")
+    assert config.public_ws_url == "wss://voice.example.com/sip/media-stream"
+
+
+def test_an_option_goes_before_the_environment_before_the_file(write: Write, environment: dict[str, str]) -> None:
+    file = write("server_port: 1\n")
+    assert load_config(file).server_port == 1
+    environment["SIP_SERVER_PORT"] = "2"
+    assert load_config(file).server_port == 2
+    assert load_config(file, port=3).server_port == 3
+    assert load_config(None, port=0).server_port == 0
+
+
+def test_every_option_counts() -> None:
+    config = load_config(None, provider="telnyx", host="::1", port=1, ws_url="wss://a/b", log_level="error")
+    assert config == Config(
+        provider="telnyx", server_host="::1", server_port=1, public_ws_url="wss://a/b", log_level="ERROR"
+    )
+
+
+@pytest.mark.parametrize(("variable", "key"), ENVIRONMENT.items())
+def test_every_variable_stands_for_its_key(variable: str, key: str, environment: dict[str, str]) -> None:
+    value = {"server_port": "81", "public_ws_url": "wss://host"}.get(key, "secret")
+    environment[variable] = value
+    found: object = load_config(None)
+    for name in key.split("."):
+        found = getattr(found, name)
+    assert str(found) == value
+
+
+@pytest.mark.parametrize("empty", ["", "~", "null", "''", "${NOTHING}"])
+def test_what_is_empty_was_not_given(write: Write, environment: dict[str, str], empty: str) -> None:
+    environment |= {"NOTHING": "", "TWILIO_AUTH_TOKEN": ""}
+    file = write(f"server_port: {empty}\nprovider_config:\n  telnyx:\n  twilio:\n    auth_token: {empty}\n")
+    assert load_config(file) == Config()
+    assert load_config(write("# nothing\n")) == Config()
+
+
+def test_a_wrong_value_that_does_not_count_is_no_error(write: Write) -> None:
+    assert load_config(write("server_port: x\n"), port=1).server_port == 1
+
+
+# -- which file
+
+
+def test_a_file_is_looked_for_here_then_at_home(write: Write) -> None:
+    assert find_config() is None
+    for place in ("~/.vibecode/sip_config.yaml", "~/.config/voiceflow/config.yaml", "voiceflow.yaml"):
+        path = write("", place)
+        assert find_config() == path
+    assert find_config(path := write("", "other.yaml")) == path
+
+
+def test_a_file_that_is_named_must_exist() -> None:
+    with pytest.raises(ConfigError, match="there is no configuration file no/such\\.yaml"):
+        find_config(Path("no/such.yaml"))
+
+
+def test_a_file_that_cannot_be_read_is_one_line(write: Write) -> None:
+    assert problem(Path(".")) == "cannot read .: Is a directory"
+
+
+def test_it_can_be_said_where_the_configuration_comes_from() -> None:
+    assert origin(Path("a.yaml")) == "a.yaml"
+    assert origin(None).startswith("defaults and environment (there is no voiceflow.yaml, ~/.config/voiceflow")
+
+
+# -- .env
+
+
+def test_dot_env_adds_to_the_environment_and_changes_nothing(write: Write, environment: dict[str, str]) -> None:
+    environment["TELNYX_APP_ID"] = "set"
+    write("TELNYX_APP_ID=other\nTELNYX_API_KEY='from the file' # a comment\nexport PORT=81\n", "app/.env")
+    read_env_file(Path("app"))
+    config = load_config(write("server_port: ${PORT}\n"))
+    assert config.provider_config.telnyx.app_id == "set"
+    assert config.provider_config.telnyx.api_key == "from the file"
+    assert config.server_port == 81
+
+
+def test_a_folder_without_dot_env_is_fine(tmp_path: Path) -> None:
+    read_env_file(tmp_path)
+    (tmp_path / ".env").mkdir()  # some keep a virtual environment under that name
+    read_env_file(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"A=\xff\n", b"A='\0'\n"])
+def test_a_dot_env_of_something_else_is_one_error(write: Write, content: bytes) -> None:
+    write(content, ".env")
+    with pytest.raises(ConfigError, match=r"^\.env: expected lines like NAME=value"):
+        read_env_file(Path())
+
+
+def test_the_example_documents_every_variable_and_sets_none(environment: dict[str, str]) -> None:
+    text = (Path(__file__).parent.parent / ".env.example").read_text()
+    others = "LLM_PROVIDER ANTHROPIC_API_KEY OPENAI_API_KEY OPENAI_MODEL OLLAMA_URL OLLAMA_HOST OLLAMA_MODEL"
+    documented = re.findall(r"^#([A-Z_]+)=", text, re.MULTILINE)
+    assert sorted(documented) == sorted([*ENVIRONMENT, *others.split(), "GOOGLE_CLIENT_ID"])
+    assert all(line.startswith("#") or not line for line in text.splitlines())
+
+
+# -- variables in the file
+
+
+def test_variables_are_put_in_anywhere(write: Write, environment: dict[str, str]) -> None:
+    environment |= {"HOST": "example.com", "KEY": "a: [b]", "PORT": "81", "NAME": "app_id"}
+    content = "public_ws_url: wss://${HOST}/$${x}\nserver_port: ${PORT}\nprovider_config:\n  telnyx:\n"
+    config = load_config(write(content + "    api_key: ${KEY}\n    ${NAME}: '$5 ${PORT}$'\n"))
+    assert config.public_ws_url == "wss://example.com/${x}"
+    assert config.server_port == 81
+    assert config.provider_config.telnyx.api_key == "a: [b]"  # a value, not more YAML
+    assert config.provider_config.telnyx.app_id == "$5 81$"
+
+
+def test_a_variable_in_a_comment_needs_no_value(write: Write) -> None:
+    assert load_config(write("# ${NOWHERE}\nserver_port: 1  # ${NOWHERE}\n")).server_port == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("\nserver_host: ${NOWHERE}\n", 2),
+        ("provider_config:\n  telnyx:\n    api_key: 'x ${NOWHERE}'\n", 3),
+        ("${NOWHERE}: 1", 1),
+        ("server_host: |\n  one\n  two\n\n  ${NOWHERE}\n", 5),
+        ('server_host: "\\x24{NOWHERE}"\n', 1),
+    ],
+)
+def test_an_undefined_variable_is_named_with_its_line(write: Write, content: str, line: int) -> None:
+    expected = f"voiceflow.yaml, line {line}: the environment variable NOWHERE is not defined: set it"
+    assert problem(write(content)).startswith(expected)
+
+
+@pytest.mark.parametrize("wrong", ["${", "${}", "${1A}", "${A-b}", "${A", "${ A }"])
+def test_what_only_looks_like_a_variable_is_an_error(write: Write, environment: dict[str, str], wrong: str) -> None:
+    environment["A"] = "1"
+    assert problem(write(f"\nserver_host: 'x{wrong}'")).startswith("voiceflow.yaml, line 2: expected ${NAME}")
+
+
+def test_a_variable_of_broken_bytes_is_an_error(write: Write, environment: dict[str, str]) -> None:
+    environment["LATIN"] = os.fsdecode(b"caf\xe9")
+    assert "line 1: this text holds half a surrogate pair" in problem(write("server_host: ${LATIN}"))
+
+
+# -- mistakes
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("server_port: x", "line 1: server_port is 'x': expected a port number from 0 to 65535"),
+        ("\nserver_port: 65536", "line 2: server_port is '65536': expected a port number"),
+        ("server_port: -1", "line 1: server_port is '-1': expected a port number"),
+        ("server_port: [1]", "line 1: expected text, came a list"),
+        ("server_host: {a: b}", "line 1: expected text, came a mapping"),
+        ("log_level: loud", "line 1: log_level is 'loud': expected DEBUG, INFO, WARNING or ERROR"),
+        (
+            "provider_config:\n  telnyx:\n    codec: OPUS",
+            "line 3: provider_config.telnyx.codec is 'OPUS': expected PCMU, PCMA, G722 or L16",
+        ),
+        ("provider_config: telnyx", "line 1: expected `key: value` lines, came text"),
+        ("provider_config:\n  telnyx:\n  - a", "line 3: expected `key: value` lines, came a list"),
+        ("- a", "line 1: expected `key: value` lines, came a list"),
+        ("just text", "line 1: expected `key: value` lines, came text"),
+        ("provider: a\n\nprovider: b", "line 3: 'provider' stands in line 1 already: keep one of them"),
+        ("? [a]\n: b", "line 1: expected text, came a list"),
+        ("provider: a\n\tserver_port: 1", "line 2: "),
+        ("a: b\nserver_port: 1: 2", "line 2: "),
+        ("provider: 'a\nb: c\n", "line 3: "),
+        ("a: 1\n---\nb: 1", "line 2: "),
+        ("provider: *a", "line 1: "),
+        ("a: b\nc: \0", "line 2: the character U+0000 cannot stand in YAML"),
+        (b"a: b\nc: \xff", "line 2: this is not UTF-8"),
+        ("a: &a\n  b: &b\n    - *b", "line 3: *b contains itself"),
+        ("a: &a\n  <<: *a", "line 2: *a contains itself"),
+        ("a: b\nc: " + "[" * 200_000, "line 2: more than 100 lists or mappings within each other"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(write: Write, content: str | bytes, expected: str) -> None:
+    assert problem(write(content)).startswith(f"voiceflow.yaml, {expected}")
+
+
+def test_a_wrong_option_or_variable_is_named(environment: dict[str, str]) -> None:
+    assert problem(None, port=70_000) == "--port is '70000': expected a port number from 0 to 65535"
+    assert problem(None, log_level="loud").startswith("--log-level is 'loud': expected DEBUG")
+    environment["SIP_SERVER_PORT"] = "http"
+    assert problem(None).startswith("SIP_SERVER_PORT is 'http': expected a port number")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "wss://example.com",
+        "wss://example.com:8443/sip/media-stream",
+        "ws://localhost:8000/sip/media-stream",
+        "ws://127.0.0.1/",
+        "ws://[::1]:8000",
+    ],
+)
+def test_a_public_address_is_wss_or_local(address: str) -> None:
+    assert load_config(None, ws_url=address).public_ws_url == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "example.com",
+        "https://example.com/sip/media-stream",
+        "ws://example.com",
+        "ws://localhost.example.com",
+        "wss://",
+        "wss:///path",
+        "wss://example.com/a?token=1",
+        "wss://example.com?",
+        "wss://example.com/#a",
+        "wss://user:secret@example.com",
+        "wss://exam ple.com",
+        "wss://example.com/a\n",
+    ],
+)
+def test_any_other_public_address_is_refused(address: str) -> None:
+    assert problem(None, ws_url=address).endswith("expected wss://HOST/PATH without a query (ws:// for localhost only)")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("\nserver_prot: 1", "voiceflow.yaml, line 2: server_prot is unknown and ignored, did you mean server_port?"),
+        ("did: {}", "voiceflow.yaml, line 1: did is unknown and ignored, did you mean dids?"),
+        (
+            "provider_config:\n  twilio:\n    token: x",
+            "voiceflow.yaml, line 3: provider_config.twilio.token is unknown and ignored, "
+            "did you mean provider_config.twilio.auth_token?",
+        ),
+        (
+            "provider_config: {plivo: {}}",
+            "voiceflow.yaml, line 1: provider_config.plivo is unknown and ignored, known here: telnyx, twilio",
+        ),
+    ],
+)
+def test_an_unknown_key_is_reported_with_the_nearest_known_name(
+    write: Write, caplog: pytest.LogCaptureFixture, content: str, expected: str
+) -> None:
+    assert load_config(write(content)) == Config()
+    assert caplog.record_tuples == [("voiceflow.config", logging.WARNING, expected)]
+
+
+def test_known_keys_are_not_reported(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    load_config(write(WHOLE))
+    assert not caplog.records
+
+
+def test_of_merged_keys_own_ones_count_first_then_the_first_merged(write: Write) -> None:
+    merged = "{<<: [{api_key: a}, {api_key: b, app_id: b, public_key: b}], public_key: c}"
+    telnyx = load_config(write(f"provider_config:\n  telnyx: {merged}\n")).provider_config.telnyx
+    assert (telnyx.api_key, telnyx.app_id, telnyx.public_key) == ("a", "b", "c")
+
+
+def test_credentials_are_not_shown() -> None:
+    config = Config(provider_config=Providers(telnyx=Telnyx(api_key="hush", codec="L16")))
+    assert "hush" not in repr(config)
+    assert "api_key=..." in repr(config)
+
+
+# -- anything else
+
+PIECES = (
+    *("dids", "provider", "provider_config", "telnyx", "twilio", "codec", "server_port", "public_ws_url", "extra"),
+    *(": ", ":", "\n", "\n  ", "\n    ", "- ", "? ", "{", "}", "[", "]", ", ", "#", "'", '"', "|\n", ">-\n", "---\n"),
+    *(
+        "&a ",
+        "*a",
+        "<<: ",
+        "!!int ",
+        "!!bool ",
+        "!!binary ",
+        "!!timestamp ",
+        "!!set ",
+        "!!python/name:os.system ",
+        "!x ",
+    ),
+    *("${HOME}", "${", "$${", "~", "+15125551234", "1 512 555 1234", "0", "8000", "2024-13-45", "1e999", "0x", "no"),
+    *("\t", "\0", "\ufeff", "\u2028", "\x85", "\\ud800", "\\", "%YAML 1.2\n", "`", "@", "=", "é"),
+)
+garbage = st.one_of(st.binary(), st.text().map(lambda t: t.encode("utf-8", "surrogatepass")))
+almost_yaml = st.lists(st.sampled_from(PIECES)).map(lambda pieces: "".join(pieces).encode())
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.one_of(garbage, almost_yaml))
+@example(b"provider_config: &a\n  <<: *a")
+def test_any_content_gives_a_configuration_or_a_configuration_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.yaml"
+    file.write_bytes(content)
+    told = f"{file}, line 1: "
+    try:
+        load_config(file)
+    except ConfigError as error:
+        told = str(error)
+    assert re.match(rf"{re.escape(str(file))}, line [1-9]\d*: ", told)
+
+
+def test_import_voiceflow_loads_no_yaml() -> None:
+    code = "import sys, voiceflow; print('yaml' in sys.modules, 'dotenv' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert shown == "False False\n"

@@ -1,0 +1,304 @@
+"""What every shipped processor keeps: like new after `reset`, nothing lost that it does not consume, an end at
+any time. A new processor needs an entry in `EXAMPLES`, and no test of its own for these."""
+
+import asyncio
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+from doubles import Ear, Script, make_call, timers, virtual
+
+import voiceflow.processors
+from voiceflow import (
+    ANY,
+    CANONICAL,
+    DTMF,
+    AudioFormat,
+    AudioRaw,
+    Call,
+    Error,
+    Frame,
+    LLMEnd,
+    LLMText,
+    Mark,
+    Parallel,
+    Pipeline,
+    Processor,
+    Sink,
+    Source,
+    SpeechStarted,
+    SpeechStopped,
+    Transcript,
+    models,
+)
+from voiceflow.processors.codec import Convert
+
+MULAW = AudioFormat("mulaw", 8000)
+
+
+class Example(NamedTuple):
+    """How to make a processor, and what to give it: more than one frame, so that it has something to forget."""
+
+    make: Callable[[], Processor]
+    feed: tuple[Frame, ...]
+
+
+def speech_like(format: AudioFormat, pieces: int = 5) -> tuple[AudioRaw, ...]:
+    """20 ms pieces that differ from each other."""
+    size = format.bytes_for(0.02)
+    return tuple(AudioRaw(bytes((7 * n + 3 * place) % 251 for n in range(size)), format) for place in range(pieces))
+
+
+EXAMPLES: dict[type[Processor], list[Example]] = {
+    Convert: [
+        Example(lambda: Convert(CANONICAL), speech_like(MULAW)),
+        Example(lambda: Convert(MULAW), speech_like(AudioFormat("pcm16", 22_050))),
+        Example(lambda: Convert(CANONICAL), (*speech_like(MULAW, 2), *speech_like(AudioFormat("pcm16", 48_000, 2), 2))),
+        Example(lambda: Convert(CANONICAL), speech_like(CANONICAL, 2)),
+    ],
+}
+
+
+def shipped() -> list[type[Processor]]:
+    """Every processor that voiceflow.processors has, in the order of their names."""
+    found = set()
+    for module in pkgutil.walk_packages(voiceflow.processors.__path__, "voiceflow.processors."):
+        for thing in vars(importlib.import_module(module.name)).values():
+            if inspect.isclass(thing) and issubclass(thing, Processor) and hasattr(thing, "process"):
+                found.add(thing)
+    return sorted(found - {Processor, Pipeline, Parallel, Source, Sink}, key=lambda cls: cls.__qualname__)
+
+
+def examples() -> Iterator[object]:
+    for cls in shipped():
+        for place, example in enumerate(EXAMPLES.get(cls, [])):
+            yield pytest.param(example, id=f"{cls.__name__}-{place}")
+
+
+every_example = pytest.mark.parametrize("example", list(examples()))
+
+
+@pytest.mark.parametrize("cls", shipped(), ids=lambda cls: cls.__name__)
+def test_every_shipped_processor_has_an_example(cls):
+    assert EXAMPLES.get(cls), (
+        f"{cls.__module__}.{cls.__name__} is shipped but has no entry in EXAMPLES (tests/test_conformance.py): add "
+        f"`{cls.__name__}: [Example(lambda: {cls.__name__}(...), (frames that it consumes, ...))]`"
+    )
+
+
+def test_the_walk_finds_the_shipped_processors():
+    assert Convert in shipped()
+
+
+# --- driven by hand ---
+
+
+async def results(out: object) -> list[Frame]:
+    """What came of `process` or `finish`, in any of its forms."""
+    if inspect.isawaitable(out):
+        out = await out
+    if out is None:
+        return []
+    if isinstance(out, Frame):
+        return [out]
+    if hasattr(out, "__aiter__"):
+        return [frame async for frame in out]
+    assert hasattr(out, "__iter__")
+    return list(out)
+
+
+async def opened(example: Example) -> Processor:
+    processor = example.make()
+    await models.load([processor])
+    processor.call = make_call()
+    await processor.open(processor.call)
+    return processor
+
+
+async def fed(processor: Processor, frames: tuple[Frame, ...], *, finish: bool = True) -> list[Frame]:
+    out = []
+    for frame in frames:
+        out += await results(processor.process(frame))
+    if finish:
+        out += await results(processor.finish())
+    return out
+
+
+@every_example
+def test_the_example_feeds_it_what_it_consumes(example):
+    signature = example.make().signature
+    assert len(example.feed) > 1
+    assert all(signature.takes(type(frame)) for frame in example.feed)
+
+
+@every_example
+def test_after_reset_it_is_like_new(example):
+    async def main() -> None:
+        fresh = await opened(example)
+        expected = await fed(fresh, example.feed)
+        await fresh.close()
+        for used in range(len(example.feed) + 1):
+            processor = await opened(example)
+            await fed(processor, example.feed[:used], finish=False)
+            processor.reset()
+            assert await fed(processor, example.feed) == expected
+            await processor.close()
+
+    virtual(main())
+
+
+@every_example
+def test_reset_may_come_at_any_time_and_again_and_again(example):
+    async def main() -> None:
+        processor = await opened(example)
+        processor.reset()
+        processor.reset()
+        for frame in example.feed:
+            await fed(processor, (frame,), finish=False)
+            processor.reset()
+        assert await fed(processor, ()) == await fed(await opened(example), ())
+
+    virtual(main())
+
+
+@every_example
+def test_finish_may_come_at_any_time(example):
+    async def main() -> None:
+        for used in range(len(example.feed) + 1):
+            processor = await opened(example)
+            out = await fed(processor, example.feed[:used])
+            assert all(isinstance(frame, processor.signature.yields) for frame in out)
+            await processor.close()
+
+    virtual(main())
+
+
+@every_example
+def test_finish_after_reset_has_nothing_left(example):
+    async def main() -> None:
+        processor = await opened(example)
+        await fed(processor, example.feed, finish=False)
+        processor.reset()
+        assert await results(processor.finish()) == await results((await opened(example)).finish())
+
+    virtual(main())
+
+
+@every_example
+def test_it_yields_what_its_annotation_says_in_the_format_that_it_produces(example):
+    async def main() -> None:
+        processor = await opened(example)
+        out = await fed(processor, example.feed)
+        assert all(isinstance(frame, processor.signature.yields) for frame in out)
+        audio = [frame for frame in out if isinstance(frame, AudioRaw)]
+        assert processor.produces is ANY or {frame.format for frame in audio} <= {processor.produces}
+        assert all(len(frame.data) % frame.format.frame_bytes == 0 for frame in audio)
+
+    virtual(main())
+
+
+# --- in a call ---
+
+
+class Foreign(Frame):
+    """A frame that no shipped processor knows."""
+
+
+class ForeignSpeech(Frame, speech=True):
+    pass
+
+
+class Everything(Script):
+    """A source that may send anything."""
+
+    yields = (
+        AudioRaw,
+        DTMF,
+        Transcript,
+        SpeechStarted,
+        SpeechStopped,
+        LLMText,
+        LLMEnd,
+        Mark,
+        Error,
+        Foreign,
+        ForeignSpeech,
+    )
+
+
+class Rest(Processor):
+    """Takes what is spoken, so that any processor can stand before the sink."""
+
+    def __init__(self) -> None:
+        self.got: list[Frame] = []
+
+    def process(self, frame: LLMText | ForeignSpeech) -> None:
+        self.got.append(frame)
+
+
+def run(example: Example, *script: Frame | float) -> tuple[Ear, Rest]:
+    """Run a call through the processor; it must end by itself, without an error, and leave nothing."""
+    audio = next((frame.format for frame in example.feed if isinstance(frame, AudioRaw)), CANONICAL)
+    ear, rest = Ear(), Rest()
+    call = Call(Everything(*script, format=audio), ear, transport="test")
+
+    async def main() -> None:
+        ended = await call.run(lambda call: call.source | example.make() | rest | call.sink)
+        assert ended.error is None
+        assert ended.reason == "the caller hung up"
+        assert ended.abandoned == 0
+        await asyncio.sleep(0)
+        assert not timers()
+
+    virtual(main())
+    return ear, rest
+
+
+@every_example
+def test_it_passes_by_what_it_does_not_consume_in_order_and_untouched(example):
+    signature = example.make().signature
+    passing = [DTMF("1"), Foreign(), Error("no"), SpeechStarted(), SpeechStopped(), Transcript("hi"), DTMF("2")]
+    passing = [frame for frame in passing if not signature.takes(type(frame))]
+    script: list[Frame | float] = []
+    for place, frame in enumerate(passing):
+        script += [frame, *example.feed[place : place + 1], 0.02]
+    ear, _ = run(example, *script, 5.0)
+    came = [frame for frame in ear.frames if any(frame is sent for sent in passing)]
+    assert [id(frame) for frame in came] == [id(frame) for frame in passing]
+
+
+@every_example
+def test_it_passes_by_speech_that_it_does_not_consume(example):
+    speech = [ForeignSpeech(), LLMText("hi"), ForeignSpeech()]
+    signature = example.make().signature
+    speech = [frame for frame in speech if not signature.takes(type(frame))]
+    _, rest = run(example, *speech, 5.0)
+    assert [frame for frame in rest.got if any(frame is sent for sent in speech)] == speech
+
+
+@every_example
+def test_it_survives_the_end_at_any_time(example):
+    for used in range(len(example.feed) + 1):
+        ear, _ = run(example, *example.feed[:used])
+        assert [kind for _, kind, _ in ear.log if kind == "hangup"] == []
+
+
+@every_example
+def test_it_survives_an_interruption_at_any_time(example):
+    for used in range(len(example.feed) + 1):
+        call = Call(Everything(*example.feed[:used], 0.0, DTMF("1"), *example.feed, 1.0), Ear(), transport="test")
+        call.source.produces = next((f.format for f in example.feed if isinstance(f, AudioRaw)), CANONICAL)
+
+        class Interrupter(Processor):
+            def process(self, frame: DTMF) -> DTMF:
+                self.call.clear()
+                return frame
+
+        async def main(call: Call = call, interrupter: type[Processor] = Interrupter) -> None:
+            ended = await call.run(lambda call: call.source | interrupter() | example.make() | Rest() | call.sink)
+            assert ended.error is None
+
+        virtual(main())

@@ -1,0 +1,425 @@
+"""Routes: which number leads where, in any writing, also while the file changes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from voiceflow import DIDConfigError, DIDNotFoundError
+from voiceflow.routes import CHECK_EVERY, Route, Routes, e164
+
+ANN, BEN = "+15125551234", "+442079460018"
+TWO = f"""\
+server_port: 1
+dids:
+  "{ANN}":
+    user_id: ann
+  "{BEN}":
+    user_id: ben
+"""
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture(autouse=True)
+def _no_model_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OLLAMA_MODEL", raising=False)
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    monkeypatch.chdir(tmp_path)
+
+    def write(content: str) -> Path:
+        path = Path("voiceflow.yaml")
+        path.write_text(content, encoding="utf-8")
+        return path
+
+    return write
+
+
+class Clock:
+    """What lookups take for the time, in seconds."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("voiceflow.routes.monotonic", clock)
+    return clock
+
+
+def user(routes: Routes, did: str = ANN) -> str | None:
+    route = routes.lookup(did)
+    return route.user_id if route is not None else None
+
+
+def problem(file: Path) -> str:
+    with pytest.raises(DIDConfigError) as raised:
+        Routes(file)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+# -- numbers
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("+15125551234", "+15125551234"),
+        ("+1 (512) 555-1234", "+15125551234"),
+        ("15125551234", "+15125551234"),
+        ("1.512.555.1234", "+15125551234"),
+        ("+1 512/555\u20111234 ", "+15125551234"),
+        ("+1\u00a0512\u2009555 \u2013 1234", "+15125551234"),
+        ("\uff0b\uff11 512 555 1234", "+15125551234"),
+        ("0015125551234", "+15125551234"),
+        ("tel:+1-512-555-1234;ext=", "+15125551234"),
+        ("sip:+15125551234@sip.example.com;transport=tls", "+15125551234"),
+        ("+44 (0)20 7946 0018", "+442079460018"),
+        ("0044 ( 0 ) 20 7946 0018", "+442079460018"),
+        ("+39 (0)6 69 82", "+39066982"),
+        ("+4533121212", "+4533121212"),
+        ("0049 30 123456", "+4930123456"),
+        ("+6834001", "+6834001"),
+    ],
+)
+def test_a_number_in_any_writing_is_normalised(written: str, number: str) -> None:
+    assert e164(written) == number
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("", "is not a telephone number with its country code"),
+        ("+", "is not a telephone number"),
+        ("front desk", "is not a telephone number"),
+        ("1-800-FLOWERS", "is not a telephone number"),
+        ("030 123456", "is not a telephone number with its country code"),
+        ("+030123456", "is not a telephone number"),
+        ("1 512+5551234", "is not a telephone number"),
+        ("++15125551234", "is not a telephone number"),
+        ("1001", "is not a telephone number"),
+        ("+1234567890123456", "is not a telephone number"),
+        ("1.5125551234e10", "is not a telephone number"),
+        ("+1512555123", "has 10 digits: numbers in +1 (North America) have 11"),
+        ("+151255512345", "has 12 digits"),
+        ("(512) 555-1234", "can be read in two ways: write +15125551234 (North America) or +5125551234"),
+        ("4533121212", "can be read in two ways"),
+        ("+\u0661\u0665\u0661\u0662\u0665\u0665\u0665", "is not a telephone number"),
+    ],
+)
+def test_what_is_no_number_is_refused_with_the_reason(written: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(repr(written)) + ".*" + re.escape(reason)):
+        e164(written)
+
+
+@st.composite
+def spellings(draw: st.DrawFn) -> tuple[str, str]:
+    """A number in E.164 and in another writing."""
+    digits = draw(
+        st.one_of(st.from_regex(r"1[0-9]{10}", fullmatch=True), st.from_regex(r"[2-9][0-9]{6,14}", fullmatch=True))
+    )
+    country = draw(st.integers(1, 3))
+    prefix = draw(st.sampled_from(["+", "00", "0 0 ", "", "tel:+", "sip:+", "TEL:"]))
+    assume("+" in prefix or "0" in prefix or len(digits) != 10)  # see "can be read in two ways"
+    gap = st.sampled_from(["", " ", "-", ".", "/", "\u00a0", "\u2011", " - "])
+    area = draw(st.integers(2, 4))
+    groups = [digits[:country], digits[country : country + area], *digits[country + area :]]
+    if draw(st.booleans()):
+        groups[1] = f"({groups[1]})"
+    if draw(st.booleans()) and digits[:country] != "39":
+        groups.insert(1, "(0)")
+    written = prefix + "".join(part + draw(gap) for part in groups)
+    assume("@" not in written)
+    return f"+{digits}", written
+
+
+@given(spellings())
+def test_all_spellings_of_a_number_are_the_same_number(spelling: tuple[str, str]) -> None:
+    number, written = spelling
+    assert e164(written) == number
+    assert e164(number) == number
+
+
+@given(st.text())
+def test_any_text_is_a_number_or_a_value_error(text: str) -> None:
+    number = "+0"
+    try:
+        number = e164(text)
+    except ValueError:
+        assert Routes().lookup(text) == Route()
+    else:
+        assert e164(number) == number
+
+
+# -- the file
+
+
+def test_a_route_has_defaults(write: Write) -> None:
+    route = Routes(write(f"dids:\n  '{ANN}':\n")).lookup(ANN)
+    assert route == Route()
+    assert msgspec.to_builtins(route) == {
+        "user_id": "unknown",
+        "display_name": "",
+        "llm_model": "llama3.2",
+        "system_prompt": "You are a helpful voice assistant. Keep responses concise.",
+        "tts_voice": "en_US-lessac-medium",
+        "extra": {},
+    }
+
+
+def test_the_default_model_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+    monkeypatch.setenv("OLLAMA_MODEL", "qwen3")
+    assert Route().llm_model == "qwen3"
+    assert Routes(write(TWO)).lookup_or_raise(ANN).llm_model == "qwen3"
+    monkeypatch.setenv("OLLAMA_MODEL", "")
+    assert Route().llm_model == "llama3.2"
+
+
+def test_every_key_of_a_route_is_read_and_further_ones_are_extra(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL", "qwen3")
+    content = """\
+dids:
+  +1 (512) 555-1234:
+    user_id: 007
+    display_name: no
+    llm_model: ${MODEL}
+    system_prompt: |
+      You are ${MODEL}.
+      Say $${name}.
+    tts_voice: ~
+    limit: 5
+    hours: {open: 09:00, days: [mo, tu], holidays: no}
+    model: ${MODEL}
+"""
+    assert Routes(write(content)).lookup(ANN) == Route(
+        user_id="007",
+        display_name="no",
+        llm_model="qwen3",
+        system_prompt="You are qwen3.\nSay ${name}.\n",
+        extra={"limit": 5, "hours": {"open": "09:00", "days": ["mo", "tu"], "holidays": False}, "model": "qwen3"},
+    )
+
+
+@pytest.mark.parametrize("key", ["15125551234", "+15125551234", "1_512_555_1234", "'1 512 555 1234'", "${DID}"])
+def test_a_number_is_found_however_the_file_has_it(write: Write, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("DID", "+1 512 555 1234")
+    routes = Routes(write(f"dids:\n  {key}: {{user_id: ann}}\n"))
+    assert routes.dids == [ANN]
+    assert user(routes, "+1 (512) 555-1234") == user(routes, "15125551234") == "ann"
+
+
+def test_routes_may_share_keys(write: Write) -> None:
+    content = f"dids:\n  '{ANN}': &ann\n    user_id: ann\n    a: {{b: 1}}\n"
+    routes = Routes(
+        write(content + f"  '{BEN}':\n    <<: *ann\n    user_id: ben\n    a: {{c: 2}}\n  +33123456789: *ann\n")
+    )
+    ann, ben = routes.lookup_or_raise(ANN), routes.lookup_or_raise(BEN)
+    assert (ann.user_id, ann.extra) == ("ann", {"a": {"b": 1}})
+    assert (ben.user_id, ben.extra) == ("ben", {"a": {"c": 2}})
+    assert routes.lookup("+33123456789") == ann
+
+
+@pytest.mark.parametrize("content", ["", "server_port: 1", "dids:", "dids: {}", "dids: ~"])
+def test_without_numbers_every_number_gets_the_default_route(write: Write, content: str) -> None:
+    for routes in (Routes(write(content)), Routes()):
+        assert routes.dids == []
+        assert routes.lookup(ANN) == routes.lookup_or_raise("sip:desk@example.com") == Route()
+
+
+@pytest.mark.parametrize("did", ["+15125559999", "5125551234", "", "sip:desk@example.com", "anonymous"])
+def test_with_numbers_all_others_have_no_route(write: Write, did: str) -> None:
+    routes = Routes(write(TWO))
+    assert routes.dids == [ANN, BEN]
+    assert routes.lookup(did) is None
+    with pytest.raises(DIDNotFoundError) as raised:
+        routes.lookup_or_raise(did)
+    assert raised.value.did == did
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            "dids:\n  +1 512 555 1234:\n  15125551234:\n",
+            "line 3: '15125551234' is +15125551234, as is '+1 512 555 1234' in line 2: keep one",
+        ),
+        ("dids:\n  15125551234:\n\n  15125551234:\n", "line 4: '15125551234' stands in line 2 already: keep one"),
+        ("dids:\n  desk:\n", "line 2: 'desk' is not a telephone number with its country code"),
+        ("dids:\n  512 555 1234:\n", "line 2: '512 555 1234' can be read in two ways"),
+        ("dids:\n  +15125551234: ann\n", "line 2: expected `key: value` lines, came text"),
+        ("dids:\n- +15125551234\n", "line 2: expected `key: value` lines, came a list"),
+        ("dids:\n  +15125551234:\n    user_id: [a]\n", "line 3: expected text, came a list"),
+        ("dids:\n  +15125551234:\n    user_id: ${NOWHERE}\n", "line 3: the environment variable NOWHERE is not"),
+        ("dids:\n  +15125551234:\n    a:\n    - ${NOWHERE}\n", "line 4: the environment variable NOWHERE is not"),
+        ("dids:\n  +15125551234:\n    since: 2024-13-45\n", "line 3: '2024-13-45' is not what its form or tag"),
+        ("dids:\n  +15125551234:\n    a: b: c\n", "line 3: mapping values are not allowed"),
+        ("- a", "line 1: expected `key: value` lines, came a list"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(write: Write, content: str, expected: str) -> None:
+    assert problem(write(content)).startswith(f"voiceflow.yaml, {expected}")
+
+
+def test_a_file_that_cannot_be_read_is_one_line(write: Write) -> None:
+    assert problem(Path("nowhere.yaml")) == "cannot read nowhere.yaml: No such file or directory"
+
+
+def test_other_parts_of_the_file_do_not_matter(write: Write) -> None:
+    assert user(Routes(write("server_port: ${NOWHERE}\nwhatever: [1]\n" + TWO.replace("server_port: 1", "")))) == "ann"
+
+
+def test_a_key_that_is_almost_one_of_ours_is_reported(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    routes = Routes(write(f"dids:\n  '{ANN}':\n    sytem_prompt: hello\n    unlike: 1\n"))
+    assert routes.lookup_or_raise(ANN).extra == {"sytem_prompt": "hello", "unlike": 1}
+    (record,) = caplog.records
+    assert record.getMessage() == "voiceflow.yaml, line 3: sytem_prompt is kept in `extra`, did you mean system_prompt?"
+    assert record.levelno == logging.WARNING
+
+
+# -- while the file changes
+
+
+def test_a_change_is_seen_by_the_next_lookup_at_most_once_a_second(write: Write, clock: Clock) -> None:
+    routes = Routes(write(TWO))
+    write(TWO.replace("ann", "anna"))
+    clock.now += CHECK_EVERY * 0.99
+    assert user(routes) == "ann"
+    clock.now += CHECK_EVERY * 0.01
+    assert user(routes) == "anna"
+    write(TWO.replace("ann", "annabel"))
+    assert user(routes) == "anna"
+    clock.now += CHECK_EVERY
+    assert user(routes) == "annabel"
+    clock.now += CHECK_EVERY
+    assert user(routes) == "annabel"
+    write(TWO)
+    assert user(routes) == "annabel"
+    clock.now += CHECK_EVERY
+    assert user(routes) == "ann"
+
+
+def test_a_change_of_the_same_length_is_seen_by_its_time_or_its_new_file(write: Write, clock: Clock) -> None:
+    file = write(TWO)
+    routes, stat = Routes(file), file.stat()
+    write(TWO.replace("ann", "eve"))
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    clock.now += CHECK_EVERY
+    assert user(routes) == "eve"
+    new = Path("new.yaml")
+    new.write_text(TWO.replace("ann", "zoe"))
+    os.utime(new, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    new.replace(file)
+    clock.now += CHECK_EVERY
+    assert user(routes) == "zoe"
+
+
+def test_numbers_come_and_go(write: Write, clock: Clock) -> None:
+    routes = Routes(write(TWO))
+    write("dids:\n  '+33123456789':\n")
+    clock.now += CHECK_EVERY
+    assert routes.dids == ["+33123456789"]
+    assert routes.lookup(ANN) is None
+    write("dids:\n")
+    clock.now += CHECK_EVERY
+    assert routes.lookup(ANN) == Route()
+
+
+def test_a_broken_file_keeps_the_routes_and_says_once_which_line_is_wrong(
+    write: Write, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    routes = Routes(write(TWO))
+    write(TWO.replace("user_id: ben", "user_id: [ben]"))
+    for _ in range(3):
+        clock.now += CHECK_EVERY
+        assert user(routes) == "ann"
+        assert user(routes, BEN) == "ben"
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    expected = "voiceflow.yaml, line 6: expected text, came a list. The routes stay as they were"
+    assert record.getMessage() == expected
+    write(TWO.replace("ann", "anna"))
+    clock.now += CHECK_EVERY
+    assert user(routes) == "anna"
+
+
+def test_a_file_that_vanishes_and_returns_is_read_again(
+    write: Write, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    routes = Routes(file := write(TWO))
+    file.unlink()
+    for _ in range(3):
+        clock.now += CHECK_EVERY
+        assert user(routes) == "ann"
+    (record,) = caplog.records
+    assert "cannot read voiceflow.yaml: No such file or directory" in record.getMessage()
+    write(TWO.replace("ann", "anna"))
+    clock.now += CHECK_EVERY
+    assert user(routes) == "anna"
+
+
+def test_reload_reads_at_once_and_says_what_is_wrong(write: Write, clock: Clock) -> None:
+    routes = Routes(write(TWO))
+    write(TWO.replace("ann", "anna"))
+    routes.reload()
+    assert user(routes) == "anna"
+    write("dids: [")
+    with pytest.raises(DIDConfigError, match=r"^voiceflow\.yaml, line \d"):
+        routes.reload()
+    assert user(routes) == "anna"
+    Routes().reload()
+
+
+# -- anything else
+
+PIECES = (
+    *("dids", "user_id", "extra", "x", "+15125551234", "1 512 555 1234", "15125551234", "442079460018", "'"),
+    *(": ", ":", "\n", "\n  ", "\n    ", "\n      ", "- ", "? ", "{", "}", "[", "]", ", ", "#", '"', "|\n", ">-\n"),
+    *("&a ", "*a", "<<: ", "!!int ", "!!bool ", "!!binary ", "!!timestamp ", "!!set ", "!!omap ", "!x ", "!!str "),
+    *("${HOME}", "${", "$${", "~", "0", "2024-13-45", "2024-02-01", "1e999", ".nan", "9" * 30, "1:2", "0x", "0b", "no"),
+    *("\t", "\0", "\u2028", "\\ud800", "\\", "=", "é", "---\n"),
+)
+pieces = st.lists(st.sampled_from(PIECES)).map("".join)
+contents = st.one_of(
+    st.binary(),
+    pieces.map(str.encode),
+    pieces.map(lambda text: f"dids:\n  {text}".encode()),
+    pieces.map(lambda text: f"dids:\n  +15125551234:\n    user_id: u\n    x: {text}".encode()),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(contents)
+@example(b"dids: &a\n  <<: *a")
+@example(b"dids:\n  +15125551234: &a\n    x: *a")
+@example(b'dids:\n  +15125551234:\n    x: "\\ud800"')
+@example(b"dids:\n  +15125551234:\n    x: " + b"9" * 5000)
+def test_any_content_gives_routes_or_one_configuration_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.yaml"
+    file.write_bytes(content)
+    told = f"{file}, line 1: "
+    try:
+        routes = Routes(file)
+    except DIDConfigError as error:
+        told = str(error)
+    else:
+        assert isinstance(routes.lookup(ANN), Route | None)
+        msgspec.json.encode([routes.lookup(did) for did in routes.dids])
+    assert re.match(rf"{re.escape(str(file))}, line [1-9]\d*: ", told)

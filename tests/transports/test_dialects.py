@@ -1,0 +1,304 @@
+"""What holds for every dialect: nothing breaks it, each end reads the other, and it is found by its first message."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voiceflow.audio import AudioFormat
+from voiceflow.errors import ProviderDetectionError
+from voiceflow.frames import DTMF, AudioRaw
+from voiceflow.transports.dialect import (
+    Carrier,
+    ClearRequest,
+    Echo,
+    Event,
+    MarkRequest,
+    ProtocolError,
+    Refused,
+    Request,
+    Start,
+    Stop,
+    Stream,
+    detect_provider,
+    get_provider,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+NAMES = ("twilio", "telnyx")
+FROM_CARRIER = {name: (GOLDEN / f"{name}-from-carrier.jsonl").read_text().splitlines() for name in NAMES}
+TO_CARRIER = {name: (GOLDEN / f"{name}-to-carrier.jsonl").read_text().splitlines() for name in NAMES}
+FORMATS = {
+    "twilio": [AudioFormat("mulaw", 8_000)],
+    "telnyx": [
+        AudioFormat("mulaw", 8_000),
+        AudioFormat("alaw", 8_000),
+        AudioFormat("g722", 16_000),
+        AudioFormat("pcm16", 16_000),
+        AudioFormat("pcm16", 8_000),
+    ],
+}
+providers = pytest.mark.parametrize("name", NAMES)
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where anything can be changed in a message."""
+    if not isinstance(value, dict):
+        return [path]
+    return [path, *(place for key in value for place in places(value[key], (*path, key)))]
+
+
+@st.composite
+def mutated(draw: st.DrawFn, golden: list[str]) -> str | bytes:
+    """A golden message, whole or damaged: a value replaced or missing, cut off, a character changed, binary."""
+    message = draw(st.sampled_from(golden))
+    match draw(st.sampled_from(("whole", "whole", "value", "value", "missing", "cut", "character", "binary"))):
+        case "value" | "missing" as how:
+            decoded = json.loads(message)
+            *path, last = draw(st.sampled_from([place for place in places(decoded) if place]))
+            holder = decoded
+            for key in path:
+                holder = holder[key]
+            if how == "missing":
+                del holder[last]
+            else:
+                holder[last] = draw(values)
+            return json.dumps(decoded)
+        case "cut":
+            return message[: draw(st.integers(0, len(message)))]
+        case "character":
+            place = draw(st.integers(0, len(message) - 1))
+            return message[:place] + draw(st.characters()) + message[place + 1 :]
+        case "binary":
+            return message.encode()
+    return message
+
+
+def anything(golden: list[str]) -> st.SearchStrategy[list[str | bytes]]:
+    garbage = st.text(alphabet=st.characters(codec=None, exclude_categories=())) | st.binary() | values.map(json.dumps)
+    return st.lists(mutated(golden) | mutated(golden) | garbage, max_size=25)
+
+
+@providers
+@given(data=st.data(), started=st.booleans())
+@settings(max_examples=400)
+def test_any_sequence_of_messages_gives_events_or_a_protocol_error(
+    name: str, data: st.DataObject, started: bool
+) -> None:
+    stream = get_provider(name).stream()
+    golden = FROM_CARRIER[name]
+    events: list[Event] = []
+    for message in [*(golden[:2] if started else ()), *data.draw(anything(golden))]:
+        with contextlib.suppress(ProtocolError):
+            events += stream.receive(message)
+    starts = [place for place, event in enumerate(events) if isinstance(event, Start)]
+    assert len(starts) <= 1
+    assert all(isinstance(event, Start | Refused) for event in events[: starts[0] + 1 if starts else None])
+    stops = [place for place, event in enumerate(events) if isinstance(event, Stop)]
+    assert all(isinstance(event, Stop | Refused) for event in events[stops[0] if stops else len(events) :])
+    assert all(
+        type(event.digit) is str and event.digit in "0123456789*#ABCD" for event in events if type(event) is DTMF
+    )
+
+
+@providers
+@given(data=st.data())
+@settings(max_examples=400)
+def test_any_messages_in_any_order_give_requests_or_refusals(name: str, data: st.DataObject) -> None:
+    _, start = FROM_CARRIER[name][:2]
+    (described,) = get_provider(name).stream().receive(start)
+    assert isinstance(described, Start)
+    carrier = get_provider(name).carrier(described)
+    carrier.hello()
+    for message in data.draw(anything(TO_CARRIER[name])):
+        for request in carrier.receive(message):
+            assert isinstance(request, AudioRaw | MarkRequest | ClearRequest | Refused)
+            if isinstance(request, Refused):
+                for told in carrier.refuse(request):
+                    json.loads(told)
+
+
+def ends(name: str, format: AudioFormat, **texts: str) -> tuple[Stream, Carrier, Start]:
+    start = Start(
+        provider=name,
+        stream_id=texts.get("stream_id", "S1"),
+        call_sid=texts.get("call_sid", "C1"),
+        caller_id=texts.get("caller_id", "+15550100"),
+        did=texts.get("did", "+15550101"),
+        inbound=format,
+        outbound=format,
+        parameters={"token": texts.get("token", "T")},
+    )
+    return get_provider(name).stream(), get_provider(name).carrier(start), start
+
+
+@providers
+@given(st.data())
+def test_what_the_carrier_says_we_read(name: str, data: st.DataObject) -> None:
+    format = data.draw(st.sampled_from(FORMATS[name]))
+    text = st.text(min_size=1, max_size=20)
+    texts = {key: data.draw(text) for key in ("stream_id", "call_sid", "caller_id", "did", "token")}
+    stream, carrier, start = ends(name, format, **texts)
+    (read,) = [event for message in carrier.hello() for event in stream.receive(message)]
+    assert isinstance(read, Start)
+    for field in ("provider", "stream_id", "call_sid", "caller_id", "did", "inbound", "outbound"):
+        assert getattr(read, field) == getattr(start, field)
+    assert read.parameters.items() >= start.parameters.items()
+    assert read.metadata.items() >= start.metadata.items()
+
+    sizes = st.integers(1, 1_000).map(lambda samples: samples * format.frame_bytes)
+    said = data.draw(
+        st.lists(
+            st.one_of(
+                sizes.flatmap(lambda size: st.binary(min_size=size, max_size=size)).map(
+                    lambda audio: AudioRaw(audio, format)
+                ),
+                st.sampled_from("0123456789*#ABCD").map(DTMF),
+                text.map(Echo),
+            ),
+            max_size=20,
+        )
+    )
+    events: list[Event] = []
+    for event in said:
+        match event:
+            case AudioRaw():
+                events += stream.receive(carrier.media(event.data))
+            case DTMF():
+                events += stream.receive(carrier.dtmf(event.digit))
+            case Echo():
+                events += stream.receive(carrier.mark(event.name))
+    assert events == said
+    assert [type(event) for event in stream.receive(carrier.stop())] == [Stop]
+
+
+@providers
+@given(st.data())
+def test_what_we_say_the_carrier_reads_and_refuses_nothing_of(name: str, data: st.DataObject) -> None:
+    format = data.draw(st.sampled_from(FORMATS[name]))
+    stream, carrier, _ = ends(name, format)
+    for message in carrier.hello():
+        stream.receive(message)
+    audio = st.binary(max_size=3_000).map(lambda data: data[: len(data) // format.frame_bytes * format.frame_bytes])
+    requests: list[Request] = []
+    said, marks, clears = b"", [], 0
+    for say in data.draw(st.lists(audio | st.text() | st.none(), max_size=20)):
+        match say:
+            case bytes():
+                messages = stream.media(say)
+                said += say
+            case str():
+                messages = stream.mark(say)
+                marks.append(say)
+            case None:
+                messages = [*stream.flush(), *stream.clear()]
+                clears += 1
+        for message in messages:
+            requests += carrier.receive(message)
+    for message in stream.flush():
+        requests += carrier.receive(message)
+    assert not [request for request in requests if isinstance(request, Refused)]
+    assert [request.name for request in requests if isinstance(request, MarkRequest)] == marks
+    assert sum(isinstance(request, ClearRequest) for request in requests) == clears
+    if not marks and not clears:  # else silence may stand before each
+        played = b"".join(request.data for request in requests if isinstance(request, AudioRaw))
+        assert played[: len(said)] == said
+        assert all(request.format is format for request in requests if isinstance(request, AudioRaw))
+
+
+@given(st.lists(st.booleans(), max_size=30), st.sampled_from(NAMES))
+def test_what_the_carrier_loses_we_hear_as_silence(lost: list[bool], name: str) -> None:
+    format = AudioFormat("alaw", 8_000) if name == "telnyx" else AudioFormat("mulaw", 8_000)
+    silent = b"\xd5" if name == "telnyx" else b"\xff"
+    stream, carrier, _ = ends(name, format)
+    for message in carrier.hello():
+        stream.receive(message)
+    sent, events = b"", list[Event]()
+    for number, gone in enumerate([False, *lost, False]):
+        piece = bytes([number + 1]) * 160
+        if gone:
+            carrier.lose(piece)
+        else:
+            events += stream.receive(carrier.media(piece))
+        sent += silent * 160 if gone else piece
+    events += stream.receive(carrier.stop())
+    assert b"".join(event.data for event in events if isinstance(event, AudioRaw)) == sent
+
+
+# Detection
+
+
+@providers
+def test_a_provider_is_told_by_any_of_its_messages(name: str) -> None:
+    for message in FROM_CARRIER[name]:
+        assert detect_provider(message).name == name
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "hello", "[]", "{}", '{"event":"connected"}', '{"event":"welcome"}', b"\xff", "\ud800", "[" * 100_000],
+)
+def test_an_unknown_provider_is_refused_and_the_known_ones_are_named(message: str | bytes) -> None:
+    with pytest.raises(ProviderDetectionError, match="twilio, telnyx"):
+        detect_provider(message)
+
+
+def test_what_came_is_quoted_in_short() -> None:
+    with pytest.raises(ProviderDetectionError) as error:
+        detect_provider('{"hello":"' + "x" * 1_000_000 + '"}')
+    assert '{"hello":"xxx' in str(error.value)
+    assert len(str(error.value)) < 500
+
+
+@given(st.text() | st.binary() | values.map(json.dumps))
+def test_anything_is_a_provider_or_a_detection_error(message: str | bytes) -> None:
+    with contextlib.suppress(ProviderDetectionError):
+        assert detect_provider(message).name in NAMES
+
+
+def test_an_unknown_name_is_refused_and_the_known_ones_are_named() -> None:
+    with pytest.raises(ProviderDetectionError, match=r"'plivo'.*twilio, telnyx"):
+        get_provider("plivo")
+
+
+def run(script: str) -> list[str]:
+    """What a script prints, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_a_new_provider_is_known_by_its_name_and_its_messages() -> None:
+    script = """
+from voiceflow.transports.dialect import Provider, detect_provider, get_provider, register_provider
+twilio = get_provider("twilio")
+register_provider(Provider("acme", twilio.stream_class, twilio.carrier_class, lambda first: "acme" in first))
+print(get_provider("acme").stream is twilio.stream, detect_provider('{"acme": 1}').name)
+"""
+    assert run(script) == ["True acme"]
+
+
+def test_a_dialect_is_not_imported_before_it_is_used() -> None:
+    script = """
+import sys
+from voiceflow.transports.dialect import detect_provider
+ends = ("twilio", "twilio_carrier", "telnyx", "telnyx_carrier")
+found = detect_provider('{"event":"connected","protocol":"Call","version":"1.0.0"}')
+print(*(name for name in ends if f"voiceflow.transports.{name}" in sys.modules))
+found.stream()
+print(*(name for name in ends if f"voiceflow.transports.{name}" in sys.modules))
+"""
+    assert run(script) == ["", "twilio"]

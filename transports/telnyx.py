@@ -1,0 +1,249 @@
+"""Telnyx's dialect, our end: media streaming, bidirectional in RTP mode, with a codec for each direction.
+
+Source: developers.telnyx.com/api-reference/websockets/stream-call-media-over-websocket. `media_format` tells how
+the caller is coded: what the phone's leg negotiated, or what was asked for. How we are coded is what our answer
+asked for, which the stream does not tell. The order of messages is not guaranteed: media has chunk numbers,
+digits have times. Bytes have no documented order in L16, so it is listened to (byteorder.py); frames are
+little-endian always, so that L16 at 16 kHz needs no conversion.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from datetime import datetime
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+
+from voiceflow.audio import AudioFormat
+from voiceflow.frames import DTMF, AudioRaw
+from voiceflow.transports.byteorder import L16, ByteOrder
+from voiceflow.transports.dialect import Echo, Event, ProtocolError, Refused, Start, Stop, quote, shorten
+from voiceflow.transports.pieces import Pieces
+from voiceflow.transports.reading import Key, Lifetime, Name, Reader
+from voiceflow.transports.reorder import WINDOW, Reorder, Timeline
+
+SHORTEST, LONGEST = 0.02, 30.0  # seconds of audio that Telnyx takes in one message, else 100004
+_ENCODINGS: Final = {"PCMU": "mulaw", "PCMA": "alaw", "G722": "g722", "L16": "pcm16"}
+_RATES: Final = (8_000, 16_000, 22_050, 24_000, 48_000)
+
+
+def audio_format(encoding: str, rate: int) -> AudioFormat:
+    """What Telnyx's name of an encoding means. Raises `ProtocolError` for those not supported, such as OPUS."""
+    name = encoding.upper()
+    if name not in _ENCODINGS:
+        raise ProtocolError(f"expected one of the encodings {', '.join(_ENCODINGS)}; got {shorten(encoding)}")
+    if rate not in _RATES:
+        raise ProtocolError(f"expected one of the sampling rates {', '.join(map(str, _RATES))}; got {rate}")
+    if name == "G722":
+        rate = 16_000  # its RTP clock says 8000, by a mistake in RFC 1890 that RFC 3551 (4.5.2) keeps
+    return AudioFormat(_ENCODINGS[name], rate)
+
+
+class _Message(msgspec.Struct, tag_field="event", tag=str.lower, gc=False):
+    """What Telnyx sends. Fields that nobody here needs are left out, and new ones do no harm."""
+
+
+class _OfStream(_Message):
+    stream_id: str
+
+
+class Connected(_Message): ...
+
+
+class MediaFormat(msgspec.Struct, gc=False):
+    encoding: str
+    sample_rate: int
+    channels: int = 1
+
+
+class Description(msgspec.Struct):
+    call_control_id: str
+    media_format: MediaFormat
+    user_id: str | None = None
+    call_session_id: str | None = None
+    caller_id: str | None = msgspec.field(name="from", default=None)
+    did: str | None = msgspec.field(name="to", default=None)
+    tags: list[str] | None = None
+    client_state: str | None = None
+    custom_parameters: dict[str, str] | None = None
+
+
+class Started(_OfStream, tag="start"):
+    start: Description
+
+
+class Piece(msgspec.Struct, gc=False):
+    payload: bytes
+    chunk: int
+    timestamp: int
+    """Milliseconds since the stream's start."""
+    track: str = "inbound"
+
+
+class Media(_OfStream):
+    media: Piece
+
+
+class Dtmf(_OfStream):
+    dtmf: Key
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Mark(_OfStream):
+    mark: Name
+
+
+class Stopped(_OfStream, tag="stop"): ...
+
+
+class Error(_Message):
+    payload: Refused
+
+
+_FromTelnyx: TypeAlias = Connected | Started | Media | Dtmf | Mark | Stopped | Error
+_read: Final[Reader[_FromTelnyx]] = Reader("telnyx", _FromTelnyx)
+
+
+class TelnyxStream:
+    """Our end.
+
+    `outbound` may also be set when the start has come, before the first media: what our answer asked for may
+    be known only from the start's parameters.
+    """
+
+    def __init__(self, outbound: AudioFormat | None = None, *, byte_order: ByteOrder = "little") -> None:
+        self.outbound = outbound
+        self.ignored = 0
+        self._lifetime = Lifetime()
+        self._l16 = L16(byte_order)
+        self._reorder: Reorder[Piece] = Reorder()
+        self._digits: list[Dtmf] = []  # they wait as long as media does
+
+    @property
+    def outbound(self) -> AudioFormat | None:
+        return self._outbound
+
+    @outbound.setter
+    def outbound(self, format: AudioFormat | None) -> None:
+        self._outbound = format
+        self._pieces = None if format is None else Pieces(format, SHORTEST, LONGEST)
+
+    @property
+    def byte_order(self) -> ByteOrder:
+        """Of L16 on the wire: as given, until listening to the caller has shown otherwise."""
+        return self._l16.order
+
+    def receive(self, message: str | bytes) -> list[Event]:
+        decoded = _read(message)
+        if self._lifetime.stopped and isinstance(decoded, _OfStream) and not isinstance(decoded, Started):
+            return []  # the stop has overtaken it: order is not guaranteed
+        match decoded:
+            case Media():
+                self._lifetime.expect_running("media", decoded.stream_id)
+                return self._media(decoded.media)
+            case Mark():
+                self._lifetime.expect_running("mark", decoded.stream_id)
+                return [Echo(decoded.mark.name)]
+            case Dtmf():
+                self._lifetime.expect_running("dtmf", decoded.stream_id)
+                return self._dtmf(decoded)
+            case Started():
+                self._lifetime.expect_new("start")
+                return [self._start(decoded.stream_id, decoded.start)]
+            case Stopped():
+                self._lifetime.expect_running("stop", decoded.stream_id)
+                self._lifetime.stopped = True
+                return [*self._audio(self._reorder.flush()), *self._digits_in_order(), Stop("Telnyx ended the stream")]
+            case Error():
+                return [decoded.payload]
+            case Connected():
+                self._lifetime.expect_new("connected")
+            case None:
+                self.ignored += 1
+        return []
+
+    def media(self, data: bytes) -> list[str]:
+        return [self._play(piece) for piece in self._started.cut(data)]
+
+    def flush(self) -> list[str]:
+        return [self._play(piece) for piece in self._started.flush()]
+
+    def mark(self, name: str) -> list[str]:
+        return [*self.flush(), f'{{"event":"mark","mark":{{"name":{quote(name)}}}}}']
+
+    def clear(self) -> list[str]:
+        self._started.drop()
+        return ['{"event":"clear"}']
+
+    @property
+    def _started(self) -> Pieces:
+        if self._pieces is None or self._lifetime.stream_id is None:
+            raise ProtocolError('expected "start" before anything is sent to Telnyx; it has not come')
+        return self._pieces
+
+    def _play(self, piece: bytes) -> str:
+        if self._started.format.encoding == "pcm16":
+            piece = self._l16.write(piece)
+        return f'{{"event":"media","media":{{"payload":"{b2a_base64(piece, newline=False).decode()}"}}}}'
+
+    def _start(self, stream_id: str, start: Description) -> Start:
+        if start.media_format.channels != 1:
+            raise ProtocolError(f"expected media of 1 channel; got {start.media_format.channels}")
+        self._inbound = audio_format(start.media_format.encoding, start.media_format.sample_rate)
+        if self._inbound.encoding == "pcm16":
+            self._l16.listen(self._inbound)
+        if self.outbound is None:
+            self.outbound = self._inbound
+        self._timeline = Timeline(self._inbound)
+        self._lifetime.stream_id = stream_id
+        parameters = start.custom_parameters or {}
+        return Start(
+            provider="telnyx",
+            stream_id=stream_id,
+            call_sid=start.call_control_id,
+            caller_id=start.caller_id or parameters.get("from", ""),
+            did=start.did or parameters.get("to", ""),
+            inbound=self._inbound,
+            outbound=self._started.format,
+            parameters=parameters,
+            metadata={
+                "account_sid": start.user_id or "",
+                "call_control_id": start.call_control_id,
+                "call_session_id": start.call_session_id or "",
+                "tags": start.tags or [],
+                "client_state": start.client_state or "",
+            },
+        )
+
+    def _media(self, piece: Piece) -> list[Event]:
+        if piece.track != "inbound":
+            return []
+        if len(piece.payload) % self._inbound.frame_bytes:
+            raise ProtocolError(f"expected whole samples of {self._inbound}; got {len(piece.payload)} bytes")
+        events = self._audio(self._reorder.push(piece.chunk, piece))
+        return events + self._digits_in_order() if self._digits and not self._reorder.waiting else events
+
+    def _audio(self, pieces: list[Piece]) -> list[Event]:
+        format = self._inbound
+        events: list[Event] = []
+        for piece in pieces:
+            data = piece.payload
+            missing = self._timeline.gap(piece.timestamp, len(data))
+            if missing:
+                events.append(AudioRaw(missing, format))
+            if format.encoding == "pcm16":
+                data = self._l16.read(data)
+            if data:
+                events.append(AudioRaw(data, format))
+        return events
+
+    def _dtmf(self, message: Dtmf) -> list[Event]:
+        # Where media is out of order, digits may be, too. They wait with it, for 100 ms at most, and not for
+        # ever where media has stopped.
+        self._digits.append(message)
+        return [] if self._reorder.waiting and len(self._digits) < WINDOW else self._digits_in_order()
+
+    def _digits_in_order(self) -> list[Event]:
+        digits, self._digits = sorted(self._digits, key=lambda message: message.occurred_at), []
+        return [DTMF(message.dtmf.digit.upper()) for message in digits]

@@ -1,0 +1,163 @@
+"""Twilio's dialect, our end: Media Streams, bidirectional (`<Connect><Stream>`). Audio is mu-law at 8 kHz both ways.
+
+Source: twilio.com/docs/voice/media-streams/websocket-messages. Two things are easily missed: `start` has no
+caller and no called number, so our answer to the webhook sends them along as the parameters `from` and `to`;
+and a message with one field too many is dropped (warning 31951), so ours have exactly those documented.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from typing import Final, TypeAlias
+
+import msgspec
+
+from voiceflow.audio import AudioFormat
+from voiceflow.frames import DTMF, AudioRaw
+from voiceflow.transports.dialect import Echo, Event, ProtocolError, Start, Stop, quote, shorten
+from voiceflow.transports.reading import Key, Lifetime, Name, Reader
+from voiceflow.transports.reorder import Timeline
+
+MULAW: Final = AudioFormat("mulaw", 8_000)
+
+
+class _Message(msgspec.Struct, tag_field="event", tag=str.lower, rename="camel", gc=False):
+    """What Twilio sends. Fields that nobody here needs are left out, and new ones do no harm."""
+
+
+class Connected(_Message): ...
+
+
+class MediaFormat(msgspec.Struct, rename="camel", gc=False):
+    encoding: str
+    sample_rate: int
+    channels: int
+
+
+class Description(msgspec.Struct, rename="camel"):
+    account_sid: str
+    stream_sid: str
+    call_sid: str
+    media_format: MediaFormat
+    tracks: list[str] = []
+    custom_parameters: dict[str, str] = {}
+
+
+class Started(_Message, tag="start"):
+    start: Description
+
+
+class Piece(msgspec.Struct, gc=False):
+    payload: bytes
+    timestamp: int
+    """Milliseconds since the stream's start."""
+    track: str = "inbound"
+
+
+class Media(_Message):
+    stream_sid: str
+    media: Piece
+
+
+class Dtmf(_Message):
+    stream_sid: str
+    dtmf: Key
+
+
+class Mark(_Message):
+    stream_sid: str
+    mark: Name
+
+
+class Stopped(_Message, tag="stop"):
+    stream_sid: str
+
+
+_FromTwilio: TypeAlias = Connected | Started | Media | Dtmf | Mark | Stopped
+_read: Final[Reader[_FromTwilio]] = Reader("twilio", _FromTwilio)
+
+
+class TwilioStream:
+    """Our end."""
+
+    def __init__(self, outbound: AudioFormat | None = None) -> None:
+        if outbound not in (None, MULAW):
+            raise ProtocolError(f"expected {MULAW} as the outbound format, all that Twilio plays; got {outbound}")
+        self.outbound: AudioFormat | None = MULAW
+        self.ignored = 0
+        self._lifetime = Lifetime()
+        self._timeline = Timeline(MULAW)
+        self._sid = ""  # the field that every message of ours has
+
+    def receive(self, message: str | bytes) -> list[Event]:
+        decoded = _read(message)
+        match decoded:
+            case Media():
+                self._lifetime.expect_running("media", decoded.stream_sid)
+                return self._audio(decoded.media)
+            case Mark():
+                self._lifetime.expect_running("mark", decoded.stream_sid)
+                return [Echo(decoded.mark.name)]
+            case Dtmf():
+                self._lifetime.expect_running("dtmf", decoded.stream_sid)
+                return [DTMF(decoded.dtmf.digit.upper())]
+            case Started():
+                self._lifetime.expect_new("start")
+                return [self._start(decoded.start)]
+            case Stopped():
+                self._lifetime.expect_running("stop", decoded.stream_sid)
+                self._lifetime.stopped = True
+                return [Stop("Twilio ended the stream")]
+            case Connected():
+                self._lifetime.expect_new("connected")
+            case None:
+                self.ignored += 1
+        return []
+
+    def media(self, data: bytes) -> list[str]:
+        payload = b2a_base64(data, newline=False).decode()
+        return [f'{{"event":"media",{self._stream},"media":{{"payload":"{payload}"}}}}'] if data else []
+
+    def flush(self) -> list[str]:
+        return []  # Twilio takes pieces of any length: nothing is ever left over
+
+    def mark(self, name: str) -> list[str]:
+        return [f'{{"event":"mark",{self._stream},"mark":{{"name":{quote(name)}}}}}']
+
+    def clear(self) -> list[str]:
+        return [f'{{"event":"clear",{self._stream}}}']
+
+    @property
+    def _stream(self) -> str:
+        if not self._sid:
+            raise ProtocolError('expected "start" before anything is sent to Twilio; it has not come')
+        return self._sid
+
+    def _start(self, start: Description) -> Start:
+        media = start.media_format
+        if (media.encoding, media.sample_rate, media.channels) != ("audio/x-mulaw", 8_000, 1):
+            raise ProtocolError(
+                f"expected audio/x-mulaw at 8000 Hz with 1 channel, Twilio's only format; "
+                f"got {shorten(media.encoding)} at {media.sample_rate} Hz with {media.channels}"
+            )
+        self._lifetime.stream_id = start.stream_sid
+        self._sid = f'"streamSid":{quote(start.stream_sid)}'
+        return Start(
+            provider="twilio",
+            stream_id=start.stream_sid,
+            call_sid=start.call_sid,
+            caller_id=start.custom_parameters.get("from", ""),
+            did=start.custom_parameters.get("to", ""),
+            inbound=MULAW,
+            outbound=MULAW,
+            parameters=start.custom_parameters,
+            metadata={"account_sid": start.account_sid, "tracks": start.tracks},
+        )
+
+    def _audio(self, piece: Piece) -> list[Event]:
+        if piece.track != "inbound" or not piece.payload:
+            return []
+        audio = AudioRaw(piece.payload, MULAW)
+        # Twilio's numbers are without gaps also where the call's packets got lost; the timestamp jumps.
+        missing = self._timeline.gap(piece.timestamp, len(piece.payload))
+        return [AudioRaw(missing, MULAW), audio] if missing else [audio]

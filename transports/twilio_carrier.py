@@ -1,0 +1,147 @@
+"""Twilio's dialect, Twilio's end: what the simulated caller says and refuses.
+
+It shares no message with twilio.py on purpose: a field that one end misunderstood would be misunderstood by
+both, and no test would see it. Source of the refusals: twilio.com/docs/api/errors/31950, 31951, 31931.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from typing import Final
+
+import msgspec
+
+from voiceflow.audio import AudioFormat
+from voiceflow.frames import AudioRaw
+from voiceflow.transports.dialect import (
+    UNREADABLE,
+    Buffer,
+    ClearRequest,
+    MarkRequest,
+    Refused,
+    Request,
+    Start,
+    quote,
+)
+
+MULAW: Final = AudioFormat("mulaw", 8_000)
+
+
+class MediaFormat(msgspec.Struct, frozen=True, rename="camel"):
+    encoding: str = "audio/x-mulaw"
+    sample_rate: int = 8_000
+    channels: int = 1
+
+
+class Description(msgspec.Struct, rename="camel"):
+    """What `start` says about the stream."""
+
+    account_sid: str
+    stream_sid: str
+    call_sid: str
+    custom_parameters: dict[str, str]
+    tracks: tuple[str, ...] = ("inbound",)
+    media_format: MediaFormat = MediaFormat()
+
+
+class _Request(msgspec.Struct, tag_field="event", tag=str.lower, rename="camel", gc=False, forbid_unknown_fields=True):
+    """What Twilio accepts: every field is required, and no other is allowed (warning 31951)."""
+
+    stream_sid: str
+
+
+class Payload(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    payload: bytes
+
+
+class Play(_Request, tag="media"):
+    media: Payload
+
+
+class Name(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    name: str
+
+
+class SetMark(_Request, tag="mark"):
+    mark: Name
+
+
+class Clear(_Request): ...
+
+
+_read_request: Final = msgspec.json.Decoder(Play | SetMark | Clear)
+
+
+class TwilioCarrier:
+    """Twilio's end."""
+
+    buffer: Buffer | None = Buffer(600.0, Refused(31931, "Stream - Media - Buffer full", "more than 10 minutes"))
+
+    def __init__(self, start: Start) -> None:
+        self.start = start
+        self._account_sid = str(start.metadata.get("account_sid", "AC" + "0" * 32))
+        self._stream_sid = quote(start.stream_id)
+        self._sequence = self._chunk = 0
+        self._milliseconds = 0.0
+        self._began = False
+
+    def hello(self) -> list[str]:
+        described = Description(
+            account_sid=self._account_sid,
+            stream_sid=self.start.stream_id,
+            call_sid=self.start.call_sid,
+            custom_parameters={"from": self.start.caller_id, "to": self.start.did, **self.start.parameters},
+        )
+        self._began = True
+        start = self._message("start", f'"start":{msgspec.json.encode(described).decode()}')
+        return ['{"event":"connected","protocol":"Call","version":"1.0.0"}', start]
+
+    def media(self, data: bytes) -> str:
+        self._chunk += 1
+        timestamp = round(self._milliseconds)
+        self.lose(data)
+        payload = b2a_base64(data, newline=False).decode()
+        return self._message(
+            "media",
+            f'"media":{{"track":"inbound","chunk":"{self._chunk}","timestamp":"{timestamp}","payload":"{payload}"}}',
+        )
+
+    def lose(self, data: bytes) -> None:
+        self._milliseconds += 1000 * len(data) / MULAW.byte_rate
+
+    def dtmf(self, digit: str) -> str:
+        return self._message("dtmf", f'"dtmf":{{"track":"inbound_track","digit":{quote(digit)}}}')
+
+    def mark(self, name: str) -> str:
+        return self._message("mark", f'"mark":{{"name":{quote(name)}}}')
+
+    def stop(self) -> str:
+        call = f'"accountSid":{quote(self._account_sid)},"callSid":{quote(self.start.call_sid)}'
+        return self._message("stop", f'"stop":{{{call}}}')
+
+    def refuse(self, refused: Refused) -> list[str]:
+        return []  # warnings show in Twilio's debugger, never on the stream
+
+    def receive(self, message: str | bytes) -> list[Request]:
+        if not isinstance(message, str):
+            return [Refused(31950, "Stream - Protocol - Malformed Message", "a binary message")]
+        try:
+            request = _read_request.decode(message)
+        except UNREADABLE as error:
+            return [self._invalid(str(error))]
+        if not self._began or request.stream_sid != self.start.stream_id:
+            return [self._invalid(f"streamSid {request.stream_sid[:80]!r} is not that of the active stream")]
+        match request:
+            case Play():
+                return [AudioRaw(request.media.payload, MULAW)]
+            case SetMark():
+                return [MarkRequest(request.mark.name)]
+            case _:
+                return [ClearRequest()]
+
+    def _invalid(self, detail: str) -> Refused:
+        return Refused(31951, "Stream - Protocol - Invalid Message", detail)
+
+    def _message(self, event: str, body: str) -> str:
+        self._sequence += 1
+        return f'{{"event":"{event}","sequenceNumber":"{self._sequence}","streamSid":{self._stream_sid},{body}}}'
