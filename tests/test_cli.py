@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -152,8 +153,29 @@ def test_what_was_heard_is_written_when_the_user_stops_the_call(folder: Path) ->
     assert 0.2 <= read_wav(folder / "heard.wav").duration < 7
 
 
-def test_without_wav_it_says_that_it_does_not_serve_yet() -> None:
-    assert message(run("run", "echo")).endswith("it does not serve yet: add --wav IN OUT")
+def test_what_only_a_recording_has_is_refused_without_one() -> None:
+    assert message(run("run", "echo", "--fast")) == "--fast and --json go with --wav IN OUT"
+
+
+def test_a_port_in_use_is_said_in_one_line(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run("run", "echo", "--port", port)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        f"Error: port {port} on 127.0.0.1 is in use: stop what serves there, or use --port"
+    )
+
+
+def test_an_address_that_is_not_ours_is_said_in_one_line(folder: Path) -> None:
+    result = run("run", "echo", "--host", "192.0.2.1")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("Error: cannot serve on 192.0.2.1, port 8000: ")
+
+
+@pytest.mark.parametrize("url", ["https://example.com/media", "wss://example.com/media?token=1", "ws://example.com/"])
+def test_a_public_address_that_carriers_refuse_is_refused(folder: Path, url: str) -> None:
+    assert message(run("run", "echo", "--ws-url", url)).startswith(f"--ws-url is {url!r}: expected wss://HOST/PATH")
 
 
 # -- what is wrong with FILE

@@ -26,7 +26,7 @@ LONGEST_PARAMETER: Final = 500
 
 # In Hz. Telnyx assumes 8000 unless told otherwise, for L16 too. G.722 is named by its clock in RTP, which is 8000
 # though it samples at 16 000 (RFC 3551, section 4.5.2).
-_TELNYX_RATES: Final[dict[TelnyxCodec, int]] = {"PCMU": 8000, "PCMA": 8000, "G722": 8000, "L16": 16000}
+TELNYX_RATES: Final[dict[str, int]] = {"PCMU": 8000, "PCMA": 8000, "G722": 8000, "L16": 16000}
 
 # XML 1.0, section 2.2, "Char"
 _not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -43,7 +43,7 @@ def telnyx_stream(url: str, *, token: str, caller_id: str, did: str, codec: Teln
     bidirectional = {
         "bidirectionalMode": "rtp",  # else it is mp3, and audio we send is dropped in silence
         "bidirectionalCodec": codec,
-        "bidirectionalSamplingRate": str(_TELNYX_RATES[codec]),
+        "bidirectionalSamplingRate": str(TELNYX_RATES[codec]),
     }
     return _stream(url, bidirectional, {"token": token, "from": caller_id, "to": did})
 

@@ -17,7 +17,7 @@ import asyncio
 import re
 import uuid
 from collections.abc import Generator
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -40,23 +40,6 @@ PATIENCE: Final = 2.0
 # Not sent, so not carried out: no connection, or none that was free.
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _BUSY: Final = 429
-
-
-class CallControl(Protocol):
-    """Commands to the carrier about one call.
-
-    Each returns whether the call was still there to be commanded. Each raises `ProviderConnectionError`, with
-    what the carrier answered, if the command failed or if nobody can tell whether it was carried out.
-    """
-
-    async def hangup(self) -> bool:
-        """End the call."""
-
-    async def transfer(self, to: str) -> bool:
-        """Connect the caller to `to`, a number in E.164 or a SIP address. The media stream ends."""
-
-    async def send_digits(self, digits: str) -> bool:
-        """Play the tones of `digits` to the caller: 0-9, *, #, A-D; w pauses for 0.5 s, W for 1 s."""
 
 
 class _TwilioProblem(msgspec.Struct):

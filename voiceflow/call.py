@@ -21,7 +21,7 @@ from .plan import Plan
 from .processor import Processor
 from .runtime import Ended, Limits, Observer, Runtime
 from .tones import tones
-from .transport import Sink, Source
+from .transport import CallControl, Sink, Source
 from .wavfile import read_wav
 from .worker import replying
 
@@ -58,6 +58,7 @@ class Call:
         metadata: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
         apology: AudioRaw | None = None,
+        control: CallControl | None = None,
     ) -> None:
         self.id = os.urandom(6).hex()
         self.source, self.sink = source, sink
@@ -67,6 +68,8 @@ class Call:
         self.metadata: dict[str, Any] = {"transport": transport, **(metadata or {})}
         self.apology = apology
         """What the caller hears when a processor has failed."""
+        self.control = control
+        """Commands to the carrier, where there are credentials for them."""
         self.is_connected = True
         self.log = CallLog(logging.getLogger("voiceflow.call"), {"call": self.id})
         self._limits = limits or Limits()
@@ -127,6 +130,11 @@ class Call:
     async def send_digits(self, digits: str) -> float:
         """Play the tones of `digits` (0-9, *, #, A-D; w is a pause of 0.5 s) to the other end."""
         return await self.play(tones(digits))
+
+    def lose(self, reason: str) -> None:
+        """For transports: the caller is gone without saying so."""
+        self._running.wiring.intake.stop()
+        self._running.caller_left(reason)
 
     def clear(self) -> None:
         """Drop everything the agent has not yet said."""
@@ -224,7 +232,12 @@ class Call:
 
     async def transfer(self, to: str) -> None:
         """Hand the caller over to another number."""
-        raise CallError(f"a {self.transport} call cannot be transferred to {to}: only phone calls can")
+        if self.control is None:
+            raise CallError(
+                f"this {self.transport} call cannot be transferred to {to}: that takes a phone call, and the "
+                f"carrier's credentials in the configuration"
+            )
+        await self.control.transfer(to)
 
     def observe(self, callback: Observer) -> None:
         """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary, fused or not.

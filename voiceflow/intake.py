@@ -31,6 +31,7 @@ class Intake:
         self.task: asyncio.Task[None] | None = None
         self._kept: deque[Frame] = deque()
         self._kept_seconds = 0.0
+        self._reason = "the caller hung up"
 
     def start(self) -> None:
         self.task = self.runtime.tasks.start(self._run(), self.source.name)
@@ -45,7 +46,7 @@ class Intake:
         except Exception as error:
             self.runtime.fail(self.source, error)
         else:
-            self.runtime.caller_left()
+            self.runtime.caller_left(self._reason)
 
     async def _read(self) -> None:
         opened = self.runtime.opened
@@ -57,6 +58,7 @@ class Intake:
         try:
             async for frame in frames:
                 if type(frame) is End:
+                    self._reason = frame.reason or self._reason
                     break
                 if not opened.is_set():
                     self._keep(frame)

@@ -79,7 +79,7 @@ class Runtime:
         self.floor = Floor()
         self.interruption = Interruption(self)
         self.sink = next(step.processor for step in plan.walk() if isinstance(step.processor, Sink))
-        self.playout = Playout(self.sink, self.interruption.played, self._drained, self.fail)
+        self.playout = self.sink.playout = Playout(self.sink, self.interruption.played, self._drained, self.fail)
         self.wiring = Wiring(self)
         self.wiring.connect()
         self.workers = list(self.wiring.workers.values())
@@ -149,7 +149,7 @@ class Runtime:
             hangup = self._logged(self.sink.hangup(), f"{self.sink.name}.hangup")
             self._disconnecting = self.tasks.start(hangup, "disconnecting the peer")
         if self._disconnecting is not None:
-            await asyncio.wait({self._disconnecting}, timeout=self.limits.cancel)
+            await asyncio.wait({self._disconnecting}, timeout=self.limits.drain)
         self.call.is_connected = False
 
     async def _logged(self, work: Awaitable[None], name: str) -> None:
@@ -233,7 +233,7 @@ class Runtime:
 
     # The end
 
-    def caller_left(self) -> None:
+    def caller_left(self, reason: str) -> None:
         """The peer ended the stream: nobody is left to hear a reply."""
         if self._ending is None:
             self.call.is_connected = False
@@ -241,7 +241,7 @@ class Runtime:
             self.interruption.clear()
             for worker in self.workers:
                 worker.silence()
-            self._drain("the caller hung up")
+            self._drain(reason)
 
     async def hang_up(self, reason: str, *, force: bool = False) -> bool:
         """End the call once everything said has been heard. False if an interruption revoked that."""

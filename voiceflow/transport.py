@@ -8,11 +8,14 @@ runs on.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from .frames import DTMF, AudioRaw, Frame, LLMEnd, Mark
 from .processor import Processor
 from .signature import Kind, Signature
+
+if TYPE_CHECKING:
+    from .playout import Playout
 
 
 class Source(Processor):
@@ -42,6 +45,8 @@ class Sink(Processor):
     what cannot be sent at once goes into the transport's own outbox.
     """
 
+    playout: Playout
+    """Its queue, pacing and ledger, from the call's start on."""
     echoes: bool = False
     """Whether the peer returns a mark when the audio before it has been played."""
 
@@ -68,3 +73,20 @@ class Sink(Processor):
 
     async def hangup(self) -> None:
         """Disconnect the peer. Called once, when the call is over on our side."""
+
+
+class CallControl(Protocol):
+    """Commands to the carrier about one call.
+
+    Each returns whether the call was still there to be commanded. Each raises `ProviderConnectionError`, with
+    what the carrier answered, if the command failed or if nobody can tell whether it was carried out.
+    """
+
+    async def hangup(self) -> bool:
+        """End the call."""
+
+    async def transfer(self, to: str) -> bool:
+        """Connect the caller to `to`, a number in E.164 or a SIP address. The media stream ends."""
+
+    async def send_digits(self, digits: str) -> bool:
+        """Play the tones of `digits` to the caller: 0-9, *, #, A-D; w pauses for 0.5 s, W for 1 s."""

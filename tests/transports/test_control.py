@@ -21,7 +21,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from voiceflow.errors import CallError, ProviderConnectionError
-from voiceflow.transports.control import CallControl, TelnyxControl, TwilioControl
+from voiceflow.transport import CallControl
+from voiceflow.transports.control import TelnyxControl, TwilioControl
 
 ACCOUNT, TOKEN, CALL = "AC" + "0" * 32, "t0ken-of-twilio", "CA" + "1" * 32
 API_KEY, CONTROL_ID = "KEY-of-telnyx", "v3:S_AwERIkXuL9vqBSvluFUDxUdIQRk4R_gz6OPajNQNrlcX2ReJ2nzw"

@@ -6,6 +6,7 @@ from voiceflow.errors import DISTRIBUTION
 
 from .graph import graph
 from .new import new
+from .routes import routes
 from .run import run
 
 
@@ -14,6 +15,7 @@ from .run import run
     epilog="""\b
 Examples:
   voiceflow new hello.py                              start a pipeline of your own
+  voiceflow run hello.py                              put it behind a phone number
   voiceflow run hello.py --wav speech.wav heard.wav   call it with a recording
   voiceflow graph hello.py                            see what runs where
   voiceflow run echo --wav speech.wav heard.wav       call a built-in pipeline
@@ -27,3 +29,4 @@ def main() -> None:
 main.add_command(run)
 main.add_command(graph)
 main.add_command(new)
+main.add_command(routes)

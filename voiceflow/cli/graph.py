@@ -13,6 +13,7 @@ from .problems import Refused, explained, log_level_option
     epilog="""\b
 Examples:
   voiceflow graph hello.py
+  voiceflow graph hello.py --as twilio
   voiceflow graph echo --format mermaid
   voiceflow graph hello.py --format svg -o hello.svg
 """,
@@ -26,26 +27,29 @@ Examples:
     show_default=True,
     help="text for terminals, mermaid for Markdown, svg for everything else.",
 )
+@click.option(
+    "--as",
+    "transport",
+    type=click.Choice(["wav", "twilio", "telnyx"]),
+    default="wav",
+    show_default=True,
+    help="Link it as for a call by this transport.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT", help="Write to a file.")
 @log_level_option
-def graph(target: str, picture: str, output: Path | None, log_level: str) -> None:
+def graph(target: str, picture: str, transport: str, output: Path | None, log_level: str | None) -> None:
     """Draw a pipeline: its steps, tasks and audio formats.
 
-    FILE is a Python file with a function `pipeline(call)`, NAME a built-in pipeline. It is linked as for a
-    call from a WAV file of 16 kHz; no call is made.
+    FILE is a Python file with a function `pipeline(call)`, NAME a built-in pipeline. It is linked; no call is
+    made.
     """
     from voiceflow import draw
-    from voiceflow.audio import CANONICAL
-    from voiceflow.call import Call
-    from voiceflow.frames import AudioRaw
     from voiceflow.linking import link
-    from voiceflow.transports.wav import WavSink, WavSource
-
-    from .load import load_pipeline
+    from voiceflow.server.pipelinefile import load_pipeline
+    from voiceflow.transports.nominal import nominal_call
 
     with explained(log_level):
-        source = WavSource(AudioRaw(b"", CANONICAL))
-        plan = link(load_pipeline(target)(Call(source, WavSink(source), transport="wav")))
+        plan = link(load_pipeline(target)(nominal_call(transport)))
     drawing = {"text": draw.text, "mermaid": draw.mermaid, "svg": draw.svg}[picture](plan)
     if output is None:
         click.echo(drawing, nl=False)

@@ -26,13 +26,11 @@ def log_level_option(command: C) -> C:
     return click.option(
         "--log-level",
         type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
-        default="info",
-        show_default=True,
-        help="How much is logged. With debug, errors come with their traceback.",
+        help="How much is logged, info unless configured. With debug, errors come with their traceback.",
     )(command)
 
 
-def start_logging(level: str) -> None:
+def start_logging(level: str | None) -> None:
     """Log to standard error, above a progress bar if there is one."""
     from rich.console import Console
     from rich.logging import RichHandler
@@ -44,11 +42,11 @@ def start_logging(level: str) -> None:
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=(level or "info").upper(), handlers=[handler], force=True)
 
 
 @contextmanager
-def explained(log_level: str) -> Iterator[None]:
+def explained(log_level: str | None) -> Iterator[None]:
     """Turn what is raised about a pipeline or a file into `Refused`."""
     try:
         yield

@@ -1,52 +1,42 @@
-"""`voiceflow run`: a call from a WAV file, and what became of it."""
+"""`voiceflow run`: a pipeline behind phone numbers, or for one call from a WAV file."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import time
-from collections.abc import Callable
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from .problems import Refused, explained, log_level_option, start_logging
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-    from voiceflow.call import Call
-    from voiceflow.frames import AudioRaw
-    from voiceflow.processor import Pipeline
-    from voiceflow.runtime import Ended
-    from voiceflow.transports.wav import WavSource
-
-INTERRUPTED = 130
-"""The exit code of a program that was stopped with Ctrl-C."""
-
-
-class Outcome(NamedTuple):
-    said: AudioRaw
-    heard: AudioRaw
-    ended: Ended | None
-    """None if the user stopped it."""
-    call_seconds: float
-    took_seconds: float
+    from voiceflow.config import Config
+    from voiceflow.server.launch import Options
 
 
 @click.command(
     epilog="""\b
 Examples:
-  voiceflow run echo --wav speech.wav heard.wav
-  voiceflow run hello.py --wav speech.wav heard.wav --fast
+  voiceflow run echo                                       serve on http://127.0.0.1:8000
+  voiceflow run hello.py --ws-url wss://example.com/sip/media-stream
+  voiceflow run hello.py --reload                          start again when a file changes
+  voiceflow run hello.py --wav speech.wav heard.wav        one call from a recording
   voiceflow run hello.py --wav speech.wav heard.wav --fast --json
 
 \b
-Exit codes: 0 the call ended well, 1 it failed, 2 it could not begin.
+Exit codes: 0 it ended well, 1 a call from a recording failed, 2 it could not begin.
 """,
 )
 @click.argument("target", metavar="FILE|NAME")
+@click.option("--host", help="The address to serve on, 127.0.0.1 unless configured.")
+@click.option("-p", "--port", type=int, help="The port to serve on, 8000 unless configured.")
+@click.option("--ws-url", metavar="URL", help="Where carriers reach the media stream: wss://HOST/sip/media-stream.")
+@click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration, YAML.")
+@click.option("--provider", metavar="NAME", help="Take streams of this carrier only: twilio or telnyx.")
+@click.option("--reload", is_flag=True, help="Start again when a file beside FILE changes.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to serve with.")
+@click.option("--insecure", is_flag=True, help="Let everybody call, without signature or token.")
 @click.option(
     "--wav",
     nargs=2,
@@ -54,139 +44,87 @@ Exit codes: 0 the call ended well, 1 it failed, 2 it could not begin.
     metavar="IN OUT",
     help="Run one call: the caller speaks as in the WAV file IN, what the caller hears is written to OUT.",
 )
-@click.option("--fast", is_flag=True, help="In virtual time: as fast as the pipeline works, pauses cost nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--fast", is_flag=True, help="With --wav: in virtual time, as fast as the pipeline works.")
+@click.option("--json", "as_json", is_flag=True, help="With --wav: print the result as JSON.")
 @log_level_option
-def run(target: str, wav: tuple[Path, Path] | None, fast: bool, as_json: bool, log_level: str) -> None:
-    """Run a pipeline.
+def run(
+    target: str,
+    host: str | None,
+    port: int | None,
+    ws_url: str | None,
+    config: Path | None,
+    provider: str | None,
+    reload: bool,
+    workers: int,
+    insecure: bool,
+    wav: tuple[Path, Path] | None,
+    fast: bool,
+    as_json: bool,
+    log_level: str | None,
+) -> None:
+    """Run a pipeline: serve it to carriers, or make one call from a recording with --wav.
 
     FILE is a Python file with a function `pipeline(call)`, NAME a built-in pipeline.
     """
-    if wav is None:
-        raise Refused("this version runs calls from WAV files, it does not serve yet: add --wav IN OUT")
-    from voiceflow.wavfile import read_wav, write_wav
-
-    from .load import load_pipeline
-
     start_logging(log_level)
-    path_in, path_out = wav
+    if wav is not None:
+        from .recording import run_recording
+
+        run_recording(target, *wav, fast=fast, as_json=as_json, log_level=log_level)
+        return
+    if fast or as_json:
+        raise Refused("--fast and --json go with --wav IN OUT")
+    from voiceflow.server.launch import Options, serve
+
+    options = Options(
+        target=target,
+        config=config,
+        provider=provider,
+        host=host,
+        port=port,
+        ws_url=ws_url,
+        log_level=log_level,
+        insecure=insecure,
+    )
     with explained(log_level):
-        build = load_pipeline(target)
-        said = read_wav(path_in)
-        _check_output(path_in, path_out)
-        outcome = _call(said, build, fast)
-    try:
-        write_wav(path_out, outcome.heard)
-    except OSError as error:
-        raise click.ClickException(f"cannot write {path_out}: {error.strerror}") from error
-    result = _result(outcome, path_in, path_out)
-    if as_json:
-        click.echo(json.dumps(result))
-    else:
-        _print_table(result)
-    if outcome.ended is None:
-        raise SystemExit(INTERRUPTED)
-    if outcome.ended.error is not None:
-        raise click.ClickException(f"the call failed: {outcome.ended.error}")
+        loaded = options.load()
+        start_logging(loaded.log_level)
+        _say_what_is_served(options, loaded)
+        serve(options, loaded, workers=workers, reload=reload)
 
 
-def _check_output(path_in: Path, path_out: Path) -> None:
-    """Say before the call what would only fail after it."""
-    if path_out.is_dir():
-        raise Refused(f"cannot write {path_out}: it is a folder, name a file")
-    if not path_out.parent.is_dir():
-        raise Refused(f"cannot write {path_out}: the folder {path_out.parent} does not exist")
-    if path_out.exists() and path_out.samefile(path_in):
-        raise Refused(f"{path_out} is the caller's recording itself: name another file for OUT")
+def _say_what_is_served(options: Options, config: Config) -> None:
+    """Link the pipeline, so that its mistakes show before the phone rings, and print where everything is."""
+    from voiceflow import draw
+    from voiceflow.config import find_config, origin
+    from voiceflow.linking import link
+    from voiceflow.routes import Routes
+    from voiceflow.server.pipelinefile import load_pipeline
+    from voiceflow.transports.dialect import get_provider
+    from voiceflow.transports.nominal import nominal_call
 
-
-def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outcome:
-    """Run the call to its end, or until the user stops it."""
-    from voiceflow.call import Call
-    from voiceflow.clock import VirtualLoop
-    from voiceflow.lag import LagGauge
-    from voiceflow.transports.wav import WavSink, WavSource
-
-    source = WavSource(said)
-    sink = WavSink(source)
-    started = time.perf_counter()
-
-    async def run() -> Ended:
-        progress = asyncio.create_task(_show_progress(source))
-        try:
-            with LagGauge():
-                return await Call(source, sink, transport="wav").run(build)
-        finally:
-            progress.cancel()
-            await asyncio.wait([progress])
-
-    ended = None
-    try:
-        with asyncio.Runner(loop_factory=VirtualLoop if fast else None) as runner:
-            ended = runner.run(run())
-    except KeyboardInterrupt:
-        pass
-    return Outcome(said, sink.heard(), ended, source.position, time.perf_counter() - started)
-
-
-async def _show_progress(source: WavSource) -> None:
-    """Show on standard error how far the call is, until cancelled."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    await asyncio.sleep(0.1)  # a pipeline that does not link needs no bar
-    columns = TextColumn("call"), BarColumn(), TextColumn("{task.completed:.1f} of {task.total:.1f} s")
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("call")
-        try:
-            while True:
-                _advance(progress, bar, source)
-                await asyncio.sleep(0.1)
-        finally:
-            _advance(progress, bar, source)
-
-
-def _advance(progress: Progress, bar: TaskID, source: WavSource) -> None:
-    progress.update(bar, completed=source.position, total=max(source.audio.duration, source.position))
-
-
-def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
-    """What the call came to, in seconds and milliseconds, as it is printed."""
-    from .likeness import compare
-
-    said, heard, ended, call_seconds, took_seconds = outcome
-    likeness = compare(said, heard)
-    return {
-        "in": str(path_in),
-        "in_seconds": round(said.duration, 3),
-        "out": str(path_out),
-        "out_seconds": round(heard.duration, 3),
-        "delay_ms": round(likeness.delay * 1000, 1) if likeness else None,
-        "correlation": round(likeness.correlation, 4) if likeness else None,
-        "reason": ended.reason if ended else "stopped by the user",
-        "error": str(ended.error) if ended and ended.error else None,
-        "call_seconds": round(call_seconds, 3),
-        "took_seconds": round(took_seconds, 3),
-        "speed": round(call_seconds / took_seconds, 1),
-    }
-
-
-def _print_table(result: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    alike = result["correlation"]
-    took, call = result["took_seconds"], result["call_seconds"]
-    rows = {
-        "caller said": f"{result['in_seconds']:.2f} s in {result['in']}",
-        "caller heard": f"{result['out_seconds']:.2f} s in {result['out']}",
-        "delay": "-" if alike is None else f"{result['delay_ms']:.1f} ms",
-        "correlation": "- (one of them is silent)" if alike is None else f"{alike:.4f}",
-        "ended": result["reason"],
-        "took": f"{took:.2f} s for {call:.2f} s ({result['speed']:g} x real time)",
-    }
-    table = Table(show_header=False)
-    for name, value in rows.items():
-        table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
-    Console().print(table)
+    if config.provider is not None:
+        get_provider(config.provider)
+    plan = link(load_pipeline(options.target)(nominal_call(config.provider or "twilio")))
+    dids = Routes(find_config(options.config)).dids
+    host = f"[{config.server_host}]" if ":" in config.server_host else config.server_host
+    here = f"{host}:{config.server_port}"
+    public = config.public_ws_url
+    lines = [
+        f"configuration: {origin(find_config(options.config))}",
+        f"numbers: {', '.join(dids) if dids else 'any'}",
+        "",
+        draw.text(plan),
+        f"media streams    ws://{here}/sip/media-stream" + (f", publicly {public}" if public else ""),
+        f"webhooks         http://{here}/sip/twilio/answer and /sip/telnyx/answer (POST)",
+        f"state            http://{here}/health",
+        "",
+        f"try it           voiceflow call ws://{here}/sip/media-stream",
+    ]
+    if not public:
+        lines.append("for a carrier    add --ws-url wss://HOST/sip/media-stream, the address at which it reaches us")
+    click.echo("\n".join(lines), err=True)
+    if options.insecure:
+        logging.getLogger("voiceflow.server").warning(
+            "--insecure: whoever reaches this port may call, without signature or token"
+        )

@@ -1,4 +1,4 @@
-"""From a word on the command line to a `pipeline` function: of a Python file, or of a built-in pipeline."""
+"""From a file, or the name of a built-in pipeline, to its function `pipeline`."""
 
 from __future__ import annotations
 

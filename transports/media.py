@@ -1,0 +1,181 @@
+"""A carrier's media stream as source and sink of a call: one WebSocket loop that speaks any dialect.
+
+What cannot leave at once waits in one outbox, which one task writes; an interruption empties it and puts the
+carrier's `clear` first. The socket is an ASGI one, used without a framework: for each call 50 messages a second
+come in and as many go out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from voiceflow.audio import AudioFormat
+from voiceflow.errors import ProviderConnectionError, VoiceflowError
+from voiceflow.frames import End, Frame
+from voiceflow.transport import CallControl, Sink, Source
+from voiceflow.transports.dialect import Echo, Event, ProtocolError, Refused, Start, Stop, Stream
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SILENCE: Final = 10.0
+"""Carriers send media all the time: a stream that brings nothing for this many seconds is dead."""
+OUTBOX: Final = 500
+"""Messages that may wait for a peer that does not read: some ten seconds of speech."""
+
+
+class StreamClosedError(VoiceflowError):
+    """The peer has closed the socket. Says how."""
+
+
+class Socket:
+    """One WebSocket, through ASGI. What is written leaves in order, by one task."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._outbox: deque[str] = deque()
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
+
+    async def read(self) -> str | bytes:
+        """The next message. Raises `StreamClosedError`."""
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            how = f"the carrier closed the stream, code {message.get('code', 1005)} {message.get('reason') or ''}"
+            raise StreamClosedError(how.rstrip())
+        text: str | None = message.get("text")
+        return text if text is not None else message.get("bytes") or b""
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the peer does not read what it is sent."""
+        return len(self._outbox) > OUTBOX
+
+    def write(self, texts: list[str]) -> None:
+        """Send `texts` after all that was written before."""
+        if texts:
+            self._outbox.extend(texts)
+            self._emptied.clear()
+            self._filled.set()
+
+    def write_instead(self, texts: list[str]) -> None:
+        """Send `texts` instead of what has not left yet."""
+        self._outbox.clear()
+        self.write(texts)
+
+    async def run(self) -> None:
+        """Write what is in the outbox, until cancelled."""
+        outbox, send = self._outbox, self._send
+        while True:
+            while outbox:
+                await send({"type": "websocket.send", "text": outbox.popleft()})
+            self._emptied.set()
+            self._filled.clear()
+            await self._filled.wait()
+
+    async def flush(self) -> None:
+        """Wait until everything has left."""
+        await self._emptied.wait()
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the socket. `reason` is cut to what a close frame holds: 123 bytes (RFC 6455, section 5.5)."""
+        short = reason.encode()[:123].decode(errors="ignore")
+        await self._send({"type": "websocket.close", "code": code, "reason": short})
+
+
+class MediaSource(Source):
+    """What the carrier sends: the caller's audio and keys. Echoed marks go straight to the playout."""
+
+    def __init__(self, format: AudioFormat, socket: Socket, stream: Stream, early: list[Event]) -> None:
+        self.produces = format
+        self._socket = socket
+        self._stream = stream
+        self._early = early
+        """What came in the message that began the stream."""
+        self._messages = 0
+        self._messages_before = 0
+        self._watch: asyncio.TimerHandle | None = None
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        read, understand = self._socket.read, self._stream.receive
+        self._watch_silence()
+        try:
+            events = self._early
+            while True:
+                for event in events:
+                    frame = self._frame(event)
+                    if frame is not None:
+                        yield frame
+                message = await read()
+                self._messages += 1
+                events = understand(message)
+        except StreamClosedError as closed:
+            yield End(str(closed))
+        except ProtocolError as error:
+            self.call.log.warning("%s", error)
+            yield End(f"protocol error: {error}")
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+
+    def _frame(self, event: Event) -> Frame | None:
+        """What an event is to the pipeline."""
+        match event:
+            case Echo(name):
+                self.call.sink.playout.echo(name)
+            case Stop(reason):
+                return End(reason)
+            case Refused():
+                self.call.log.warning("the carrier refuses: %d %s %s", event.code, event.title, event.detail)
+            case Start():
+                raise ProtocolError("expected one start of the stream; got a second")
+            case _:
+                return event
+        return None
+
+    def _watch_silence(self) -> None:
+        """Look every ten seconds whether anything came: no timer is set for each message."""
+        if self._socket.is_stalled:
+            self.call.lose(f"the carrier does not read: more than {OUTBOX} messages wait for it")
+        elif self._watch is not None and self._messages == self._messages_before:
+            self.call.lose(f"nothing came from the carrier for {SILENCE:g} s")
+        else:
+            self._messages_before = self._messages
+            self._watch = asyncio.get_running_loop().call_later(SILENCE, self._watch_silence)
+
+
+class MediaSink(Sink):
+    """What the carrier is sent: the agent's audio, marks to be echoed, clears."""
+
+    echoes = True
+
+    def __init__(self, format: AudioFormat, socket: Socket, stream: Stream, control: CallControl | None) -> None:
+        self.accepts = format
+        self._socket = socket
+        self._stream = stream
+        self._control = control
+
+    def write_audio(self, data: bytes) -> None:
+        self._socket.write(self._stream.media(data))
+
+    def write_mark(self, name: str) -> None:
+        self._socket.write(self._stream.mark(name))
+
+    def write_clear(self) -> None:
+        self._socket.write_instead(self._stream.clear())
+
+    async def hangup(self) -> None:
+        """End the stream, with which the carrier ends the call; and by its REST interface, where we may."""
+        self._socket.write(self._stream.flush())
+        await self._socket.flush()
+        await self._socket.close(1000, "hung up")
+        if self._control is not None:
+            try:
+                await self._control.hangup()
+            except ProviderConnectionError as error:
+                self.call.log.warning("hanging up: %s", error)

@@ -1,0 +1,164 @@
+"""A call from a WAV file, and what became of it: `voiceflow run --wav`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from .problems import Refused, explained
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from voiceflow.call import Call
+    from voiceflow.frames import AudioRaw
+    from voiceflow.processor import Pipeline
+    from voiceflow.runtime import Ended
+    from voiceflow.transports.wav import WavSource
+
+INTERRUPTED = 130
+"""The exit code of a program that was stopped with Ctrl-C."""
+
+
+class Outcome(NamedTuple):
+    said: AudioRaw
+    heard: AudioRaw
+    ended: Ended | None
+    """None if the user stopped it."""
+    call_seconds: float
+    took_seconds: float
+
+
+def run_recording(
+    target: str, path_in: Path, path_out: Path, *, fast: bool, as_json: bool, log_level: str | None
+) -> None:
+    """Call the pipeline `target` with a recording, write what was heard, and print what became of it."""
+    from voiceflow.server.pipelinefile import load_pipeline
+    from voiceflow.wavfile import read_wav, write_wav
+
+    with explained(log_level):
+        build = load_pipeline(target)
+        said = read_wav(path_in)
+        _check_output(path_in, path_out)
+        outcome = _call(said, build, fast)
+    try:
+        write_wav(path_out, outcome.heard)
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path_out}: {error.strerror}") from error
+    result = _result(outcome, path_in, path_out)
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        _print_table(result)
+    if outcome.ended is None:
+        raise SystemExit(INTERRUPTED)
+    if outcome.ended.error is not None:
+        raise click.ClickException(f"the call failed: {outcome.ended.error}")
+
+
+def _check_output(path_in: Path, path_out: Path) -> None:
+    """Say before the call what would only fail after it."""
+    if path_out.is_dir():
+        raise Refused(f"cannot write {path_out}: it is a folder, name a file")
+    if not path_out.parent.is_dir():
+        raise Refused(f"cannot write {path_out}: the folder {path_out.parent} does not exist")
+    if path_out.exists() and path_out.samefile(path_in):
+        raise Refused(f"{path_out} is the caller's recording itself: name another file for OUT")
+
+
+def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outcome:
+    """Run the call to its end, or until the user stops it."""
+    from voiceflow.call import Call
+    from voiceflow.clock import VirtualLoop
+    from voiceflow.lag import LagGauge
+    from voiceflow.transports.wav import WavSink, WavSource
+
+    source = WavSource(said)
+    sink = WavSink(source)
+    started = time.perf_counter()
+
+    async def run() -> Ended:
+        progress = asyncio.create_task(_show_progress(source))
+        try:
+            with LagGauge():
+                return await Call(source, sink, transport="wav").run(build)
+        finally:
+            progress.cancel()
+            await asyncio.wait([progress])
+
+    ended = None
+    try:
+        with asyncio.Runner(loop_factory=VirtualLoop if fast else None) as runner:
+            ended = runner.run(run())
+    except KeyboardInterrupt:
+        pass
+    return Outcome(said, sink.heard(), ended, source.position, time.perf_counter() - started)
+
+
+async def _show_progress(source: WavSource) -> None:
+    """Show on standard error how far the call is, until cancelled."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    await asyncio.sleep(0.1)  # a pipeline that does not link needs no bar
+    columns = TextColumn("call"), BarColumn(), TextColumn("{task.completed:.1f} of {task.total:.1f} s")
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("call")
+        try:
+            while True:
+                _advance(progress, bar, source)
+                await asyncio.sleep(0.1)
+        finally:
+            _advance(progress, bar, source)
+
+
+def _advance(progress: Progress, bar: TaskID, source: WavSource) -> None:
+    progress.update(bar, completed=source.position, total=max(source.audio.duration, source.position))
+
+
+def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
+    """What the call came to, in seconds and milliseconds, as it is printed."""
+    from .likeness import compare
+
+    said, heard, ended, call_seconds, took_seconds = outcome
+    likeness = compare(said, heard)
+    return {
+        "in": str(path_in),
+        "in_seconds": round(said.duration, 3),
+        "out": str(path_out),
+        "out_seconds": round(heard.duration, 3),
+        "delay_ms": round(likeness.delay * 1000, 1) if likeness else None,
+        "correlation": round(likeness.correlation, 4) if likeness else None,
+        "reason": ended.reason if ended else "stopped by the user",
+        "error": str(ended.error) if ended and ended.error else None,
+        "call_seconds": round(call_seconds, 3),
+        "took_seconds": round(took_seconds, 3),
+        "speed": round(call_seconds / took_seconds, 1),
+    }
+
+
+def _print_table(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    alike = result["correlation"]
+    took, call = result["took_seconds"], result["call_seconds"]
+    rows = {
+        "caller said": f"{result['in_seconds']:.2f} s in {result['in']}",
+        "caller heard": f"{result['out_seconds']:.2f} s in {result['out']}",
+        "delay": "-" if alike is None else f"{result['delay_ms']:.1f} ms",
+        "correlation": "- (one of them is silent)" if alike is None else f"{alike:.4f}",
+        "ended": result["reason"],
+        "took": f"{took:.2f} s for {call:.2f} s ({result['speed']:g} x real time)",
+    }
+    table = Table(show_header=False)
+    for name, value in rows.items():
+        table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
+    Console().print(table)

@@ -1,0 +1,1 @@
+"""The server: media streams, carriers' webhooks and health on one port, as an ASGI application."""

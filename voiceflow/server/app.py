@@ -1,0 +1,92 @@
+"""The ASGI application. The media path is raw ASGI; everything else is Starlette."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from voiceflow import models
+from voiceflow.config import Config
+from voiceflow.lag import LagGauge
+from voiceflow.linking import link
+from voiceflow.routes import Routes
+from voiceflow.security.local import is_local
+from voiceflow.security.tokens import StreamTokens
+from voiceflow.transports.nominal import nominal_call
+
+from .calls import Build, Calls
+from .webhooks import Webhooks
+
+log = logging.getLogger("voiceflow.server")
+
+MEDIA: Final = "/sip/media-stream"
+OLLAMA_SECONDS: Final = 0.5
+
+
+class Server:
+    """Serves one pipeline to every transport."""
+
+    def __init__(self, build: Build, config: Config, routes: Routes, key: bytes, *, open: bool = False) -> None:
+        self._build = build
+        self._routes = routes
+        tokens = StreamTokens(key)
+        self._client = httpx.AsyncClient()
+        self.calls = Calls(build, config, routes, tokens, self._client, open=open)
+        webhooks = Webhooks(config, routes, tokens, open=open)
+        self._app: ASGIApp = Starlette(
+            routes=[
+                Route("/", self._home),
+                Route("/health", self._health),
+                Route("/sip/twilio/answer", webhooks.twilio, methods=["POST"]),
+                Route("/sip/telnyx/answer", webhooks.telnyx, methods=["POST"]),
+            ],
+            lifespan=self._lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and scope["path"] == MEDIA:
+            await self.calls.serve(dict(scope), receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """Models are in memory before the first call is accepted."""
+        plan = link(self._build(nominal_call("twilio")))
+        await models.load([step.processor for step in plan.walk()])
+        with LagGauge():
+            yield
+        await self._client.aclose()
+
+    async def _home(self, request: Request) -> Response:
+        return PlainTextResponse(f"voiceflow: media streams are at {MEDIA}, state is at /health\n")
+
+    async def _health(self, request: Request) -> Response:
+        dids = self._routes.dids
+        return JSONResponse(
+            {
+                "status": "ok",
+                "dids": dids if is_local(request.scope) else len(dids),
+                "active_calls": len(self.calls.active),
+                "ollama": await self._ollama(),
+            }
+        )
+
+    async def _ollama(self) -> bool:
+        """Whether an Ollama server answers."""
+        url = os.environ.get("OLLAMA_URL") or os.environ.get("OLLAMA_HOST") or "http://localhost:11434"
+        try:
+            answer = await self._client.get(url if "://" in url else f"http://{url}", timeout=OLLAMA_SECONDS)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return False
+        return answer.is_success
