@@ -180,3 +180,14 @@ def test_an_echo_of_a_live_source_drops_its_oldest_audio_and_no_part_of_any_othe
     whole = len(frames[0].data)
     assert [byte for byte, size in sizes.items() if size == whole][-3:] == [8, 9, 10]
     assert {size for byte, size in sizes.items() if byte > 1} <= {0, whole}
+
+
+def test_a_long_prompt_of_a_stage_is_heard_whole_beside_a_live_caller():
+    class Menu(Processor):
+        def process(self, frame: DTMF) -> AudioRaw:
+            return audio(5.0, byte=7)
+
+    call = make_call(DTMF("1"), *[PIECE, 0.02] * 20, 6.0, live=True)
+    ended = run(call, lambda call: call.source | Menu() | call.sink)
+    assert ear_of(call).audio == audio(5.0, byte=7).data
+    assert ended.dropped == 0

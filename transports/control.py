@@ -120,6 +120,8 @@ class TwilioControl(_Rest):
     _carrier = "Twilio"
     _over = frozenset({(404, "20404"), (400, "21220")})  # not found; not in progress any more
 
+    digits_end_stream: ClassVar[bool] = True  # they are TwiML, which takes the place of what connects it
+
     def __init__(self, client: httpx.AsyncClient, *, account_sid: str, auth_token: str, call_sid: str) -> None:
         super().__init__(client, httpx.BasicAuth(account_sid, auth_token), auth_token)
         self._url = f"{TWILIO}/Accounts/{quote(account_sid, safe='')}/Calls/{quote(call_sid, safe='')}.json"
@@ -152,6 +154,8 @@ class TelnyxControl(_Rest):
 
     _carrier = "Telnyx"
     _over = frozenset({(422, "90018")})
+
+    digits_end_stream: ClassVar[bool] = False
 
     def __init__(self, client: httpx.AsyncClient, *, api_key: str, call_control_id: str) -> None:
         super().__init__(client, _Bearer(api_key), api_key)

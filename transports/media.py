@@ -8,6 +8,7 @@ come in and as many go out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -25,6 +26,12 @@ SILENCE: Final = 10.0
 """Carriers send media all the time: a stream that brings nothing for this many seconds is dead."""
 OUTBOX: Final = 500
 """Messages that may wait for a peer that does not read: some ten seconds of speech."""
+GOODBYE: Final = 1.0
+"""Seconds that a peer which does not read holds up the end of its call."""
+NORMAL: Final = 1000
+POLICY: Final = 1008
+"""The close code for a stream that may not be here, or not go on like that (RFC 6455, section 7.4.1)."""
+FAILED: Final = 1011
 
 
 class StreamClosedError(VoiceflowError):
@@ -32,7 +39,8 @@ class StreamClosedError(VoiceflowError):
 
 
 class Socket:
-    """One WebSocket, through ASGI. What is written leaves in order, by one task."""
+    """One WebSocket, through ASGI. What is written leaves in order, by one task. That it is closed is a state, not
+    an exception: then nothing is written any more."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -41,12 +49,13 @@ class Socket:
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._emptied.set()
+        self._closed = False
 
     async def read(self) -> str | bytes:
         """The next message. Raises `StreamClosedError`."""
         message = await self._receive()
         if message["type"] == "websocket.disconnect":
-            how = f"the carrier closed the stream, code {message.get('code', 1005)} {message.get('reason') or ''}"
+            how = f"the stream was closed, code {message.get('code', 1005)} {message.get('reason') or ''}"
             raise StreamClosedError(how.rstrip())
         text: str | None = message.get("text")
         return text if text is not None else message.get("bytes") or b""
@@ -58,7 +67,7 @@ class Socket:
 
     def write(self, texts: list[str]) -> None:
         """Send `texts` after all that was written before."""
-        if texts:
+        if texts and not self._closed:
             self._outbox.extend(texts)
             self._emptied.clear()
             self._filled.set()
@@ -69,23 +78,39 @@ class Socket:
         self.write(texts)
 
     async def run(self) -> None:
-        """Write what is in the outbox, until cancelled."""
+        """Write what is in the outbox, until cancelled or the peer is gone."""
         outbox, send = self._outbox, self._send
-        while True:
-            while outbox:
-                await send({"type": "websocket.send", "text": outbox.popleft()})
-            self._emptied.set()
-            self._filled.clear()
-            await self._filled.wait()
+        try:
+            while True:
+                while outbox:
+                    await send({"type": "websocket.send", "text": outbox.popleft()})
+                self._emptied.set()
+                self._filled.clear()
+                await self._filled.wait()
+        except OSError:  # so ASGI says that the peer is gone (ASGI 2.4, "Send - send event")
+            self._end()
 
     async def flush(self) -> None:
-        """Wait until everything has left."""
-        await self._emptied.wait()
+        """Wait until everything has left, but not for a peer that does not read."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE):
+                await self._emptied.wait()
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the socket. `reason` is cut to what a close frame holds: 123 bytes (RFC 6455, section 5.5)."""
+        """Close the socket, unless it is. `reason` is cut to what a close frame holds: 123 bytes (RFC 6455,
+        section 5.5). A peer that does not read is not told."""
+        if self._closed:
+            return
+        self._end()
         short = reason.encode()[:123].decode(errors="ignore")
-        await self._send({"type": "websocket.close", "code": code, "reason": short})
+        with contextlib.suppress(OSError):  # it is gone; TimeoutError is one, too
+            async with asyncio.timeout(GOODBYE):
+                await self._send({"type": "websocket.close", "code": code, "reason": short})
+
+    def _end(self) -> None:
+        self._closed = True
+        self._outbox.clear()
+        self._emptied.set()
 
 
 class MediaSource(Source):
@@ -100,6 +125,8 @@ class MediaSource(Source):
         self._messages = 0
         self._messages_before = 0
         self._watch: asyncio.TimerHandle | None = None
+        self.code = NORMAL
+        """With which the stream is to be closed."""
 
     async def frames(self) -> AsyncIterator[Frame]:
         read, understand = self._socket.read, self._stream.receive
@@ -118,6 +145,7 @@ class MediaSource(Source):
             yield End(str(closed))
         except ProtocolError as error:
             self.call.log.warning("%s", error)
+            self.code = POLICY
             yield End(f"protocol error: {error}")
         finally:
             if self._watch is not None:
@@ -141,12 +169,16 @@ class MediaSource(Source):
     def _watch_silence(self) -> None:
         """Look every ten seconds whether anything came: no timer is set for each message."""
         if self._socket.is_stalled:
-            self.call.lose(f"the carrier does not read: more than {OUTBOX} messages wait for it")
+            self._lose(f"the carrier does not read: more than {OUTBOX} messages wait for it")
         elif self._watch is not None and self._messages == self._messages_before:
-            self.call.lose(f"nothing came from the carrier for {SILENCE:g} s")
+            self._lose(f"nothing came from the carrier for {SILENCE:g} s")
         else:
             self._messages_before = self._messages
             self._watch = asyncio.get_running_loop().call_later(SILENCE, self._watch_silence)
+
+    def _lose(self, reason: str) -> None:
+        self.code = POLICY
+        self.call.lose(reason)
 
 
 class MediaSink(Sink):
@@ -173,7 +205,7 @@ class MediaSink(Sink):
         """End the stream, with which the carrier ends the call; and by its REST interface, where we may."""
         self._socket.write(self._stream.flush())
         await self._socket.flush()
-        await self._socket.close(1000, "hung up")
+        await self._socket.close(NORMAL, "hung up")
         if self._control is not None:
             try:
                 await self._control.hangup()

@@ -13,7 +13,7 @@ from voiceflow.processors.codec import convert
 
 from . import models
 from .audio import ANY, AudioFormat
-from .errors import CallError
+from .errors import CallError, ProcessorError
 from .frames import DTMF, AudioRaw, End, Frame, LLMText, Transcript
 from .inference import shared_pool
 from .linking import link
@@ -107,6 +107,11 @@ class Call:
         """Whether the agent speaks, is about to, or anything is still being worked on."""
         return self._running.busy
 
+    @property
+    def error(self) -> ProcessorError | None:
+        """What is ending the call, or has ended it, if it failed."""
+        return None if self._runtime is None else self._runtime.error
+
     # Saying
 
     async def say(self, text: str) -> float:
@@ -128,8 +133,12 @@ class Call:
         return await self._say([audio])
 
     async def send_digits(self, digits: str) -> float:
-        """Play the tones of `digits` (0-9, *, #, A-D; w is a pause of 0.5 s) to the other end."""
-        return await self.play(tones(digits))
+        """Send the tones of `digits` (0-9, *, #, A-D; w is a pause of 0.5 s) to the other end: by the carrier
+        where that leaves the stream alone, else in the audio. Returns the seconds of audio that were heard."""
+        if self.control is None or self.control.digits_end_stream:
+            return await self.play(tones(digits))
+        await self.control.send_digits(digits)
+        return 0.0
 
     def lose(self, reason: str) -> None:
         """For transports: the caller is gone without saying so."""

@@ -81,10 +81,11 @@ class Intake:
         await self._release()
 
     async def _make_room(self, out: Link) -> None:
-        """A live source never waits: what is oldest is worth least."""
+        """A live source never waits: what is oldest of the caller's audio is worth least. What a stage here made
+        the agent say is kept."""
         if not self.source.live:
             await out.space()
-        while out.full:
+        while out.full and out.carries_caller:
             out.drop_oldest_audio()
 
     def _keep(self, frame: Frame) -> None:

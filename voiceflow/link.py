@@ -23,6 +23,7 @@ class Link:
     __slots__ = (
         "audio",
         "audio_bound",
+        "carries_caller",
         "dropped",
         "frames",
         "full",
@@ -41,6 +42,8 @@ class Link:
         """How many frames in the queue are not audio."""
         self.audio_bound = format.bytes_for(AUDIO_SECONDS)
         self.full = False
+        self.carries_caller = True
+        """Whether the audio in it is the caller's, which may be dropped, rather than the agent's."""
         self.dropped = 0
         """How many frames a live source had to drop here."""
         self.reader: asyncio.Future[None] | None = None

@@ -15,7 +15,7 @@ from voiceflow.processors.codec import Convert
 
 from .audio import ANY, CANONICAL, AudioFormat
 from .errors import LinkError
-from .frames import AudioRaw, Frame, LLMText
+from .frames import AudioRaw, Control, Frame, LLMText
 from .plan import Fork, Plan, Step
 from .processor import Parallel, Pipeline, Processor
 from .transport import Sink, Source
@@ -72,7 +72,7 @@ class Flow(msgspec.Struct):
         """Become what flows after `processor`."""
         signature, name = processor.signature, processor.name
         self.types = {t: by for t, by in self.types.items() if not signature.takes(t)}
-        self.types |= dict.fromkeys(signature.yields, name)
+        self.types |= {t: name for t in signature.yields if not issubclass(t, Control)}
         self.unheard = {t: by for t, by in self.unheard.items() if not signature.takes(t)}
         self.unheard |= {t: name for t in signature.yields if t.speech}
         arriving = self.formats

@@ -80,12 +80,14 @@ class Runtime:
         self.interruption = Interruption(self)
         self.sink = next(step.processor for step in plan.walk() if isinstance(step.processor, Sink))
         self.playout = self.sink.playout = Playout(self.sink, self.interruption.played, self._drained, self.fail)
+        self.playout.carries_caller = plan.is_echo
         self.wiring = Wiring(self)
         self.wiring.connect()
         self.workers = list(self.wiring.workers.values())
         self.voice = next(self.wiring.voices[id(step)] for step in plan.walk() if step.speaker)
         self._over: asyncio.Future[Ended] = self.loop.create_future()
-        self._error: ProcessorError | None = None
+        self.error: ProcessorError | None = None
+        """What has ended the call, if it failed."""
         self._ending: str | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._disconnecting: asyncio.Task[None] | None = None
@@ -108,7 +110,7 @@ class Runtime:
             ended = await self._over
         finally:
             await self._tear_down(processors)
-        dropped = sum(worker.inbox.dropped for worker in self.workers)
+        dropped = sum(link.dropped for link in (self.playout, *(worker.inbox for worker in self.workers)))
         return msgspec.structs.replace(ended, dropped=dropped, abandoned=self.tasks.abandoned)
 
     async def _open(self, processors: Sequence[Processor]) -> None:
@@ -213,8 +215,8 @@ class Runtime:
             self._fail(ProcessorError(name, error))
 
     def _fail(self, error: ProcessorError) -> None:
-        if self._error is None and not self.tasks.stopping:
-            self._error = error
+        if self.error is None and not self.tasks.stopping:
+            self.error = error
             failures[error.processor] += 1
             self.log.error("%s", error, exc_info=error.__cause__)
             self.tasks.start(self._apologise(error), "apology")

@@ -82,6 +82,9 @@ class CallControl(Protocol):
     what the carrier answered, if the command failed or if nobody can tell whether it was carried out.
     """
 
+    digits_end_stream: ClassVar[bool]
+    """Whether `send_digits` ends the media stream."""
+
     async def hangup(self) -> bool:
         """End the call."""
 

@@ -55,6 +55,7 @@ class Worker:
         self.processor = step.processor
         self.runtime = runtime
         self.inbox = inbox or Link(max(step.formats, key=lambda f: f.byte_rate, default=CANONICAL))
+        self.inbox.carries_caller = not step.speech or step.speaker or runtime.plan.is_echo
         self.deliver: Deliver = nowhere
         self.outs: tuple[Link, ...] = ()
         """The links that `deliver` may put frames into."""

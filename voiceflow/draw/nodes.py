@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from voiceflow.frames import AudioRaw, Frame
+from voiceflow.frames import AudioRaw, Control, Frame
 from voiceflow.plan import Fork, Plan, Step
 from voiceflow.processors.codec import steps as conversions
 
@@ -64,7 +64,8 @@ class _Reader:
     def node(self, step: Step, above: _End) -> tuple[Node, _End]:
         signature = step.processor.signature
         tasks = above.tasks if step.fused else (next(self._tasks),)
-        types = tuple(t for t in signature.yields if t is not Frame and not issubclass(t, AudioRaw))
+        hidden = (AudioRaw, Control)  # audio is shown by its formats; `Clear` and `End` do not flow
+        types = tuple(t for t in signature.yields if t is not Frame and not issubclass(t, hidden))
         if step.inserted:
             types += above.types  # a codec stage changes nothing but the audio
         arrives = [str(f) for f in step.formats] + [t.__name__ for t in above.types]

@@ -22,16 +22,24 @@ from voiceflow.transport import CallControl
 from voiceflow.transports.answer import TELNYX_RATES
 from voiceflow.transports.control import TelnyxControl, TwilioControl
 from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream, detect_provider
-from voiceflow.transports.media import MediaSink, MediaSource, Receive, Send, Socket, StreamClosedError
+from voiceflow.transports.media import (
+    FAILED,
+    POLICY,
+    MediaSink,
+    MediaSource,
+    Receive,
+    Send,
+    Socket,
+    StreamClosedError,
+)
 from voiceflow.transports.telnyx import audio_format
 
 log = logging.getLogger("voiceflow.server")
 
 HANDSHAKE: Final = 10.0
 """Seconds within which a stream must have said who it is."""
-POLICY: Final = 1008
-"""The close code for a stream that may not be here (RFC 6455, section 7.4.1)."""
-FAILED: Final = 1011
+FAILURE: Final = "the call failed"
+"""All that a peer is told of an error of ours."""
 
 Scope = dict[str, Any]
 Build = Callable[[Call], Processor]
@@ -80,23 +88,16 @@ class Calls:
         await send({"type": "websocket.accept"})
         socket = Socket(receive, send)
         writing = asyncio.create_task(socket.run(), name="media outbox")
-        code, reason = 1000, "the call is over"
+        code, reason = FAILED, "the server failed"
         try:
-            async with asyncio.timeout(HANDSHAKE):
-                opened = await self._open_stream(socket)
+            opened = await self._open_stream(socket)
             self._admit(opened, trusted=trusted)
-            reason = await self._run(opened, socket)
+            code, reason = await self._run(opened, socket)
         except StreamClosedError as error:
             log.info("a media stream from %s ended before it began: %s", _peer(scope), error)
         except (ProtocolError, ProviderDetectionError, CallRejectedError, DIDNotFoundError) as error:
             code, reason = POLICY, str(error)
             log.warning("a media stream from %s was refused: %s", _peer(scope), error)
-        except TimeoutError:
-            code, reason = POLICY, f"no call began within {HANDSHAKE:g} s"
-            log.warning("a media stream from %s was refused: %s", _peer(scope), reason)
-        except (VoiceflowError, TypeError) as error:
-            code, reason = FAILED, "the call failed"
-            log.error("a call failed: %s", error)
         finally:
             writing.cancel()
             await asyncio.wait({writing})
@@ -110,7 +111,14 @@ class Calls:
             verify_twilio(token, address, scope["headers"])
 
     async def _open_stream(self, socket: Socket) -> Opened:
-        """Read until the stream has begun."""
+        """Read until the stream has begun. Raises `CallRejectedError` if that takes too long."""
+        try:
+            async with asyncio.timeout(HANDSHAKE):
+                return await self._read_start(socket)
+        except TimeoutError:
+            raise CallRejectedError(f"no call began within {HANDSHAKE:g} s") from None
+
+    async def _read_start(self, socket: Socket) -> Opened:
         message = await socket.read()
         provider = detect_provider(message)
         if self._config.provider not in (None, provider.name):
@@ -141,12 +149,14 @@ class Calls:
             opened.stream.outbound = outbound
             opened.start = msgspec.structs.replace(start, outbound=outbound)
 
-    async def _run(self, opened: Opened, socket: Socket) -> str:
+    async def _run(self, opened: Opened, socket: Socket) -> tuple[int, str]:
+        """Run the call to its end. Returns the code and the reason to close the stream with."""
         start = opened.start
         route = self._routes.lookup_or_raise(start.did)
         control = self._control(start)
+        source = MediaSource(start.inbound, socket, opened.stream, opened.early)
         call = Call(
-            MediaSource(start.inbound, socket, opened.stream, opened.early),
+            source,
             MediaSink(start.outbound, socket, opened.stream, control),
             transport=start.provider,
             provider=start.provider,
@@ -160,10 +170,14 @@ class Calls:
         self.active.add(call)
         try:
             ended = await call.run(self._build)
+        except Exception as error:  # before it began: one that fails later returns how
+            told = isinstance(error, VoiceflowError | TypeError)  # they say what is wrong with the pipeline
+            call.log.error("%s", error if told else repr(error), exc_info=error.__cause__ if told else error)
+            return FAILED, FAILURE
         finally:
             self.active.discard(call)
         call.log.info("ended: %s", ended.reason)
-        return ended.reason
+        return (source.code, ended.reason) if ended.error is None else (FAILED, FAILURE)
 
     def _control(self, start: Start) -> CallControl | None:
         """Call control by the carrier's REST interface, if we have credentials."""

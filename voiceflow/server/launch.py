@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import uvicorn
@@ -24,6 +24,19 @@ VARIABLE: Final = "VOICEFLOW_SERVE"
 """The environment variable that holds `Options` for workers."""
 LARGEST_MESSAGE: Final = 1 << 20
 """Bytes. A carrier's are a few hundred; ten seconds of L16 in one message would be 430 000."""
+
+LONGEST_GOODBYE: Final = 10
+"""Seconds that a stopping server waits for its calls to end. A peer that does not read would hold it up for ever."""
+UVICORN: Final[dict[str, Any]] = {
+    "ws": "websockets-sansio",  # per message the cheapest of uvicorn's three by far
+    "ws_per_message_deflate": False,  # audio does not get smaller by it
+    "ws_max_size": LARGEST_MESSAGE,
+    "timeout_graceful_shutdown": LONGEST_GOODBYE,
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+}
+"""How uvicorn serves, wherever and with how many processes."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,12 +78,7 @@ def serve(options: Options, config: Config, *, workers: int, reload: bool) -> No
             workers=None if reload else workers,
             reload=reload,
             reload_dirs=[str(folder)] if reload else None,
-            ws="websockets-sansio",  # per message the cheapest of uvicorn's three by far
-            ws_per_message_deflate=False,  # audio does not get smaller by it
-            ws_max_size=LARGEST_MESSAGE,
-            log_config=None,
-            access_log=False,
-            server_header=False,
+            **UVICORN,
         )
 
 
