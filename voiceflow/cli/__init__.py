@@ -4,6 +4,7 @@ import click
 
 from voiceflow.errors import DISTRIBUTION
 
+from .call import call
 from .graph import graph
 from .new import new
 from .routes import routes
@@ -18,7 +19,7 @@ Examples:
   voiceflow run hello.py                              put it behind a phone number
   voiceflow run hello.py --wav speech.wav heard.wav   call it with a recording
   voiceflow graph hello.py                            see what runs where
-  voiceflow run echo --wav speech.wav heard.wav       call a built-in pipeline
+  voiceflow call ws://127.0.0.1:8000/sip/media-stream   call it with a simulated phone
 """,
 )
 @click.version_option(package_name=DISTRIBUTION, prog_name="voiceflow")
@@ -27,6 +28,7 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(call)
 main.add_command(graph)
 main.add_command(new)
 main.add_command(routes)

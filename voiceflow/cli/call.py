@@ -1,0 +1,168 @@
+"""`voiceflow call`: the simulated phone, and some hundreds of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from .problems import Refused, explained, log_level_option
+
+if TYPE_CHECKING:
+    from voiceflow.audio import AudioFormat
+
+ENCODINGS = {"PCMU": ("mulaw", 8_000), "PCMA": ("alaw", 8_000), "G722": ("g722", 16_000), "L16": ("pcm16", 16_000)}
+"""What the encodings are called by carriers and by us, and the rates they have unless L16 is asked for another."""
+INTERRUPTED = 130
+"""The exit code of a program that was stopped with Ctrl-C."""
+SECONDS = click.FloatRange(min=0, min_open=True)
+PERCENT = click.FloatRange(0, 100)
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What was asked for on the command line."""
+
+    url: str
+    provider: str
+    codec: str
+    rate: int | None
+    play: Path | None
+    record: Path | None
+    mono: bool
+    digits: str
+    barge_in_at: float | None
+    calls: int
+    seconds: float | None
+    loss: float
+    jitter: float
+    reorder: float
+    vanish_after: float | None
+    caller_id: str
+    did: str
+    token: str | None
+    call_id: str | None
+    as_json: bool
+    log_level: str | None
+
+    @property
+    def format(self) -> AudioFormat:
+        from voiceflow.audio import AudioFormat
+
+        encoding, rate = ENCODINGS[self.codec]
+        return AudioFormat(encoding, self.rate or rate)
+
+
+@click.command(
+    epilog="""\b
+Examples, with URL as `voiceflow run` prints it:
+  voiceflow call ws://127.0.0.1:8000/sip/media-stream
+  voiceflow call URL --play hello.wav --record call.wav
+  voiceflow call URL --as telnyx --codec L16
+  voiceflow call URL --seconds 20 --barge-in-at 3
+  voiceflow call URL --digits 12# --seconds 10
+  voiceflow call URL --calls 400 --seconds 60 --json
+  voiceflow call URL --loss 2 --jitter 30
+
+\b
+Exit codes: 0 every call ended well, 1 one failed, 2 none could begin.
+""",
+)
+@click.argument("url")
+@click.option(
+    "--as",
+    "provider",
+    type=click.Choice(["twilio", "telnyx"]),
+    default="twilio",
+    show_default=True,
+    help="The carrier whose dialect it speaks.",
+)
+@click.option(
+    "--codec",
+    type=click.Choice(list(ENCODINGS), case_sensitive=False),
+    default="PCMU",
+    show_default=True,
+    help="How audio is coded, either way. Twilio has PCMU only.",
+)
+@click.option("--rate", type=int, metavar="HZ", help="The sample rate of L16, instead of 16000.")
+@click.option(
+    "--play",
+    type=click.Path(path_type=Path),
+    metavar="WAV",
+    help="What the caller says. Without it, a sentence that comes with voiceflow; with --digits, nothing.",
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="WAV",
+    help="Record the first call: the caller on the left, on the right the agent as it was played.",
+)
+@click.option("--mono", is_flag=True, help="Record the agent alone.")
+@click.option("--digits", default="", metavar="KEYS", help="Keys to press after that: 0-9, *, #, A-D, w for 0.5 s.")
+@click.option(
+    "--barge-in-at",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Interrupt the agent then, by the --digits or by saying it all again, and time the agent's `clear`.",
+)
+@click.option("--calls", type=click.IntRange(min=1), default=1, metavar="N", help="How many calls at once.")
+@click.option(
+    "--seconds",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Hang up after that. Without it, when all is said and the agent has been quiet for a second.",
+)
+@click.option("--loss", type=PERCENT, default=0.0, metavar="PERCENT", help="Caller's audio that gets lost.")
+@click.option("--jitter", type=click.FloatRange(min=0), default=0.0, metavar="MS", help="How late it may come.")
+@click.option("--reorder", type=PERCENT, default=0.0, metavar="PERCENT", help="How much the next overtakes (Telnyx).")
+@click.option("--vanish-after", type=SECONDS, metavar="SECONDS", help="Be gone then, in the middle of a message.")
+@click.option("--from", "caller_id", default="+12025550123", show_default=True, metavar="NUMBER", help="Who calls.")
+@click.option("--to", "did", default="+12025550199", show_default=True, metavar="NUMBER", help="Who is called.")
+@click.option("--token", metavar="TOKEN", help="The stream token that a server wants which is not local.")
+@click.option("--call-id", metavar="ID", help="The call's id, which the token names: CallSid or call_control_id.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@log_level_option
+def call(**options: Any) -> None:
+    """Call a server as a carrier would, and measure what comes back.
+
+    Audio goes out every 20 ms, what comes back is played in real time, marks return when they were played, and
+    what the carrier refuses is refused, with its code. The delay is that of an echo: `voiceflow run echo`.
+    """
+    from voiceflow.phone.report import STOPPED
+
+    from .calling import make_calls
+    from .calltable import show
+
+    asked = Options(**options)
+    _check(asked)
+    with explained(asked.log_level):
+        result = make_calls(asked)
+    if result is not None:
+        if asked.as_json:
+            click.echo(msgspec.json.encode(result))
+        else:
+            show(result)
+    if result is None or any(ending.reason == STOPPED for ending in result.ended):
+        raise SystemExit(INTERRUPTED)
+    if result.failed:
+        raise SystemExit(1)
+
+
+def _check(asked: Options) -> None:
+    """Refuse what no carrier does, and what would only fail after the call."""
+    if asked.provider == "twilio" and asked.codec != "PCMU":
+        raise Refused(f"--codec {asked.codec}: Twilio streams PCMU only, add --as telnyx")
+    if asked.rate is not None and asked.codec != "L16":
+        raise Refused(f"--rate: the rate of {asked.codec} is {asked.format.rate} Hz, only that of --codec L16 varies")
+    if asked.reorder and asked.provider == "twilio":
+        raise Refused("--reorder: Twilio sends audio in order, add --as telnyx")
+    if not re.fullmatch("[0-9*#A-DWa-dw]*", asked.digits):
+        raise Refused(f"--digits {asked.digits}: the keys of a telephone are 0-9, *, #, A-D; w is a pause of 0.5 s")
+    if asked.calls > 1 and (asked.token is not None or asked.call_id is not None):
+        raise Refused("--token and --call-id are those of one call: leave out --calls")
+    if asked.mono and asked.record is None:
+        raise Refused("--mono is about a recording: add --record WAV")
+    if asked.record is not None and (asked.record.is_dir() or not asked.record.parent.is_dir()):
+        raise Refused(f"cannot write {asked.record}: name a file in a folder that exists")

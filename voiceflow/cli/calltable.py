@@ -1,0 +1,63 @@
+"""The table of `voiceflow call`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from voiceflow.phone.measure import Quantiles
+from voiceflow.phone.report import Heard, Report
+
+LATE = 20.0
+"""Milliseconds: a phone that is later than a piece has measured itself."""
+
+
+def show(report: Report) -> None:
+    """Print it on standard output."""
+    table = Table(show_header=False)
+    for name, value, style in _rows(report):
+        table.add_row(Text(name, style="dim"), Text(value, style=style, overflow="fold"))
+    Console().print(table)
+
+
+def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Name, value and style of each row."""
+    calls = "1 call" if report.calls == 1 else f"{report.calls} calls"
+    yield "called", f"{report.url} as {report.provider}, {report.codec}", ""
+    yield "talked", f"{calls}, {report.call_seconds:.1f} s in all", ""
+    for ending in report.ended:
+        times = f"{ending.count} x " if report.calls > 1 else ""
+        yield "ended", f"{times}{ending.reason}", "red" if ending.failed else ""
+    yield "delay", _quantiles(report.delay_ms, "what came back is no echo, or not all of one"), ""
+    yield "jitter", _quantiles(report.jitter_ms), ""
+    yield "heard", _heard(report.heard), ""
+    yield "first audio", _quantiles(report.first_audio_ms, "none came"), ""
+    yield "clear", _quantiles(report.clear_ms, f"{report.clears} came, none after a barge-in"), ""
+    yield "marks", f"{report.marks.played} played, {report.marks.cleared} returned by a clear", ""
+    yield "gaps", f"{report.gaps.count}, {report.gaps.ms:.1f} ms in all" if report.gaps.count else "none", ""
+    for refused in report.refused:
+        yield "refused", f"{refused.count} x {refused.code} {refused.title}: {refused.detail}", "red"
+    messages = report.messages
+    yield "messages", f"{messages.sent_per_second:.1f} /s sent, {messages.received_per_second:.1f} /s received", ""
+    yield "this phone", f"{report.phone.cpu_ms_per_call_second:.2f} ms of CPU per call-second", ""
+    late = report.phone.late_ms
+    yield "", f"late by {_quantiles(late)}", "red" if late and late.p99 > LATE else ""
+    if report.recorded:
+        yield "recorded", report.recorded, ""
+
+
+def _heard(heard: Heard | None) -> str:
+    if heard is None:
+        return "- (one of both was silent)"
+    return f"{heard.delay_ms:.1f} ms late, correlation {heard.correlation:.4f}"
+
+
+def _quantiles(durations: Quantiles | None, otherwise: str = "") -> str:
+    if durations is None:
+        return f"- ({otherwise})" if otherwise else "-"
+    if durations.count == 1:
+        return f"{durations.p50:.1f} ms"
+    return f"{durations.p50:.1f} ms, p99 {durations.p99:.1f} ms, longest {durations.max:.1f} ms"
