@@ -32,6 +32,8 @@ NORMAL: Final = 1000
 POLICY: Final = 1008
 """The close code for a stream that may not be here, or not go on like that (RFC 6455, section 7.4.1)."""
 FAILED: Final = 1011
+FAILURE: Final = "the call failed"
+"""All that a peer is told of an error of ours."""
 
 
 class StreamClosedError(VoiceflowError):
@@ -205,7 +207,8 @@ class MediaSink(Sink):
         """End the stream, with which the carrier ends the call; and by its REST interface, where we may."""
         self._socket.write(self._stream.flush())
         await self._socket.flush()
-        await self._socket.close(NORMAL, "hung up")
+        code, reason = (NORMAL, "hung up") if self.call.error is None else (FAILED, FAILURE)
+        await self._socket.close(code, reason)
         if self._control is not None:
             try:
                 await self._control.hangup()

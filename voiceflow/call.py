@@ -13,7 +13,7 @@ from voiceflow.processors.codec import convert
 
 from . import models
 from .audio import ANY, AudioFormat
-from .errors import CallError, ProcessorError
+from .errors import CallError
 from .frames import DTMF, AudioRaw, End, Frame, LLMText, Transcript
 from .inference import shared_pool
 from .linking import link
@@ -108,7 +108,7 @@ class Call:
         return self._running.busy
 
     @property
-    def error(self) -> ProcessorError | None:
+    def error(self) -> CallError | None:
         """What is ending the call, or has ended it, if it failed."""
         return None if self._runtime is None else self._runtime.error
 

@@ -68,6 +68,8 @@ class Telnyx(Secrets, frozen=True, kw_only=True):
     app_id: str | None = None
     public_key: str | None = None
     """Verifies that a webhook comes from Telnyx."""
+    stream_auth_token: str | None = None
+    """What Telnyx was told to send with its media streams, as X-Telnyx-Streaming-Auth-Token."""
     codec: TelnyxCodec = "PCMU"
     """What we ask Telnyx to send and to accept."""
 

@@ -86,7 +86,7 @@ class Runtime:
         self.workers = list(self.wiring.workers.values())
         self.voice = next(self.wiring.voices[id(step)] for step in plan.walk() if step.speaker)
         self._over: asyncio.Future[Ended] = self.loop.create_future()
-        self.error: ProcessorError | None = None
+        self.error: CallError | None = None
         """What has ended the call, if it failed."""
         self._ending: str | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -108,6 +108,9 @@ class Runtime:
             self.opened.set()
             self._arm_limits()
             ended = await self._over
+        except CallError as error:
+            self.error = error
+            raise
         finally:
             await self._tear_down(processors)
         dropped = sum(link.dropped for link in (self.playout, *(worker.inbox for worker in self.workers)))

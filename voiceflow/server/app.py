@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 import httpx
@@ -17,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voiceflow import models
 from voiceflow.config import Config
+from voiceflow.errors import VoiceflowError
 from voiceflow.lag import LagGauge
 from voiceflow.linking import link
 from voiceflow.routes import Routes
@@ -50,23 +49,34 @@ class Server:
                 Route("/sip/twilio/answer", webhooks.twilio, methods=["POST"]),
                 Route("/sip/telnyx/answer", webhooks.telnyx, methods=["POST"]),
             ],
-            lifespan=self._lifespan,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket" and scope["path"] == MEDIA:
             await self.calls.serve(dict(scope), receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
         else:
             await self._app(scope, receive, send)
 
-    @asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """Models are in memory before the first call is accepted."""
-        plan = link(self._build(nominal_call("twilio")))
-        await models.load([step.processor for step in plan.walk()])
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The server's life, as ASGI tells it (asgi.readthedocs.io, "Lifespan Protocol"): models are in memory before
+        the first call is accepted. What goes wrong is said in one line."""
+        await receive()  # lifespan.startup
+        try:
+            plan = link(self._build(nominal_call("twilio")))
+            await models.load([step.processor for step in plan.walk()])
+        except Exception as error:
+            log.debug("cannot serve", exc_info=error)
+            told = isinstance(error, VoiceflowError | TypeError)
+            message = str(error) if told else f"{type(error).__name__}: {error}"
+            await send({"type": "lifespan.startup.failed", "message": message})
+            return
         with LagGauge():
-            yield
+            await send({"type": "lifespan.startup.complete"})
+            await receive()  # lifespan.shutdown
         await self._client.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _home(self, request: Request) -> Response:
         return PlainTextResponse(f"voiceflow: media streams are at {MEDIA}, state is at /health\n")

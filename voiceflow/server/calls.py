@@ -16,7 +16,7 @@ from voiceflow.errors import CallRejectedError, DIDNotFoundError, ProviderDetect
 from voiceflow.processor import Processor
 from voiceflow.routes import Routes
 from voiceflow.security.local import is_local
-from voiceflow.security.signatures import verify_twilio
+from voiceflow.security.signatures import verify_telnyx_stream, verify_twilio
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.transport import CallControl
 from voiceflow.transports.answer import TELNYX_RATES
@@ -24,6 +24,7 @@ from voiceflow.transports.control import TelnyxControl, TwilioControl
 from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream, detect_provider
 from voiceflow.transports.media import (
     FAILED,
+    FAILURE,
     POLICY,
     MediaSink,
     MediaSource,
@@ -38,8 +39,6 @@ log = logging.getLogger("voiceflow.server")
 
 HANDSHAKE: Final = 10.0
 """Seconds within which a stream must have said who it is."""
-FAILURE: Final = "the call failed"
-"""All that a peer is told of an error of ours."""
 
 Scope = dict[str, Any]
 Build = Callable[[Call], Processor]
@@ -91,7 +90,7 @@ class Calls:
         code, reason = FAILED, "the server failed"
         try:
             opened = await self._open_stream(socket)
-            self._admit(opened, trusted=trusted)
+            self._admit(opened, scope, trusted=trusted)
             code, reason = await self._run(opened, socket)
         except StreamClosedError as error:
             log.info("a media stream from %s ended before it began: %s", _peer(scope), error)
@@ -132,22 +131,25 @@ class Calls:
                 return Opened(stream, events[0], events[1:])
             message = await socket.read()
 
-    def _admit(self, opened: Opened, *, trusted: bool) -> None:
+    def _admit(self, opened: Opened, scope: Scope, *, trusted: bool) -> None:
         """Hold the stream against its token. Raises `CallRejectedError`."""
         start = opened.start
+        auth_token = self._config.provider_config.telnyx.stream_auth_token
+        if start.provider == "telnyx" and auth_token and not trusted:
+            verify_telnyx_stream(auth_token, scope["headers"])
         token = start.parameters.get("token")
         if token is None:
             if not trusted:
                 raise CallRejectedError("the stream has no token: it must come from our answer to a carrier's webhook")
             return
         claims = self._tokens.redeem(token)
-        expected = (start.provider, start.call_sid, start.caller_id, start.did)
-        if (claims.provider, claims.call_id, claims.caller_id, claims.did) != expected:
+        if (claims.provider, claims.call_id) != (start.provider, start.call_sid):
             raise CallRejectedError("the stream's token was made for another call")
+        outbound = start.outbound
         if claims.provider == "telnyx":  # Twilio has no choice
-            outbound = audio_format(claims.codec, TELNYX_RATES[claims.codec])
-            opened.stream.outbound = outbound
-            opened.start = msgspec.structs.replace(start, outbound=outbound)
+            outbound = opened.stream.outbound = audio_format(claims.codec, TELNYX_RATES[claims.codec])
+        # The numbers are those of the webhook, which was signed.
+        opened.start = msgspec.structs.replace(start, outbound=outbound, caller_id=claims.caller_id, did=claims.did)
 
     async def _run(self, opened: Opened, socket: Socket) -> tuple[int, str]:
         """Run the call to its end. Returns the code and the reason to close the stream with."""
@@ -177,6 +179,8 @@ class Calls:
         finally:
             self.active.discard(call)
         call.log.info("ended: %s", ended.reason)
+        if ended.dropped:
+            call.log.warning("%d pieces of the caller's audio were dropped: the pipeline was too slow", ended.dropped)
         return (source.code, ended.reason) if ended.error is None else (FAILED, FAILURE)
 
     def _control(self, start: Start) -> CallControl | None:

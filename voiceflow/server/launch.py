@@ -11,20 +11,25 @@ from typing import Any, Final
 
 import msgspec
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from voiceflow.config import Config, find_config, load_config, read_env_file
-from voiceflow.errors import ConfigError
+from voiceflow.errors import ConfigError, VoiceflowError
 from voiceflow.routes import Routes
 from voiceflow.security.tokens import run_key
 
 from .app import Server
 from .pipelinefile import load_pipeline
 
+log = logging.getLogger("voiceflow.server")
+
 VARIABLE: Final = "VOICEFLOW_SERVE"
 """The environment variable that holds `Options` for workers."""
 LARGEST_MESSAGE: Final = 1 << 20
 """Bytes. A carrier's are a few hundred; ten seconds of L16 in one message would be 430 000."""
 
+UNABLE: Final = 2
+"""The exit code of a command that could not do what it was asked for."""
 LONGEST_GOODBYE: Final = 10
 """Seconds that a stopping server waits for its calls to end. A peer that does not read would hold it up for ever."""
 UVICORN: Final[dict[str, Any]] = {
@@ -35,6 +40,7 @@ UVICORN: Final[dict[str, Any]] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
+    "proxy_headers": False,  # they could claim any address, and who is local decides who may call
 }
 """How uvicorn serves, wherever and with how many processes."""
 
@@ -67,29 +73,43 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 def serve(options: Options, config: Config, *, workers: int, reload: bool) -> None:
     """Serve until stopped. Raises `ConfigError` where the address cannot be had."""
     _check_address(config.server_host, config.server_port)
+    _quieten_uvicorn()
     os.environ[VARIABLE] = msgspec.json.encode(options).decode()
     folder = Path(options.target).parent
     with run_key():
-        uvicorn.run(
-            "voiceflow.server.launch:application",
-            factory=True,
-            host=config.server_host,
-            port=config.server_port,
-            workers=None if reload else workers,
-            reload=reload,
-            reload_dirs=[str(folder)] if reload else None,
-            **UVICORN,
-        )
+        try:
+            uvicorn.run(
+                "voiceflow.server.launch:application",
+                factory=True,
+                host=config.server_host,
+                port=config.server_port,
+                workers=None if reload else workers,
+                reload=reload,
+                reload_dirs=[str(folder)] if reload else None,
+                **UVICORN,
+            )
+        except SystemExit:  # it could not start, and has said why
+            raise SystemExit(UNABLE) from None
 
 
 def application() -> Server:
     """The server that the environment describes. For uvicorn, in each worker."""
     options = msgspec.json.decode(os.environ[VARIABLE], type=Options)
-    config = options.load()
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # our own lines say what is served where
-    with run_key() as key:
-        routes = Routes(find_config(options.config))
-        return Server(load_pipeline(options.target), config, routes, key, open=options.insecure)
+    try:
+        config = options.load()
+        logging.basicConfig(level=config.log_level, format="%(levelname)s %(name)s: %(message)s")  # if in a worker
+        _quieten_uvicorn()
+        with run_key() as key:
+            routes = Routes(find_config(options.config))
+            return Server(load_pipeline(options.target), config, routes, key, open=options.insecure)
+    except VoiceflowError as error:  # after a reload: at the start it would have been seen before
+        log.error("%s", error)
+        raise SystemExit(STARTUP_FAILURE) from None
+
+
+def _quieten_uvicorn() -> None:
+    for name in ("uvicorn.error", "watchfiles"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # our own lines say what is served where
 
 
 def _check_address(host: str, port: int) -> None:

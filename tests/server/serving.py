@@ -1,0 +1,195 @@
+"""A real server on loopback, and carriers that connect to it. The server is uvicorn, set up as `voiceflow run` does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+from xml.etree import ElementTree
+
+import httpx
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from voiceflow import Call
+from voiceflow.audio import AudioFormat
+from voiceflow.config import Config
+from voiceflow.processor import Processor
+from voiceflow.routes import Routes
+from voiceflow.server.app import MEDIA, Server
+from voiceflow.server.launch import UVICORN
+from voiceflow.transports.dialect import Carrier, Start, get_provider
+
+MULAW = AudioFormat("mulaw", 8_000)
+FROM, TO = "+12025550123", "+12025550199"
+SPEECH = bytes(range(160))
+"""20 ms of it."""
+TUNNEL = {"X-Forwarded-For": "203.0.113.9"}
+"""What a tunnel adds: such requests are not local."""
+WATCHDOG = 20.0
+"""Seconds after which a test has failed."""
+
+
+def loop_factory() -> asyncio.AbstractEventLoop:
+    """uvloop where there is one, as in production."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a test, which leaves no task behind."""
+
+    async def checked() -> None:
+        async with asyncio.timeout(WATCHDOG):
+            await main
+            while left := asyncio.all_tasks() - {asyncio.current_task()}:  # a client's own may take a moment
+                await asyncio.wait(left)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(checked())
+
+
+def echo(call: Call) -> Processor:
+    return call.source | call.sink
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that nobody signals. The watchdog ends a wait in vain."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+class Uvicorn(uvicorn.Server):
+    """Stops when it is told to, where uvicorn looks ten times a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.stop.wait()
+
+
+class Served:
+    """A server that is running."""
+
+    def __init__(self, server: Server, port: int, uvicorn_server: Uvicorn) -> None:
+        self.server = server
+        self.port = port
+        self.media = f"ws://127.0.0.1:{port}{MEDIA}"
+        self.http = f"http://127.0.0.1:{port}"
+        self._uvicorn = uvicorn_server
+
+    async def active_calls(self) -> int:
+        async with httpx.AsyncClient() as client:
+            return int((await client.get(f"{self.http}/health")).json()["active_calls"])
+
+    async def at_rest(self) -> None:
+        """Wait until nothing of any call is left: no call, no task of its WebSocket."""
+        await until(lambda: not (self.server.calls.active or self._uvicorn.server_state.tasks))
+        assert await self.active_calls() == 0
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    build: Callable[[Call], Processor] = echo,
+    config: Config | None = None,
+    routes: Routes | None = None,
+    *,
+    key: bytes = b"key of this run",
+    open: bool = False,
+    send_buffer: int | None = None,
+) -> AsyncIterator[Served]:
+    """Serve. `send_buffer`: how many bytes the system takes for a peer that does not read."""
+    server = Server(build, config or Config(), routes or Routes(), key, open=open)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # as `application` does
+    uvicorn_server = Uvicorn(uvicorn.Config(server, **UVICORN))
+    task = asyncio.create_task(uvicorn_server.serve([listener]))
+    await until(lambda: uvicorn_server.started or task.done())
+    try:
+        yield Served(server, listener.getsockname()[1], uvicorn_server)
+    finally:
+        uvicorn_server.stop.set()
+        await task
+
+
+def carrier(
+    provider: str = "twilio",
+    *,
+    call_sid: str = "CA1",
+    caller_id: str = FROM,
+    did: str = TO,
+    inbound: AudioFormat = MULAW,
+    outbound: AudioFormat | None = None,
+    **parameters: str,
+) -> Carrier:
+    """The carrier's end of a stream."""
+    start = Start(
+        provider=provider,
+        stream_id="MZ1",
+        call_sid=call_sid,
+        caller_id=caller_id,
+        did=did,
+        inbound=inbound,
+        outbound=outbound or inbound,
+        parameters={"from": caller_id, "to": did, **parameters},
+    )
+    return get_provider(provider).carrier(start)
+
+
+def parameters(answer: httpx.Response) -> dict[str, str]:
+    """What an answer to a webhook has the carrier send along with its stream."""
+    root = ElementTree.fromstring(answer.text)
+    return {element.attrib["name"]: element.attrib["value"] for element in root.iter("Parameter")}
+
+
+@contextlib.asynccontextmanager
+async def dialled(url: str, **options: Any) -> AsyncIterator[ClientConnection]:
+    """A WebSocket as a carrier opens it."""
+    options = {"compression": None, "ping_interval": None, "close_timeout": 1, "max_queue": None} | options
+    async with connect(url, proxy=None, **options) as websocket:
+        yield websocket
+
+
+async def closing(websocket: ClientConnection) -> tuple[int | None, str]:
+    """Read to the end. Returns the code and the reason of the server's close frame; None if there was none."""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await websocket.recv()
+    frame = websocket.protocol.close_rcvd
+    return (None, "") if frame is None else (frame.code, frame.reason)
+
+
+class Conversation:
+    """A call that goes on, and must not notice what others do: all that the caller says comes back, in order."""
+
+    def __init__(self, websocket: ClientConnection) -> None:
+        self._websocket = websocket
+        self._carrier = carrier(call_sid="CA-good")
+        self._said = self._heard = b""
+        self._over = asyncio.Event()
+
+    async def begin(self) -> None:
+        for message in self._carrier.hello():
+            await self._websocket.send(message)
+        await self.exchange()
+
+    async def exchange(self) -> None:
+        """Say something, and hear it."""
+        said = bytes(value ^ len(self._said) // 160 % 256 for value in SPEECH)
+        self._said += said
+        await self._websocket.send(self._carrier.media(said))
+        while len(self._heard) < len(self._said):
+            for request in self._carrier.receive(await self._websocket.recv()):
+                self._heard += request.data  # type: ignore[union-attr]
+        assert self._heard == self._said

@@ -1,0 +1,399 @@
+"""Whatever comes through the media socket: that call ends and says why, the others do not notice, nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+import struct
+import tracemalloc
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import pytest
+from server.serving import SPEECH, Conversation, Served, carrier, closing, dialled, echo, run, serving, until
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from voiceflow import DTMF, AudioRaw, Call, Processor
+from voiceflow.audio import AudioFormat
+from voiceflow.transports import media
+
+CONNECTED, START = carrier().hello()
+HELLO = [CONNECTED, START]
+MEDIA = carrier().media(SPEECH)
+HUGE = 10_000_000
+LOUD = AudioFormat("pcm16", 48_000)
+
+Message = str | bytes
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "voiceflow")
+
+
+async def beside_a_conversation(served: Served, messages: Sequence[Message]) -> tuple[int | None, str]:
+    """Send `messages` on one connection while a call goes on, undisturbed, on another."""
+    async with dialled(served.media) as good:
+        conversation = Conversation(good)
+        await conversation.begin()
+        async with dialled(served.media) as bad:
+            with contextlib.suppress(ConnectionClosed):  # it may end before all is sent
+                for message in messages:
+                    await bad.send(message)
+            await conversation.exchange()
+            ended = await closing(bad)
+            await conversation.exchange()
+    await served.at_rest()
+    return ended
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        pytest.param(["{"], "expected the first message of one of twilio, telnyx", id="malformed JSON"),
+        pytest.param(["[" * 100_000], "expected the first message of one of twilio", id="nested JSON"),
+        pytest.param(["[]"], "expected the first message of one of twilio", id="no object"),
+        pytest.param([""], "expected the first message of one of twilio", id="an empty message"),
+        pytest.param(['{"event":"hello"}'], "expected the first message of one of twilio", id="another protocol"),
+        pytest.param([b"\0\xff"], "expected the first message of one of twilio", id="noise"),
+        pytest.param([CONNECTED.encode()], "twilio sends text; got a binary message", id="binary at first"),
+        pytest.param([CONNECTED, MEDIA], 'expected "start" before "media"', id="media before start"),
+        pytest.param([MEDIA], 'expected "start" before "media"', id="media at first"),
+        pytest.param([CONNECTED, carrier().mark("a")], 'expected "start" before "mark"', id="mark before start"),
+        pytest.param([CONNECTED, carrier().stop()], 'expected "start" before "stop"', id="stop before start"),
+        pytest.param([CONNECTED, START.replace("x-mulaw", "mp3")], "expected audio/x-mulaw", id="another format"),
+        pytest.param([CONNECTED, START.replace("callSid", "sid")], "callSid", id="a start without a call"),
+    ],
+)
+def test_a_stream_that_does_not_begin_as_it_should_is_refused(
+    messages: list[Message], expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with serving() as served:
+            code, reason = await beside_a_conversation(served, messages)
+        assert code == 1008
+        assert reason
+        (record,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
+        assert expected in record.message
+        assert record.message.split(" was refused: ")[1].encode().startswith(reason.encode())
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        pytest.param("{", "expected a twilio message", id="malformed JSON"),
+        pytest.param(b"\0\xff", "twilio sends text; got a binary message of 2 bytes", id="binary"),
+        pytest.param(START, 'expected one "start"', id="a second start"),
+        pytest.param(CONNECTED, 'expected one "connected"', id="connected again"),
+        pytest.param(MEDIA.replace('payload":"', 'payload":"%'), "expected a twilio message", id="invalid base64"),
+        pytest.param(MEDIA.replace("MZ1", "MZ2"), "of stream 'MZ1'; got one of 'MZ2'", id="another stream's media"),
+        pytest.param(carrier().dtmf("x"), "expected a twilio message", id="a key that no telephone has"),
+    ],
+)
+def test_a_stream_that_does_not_go_on_as_it_should_ends(
+    message: Message, expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with serving() as served:
+            code, reason = await beside_a_conversation(served, [*HELLO, MEDIA, message])
+        assert code == 1008
+        assert reason.startswith("protocol error: ")
+        (record,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
+        assert record.name == "voiceflow.call"
+        refusal = record.message.partition(": ")[2]
+        assert expected in refusal
+        assert any(r.message.endswith(f"ended: protocol error: {refusal}") for r in caplog.records)
+
+    run(main())
+
+
+@pytest.mark.parametrize("before", [[], HELLO], ids=["before its start", "after its start"])
+@pytest.mark.parametrize("message", ["x" * HUGE, b"x" * HUGE], ids=["text", "binary"])
+def test_a_message_of_10_mb_is_not_taken(before: list[str], message: Message, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with serving() as served:
+            code, _ = await beside_a_conversation(served, [*before, message])
+        assert code in (1009, None)  # what it has not read of the message makes the system reset the connection
+        assert any("the stream was closed, code 1009" in record.message for record in caplog.records)
+
+    run(main())
+
+
+def test_events_that_nobody_knows_are_ignored() -> None:
+    async def main() -> None:
+        async with serving() as served, dialled(served.media) as websocket:
+            conversation = Conversation(websocket)
+            await conversation.begin()
+            for unknown in ('{"event":"weather","streamSid":"MZ1"}', '{"event":"weather","rain":[1,{"a":null}]}'):
+                await websocket.send(unknown)
+                await conversation.exchange()
+
+    run(main())
+
+
+def test_a_carriers_stop_ends_the_call_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with serving() as served:
+            ended = await beside_a_conversation(served, [*HELLO, MEDIA, carrier().stop(), MEDIA, "{"])
+        assert ended == (1000, "Twilio ended the stream")
+        assert any(record.message.endswith("ended: Twilio ended the stream") for record in caplog.records)
+
+    run(main())
+
+
+def test_a_stream_of_another_carrier_than_configured_is_refused() -> None:
+    async def main() -> None:
+        from voiceflow.config import Config
+
+        async with serving(config=Config(provider="telnyx")) as served, dialled(served.media) as websocket:
+            await websocket.send(CONNECTED)
+            code, reason = await closing(websocket)
+        assert (code, reason) == (1008, "this server is set up for telnyx, a stream of twilio came")
+
+    run(main())
+
+
+# Those that say nothing, or are gone
+
+
+def test_connections_that_say_nothing_are_closed_and_disturb_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("voiceflow.server.calls.HANDSHAKE", 0.5)
+
+    async def silent(url: str, first: list[str]) -> tuple[int | None, str]:
+        async with dialled(url) as websocket:
+            for message in first:
+                await websocket.send(message)
+            return await closing(websocket)
+
+    async def main() -> None:
+        async with serving() as served, dialled(served.media) as good:
+            conversation = Conversation(good)
+            await conversation.begin()
+            silences = [silent(served.media, [CONNECTED] if number % 2 else []) for number in range(200)]
+            dialling = asyncio.gather(*silences)
+            while not dialling.done():
+                await conversation.exchange()
+                await asyncio.sleep(0)
+            assert set(await dialling) == {(1008, "no call began within 0.5 s")}
+            await conversation.exchange()
+            await good.close()
+            await served.at_rest()
+        assert sum("no call began" in record.message for record in caplog.records) == 200
+
+    run(main())
+
+
+def test_a_stream_that_brings_nothing_any_more_is_lost(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(media, "SILENCE", 0.2)
+
+    async def main() -> None:
+        async with serving() as served, dialled(served.media) as websocket:
+            for message in HELLO:
+                await websocket.send(message)
+            assert await closing(websocket) == (1008, "nothing came from the carrier for 0.2 s")
+            await served.at_rest()
+        assert any(r.message.endswith("ended: nothing came from the carrier for 0.2 s") for r in caplog.records)
+
+    run(main())
+
+
+class Talker(Processor):
+    """Talks for a minute when a key is pressed."""
+
+    produces = LOUD
+
+    async def process(self, frame: DTMF) -> AsyncIterator[AudioRaw]:
+        for _ in range(60):
+            yield AudioRaw(b"\1\0" * LOUD.rate, LOUD)
+
+
+def test_a_peer_that_does_not_read_is_lost(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(media, "SILENCE", 0.3)
+    monkeypatch.setattr(media, "OUTBOX", 3)
+    monkeypatch.setattr(media, "GOODBYE", 0.1)
+    phone = carrier("telnyx", inbound=LOUD)
+
+    async def main() -> None:
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        async with serving(lambda call: call.source | Talker() | call.sink, send_buffer=4096) as served:
+            narrow.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", served.port))
+            async with dialled(served.media, sock=narrow) as websocket:
+                for message in [*phone.hello(), phone.dtmf("1")]:
+                    await websocket.send(message)
+                websocket.transport.pause_reading()
+                await until(lambda: bool(served.server.calls.active))
+                while served.server.calls.active:
+                    await websocket.send(phone.media(bytes(LOUD.bytes_for(0.02))))
+                    await asyncio.sleep(0.02)
+                await served.at_rest()  # though the peer is still there
+                websocket.transport.abort()
+        assert any("the carrier does not read: more than 3 messages wait for it" in r.message for r in caplog.records)
+
+    run(main())
+
+
+async def gone(websocket: ClientConnection) -> None:
+    """Leave in the middle of a frame, and have the system reset the connection."""
+    websocket.transport.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
+    websocket.transport.write(b"\x81\xfe\x01\x00half of a")  # a text frame of 256 bytes, masked
+    websocket.transport.abort()
+
+
+async def politely_gone(websocket: ClientConnection) -> None:
+    await websocket.close(1001, "bye")
+
+
+@pytest.mark.parametrize("leave", [gone, politely_gone])
+@pytest.mark.parametrize("messages", [[], [CONNECTED], HELLO, [*HELLO, MEDIA]], ids=len)
+def test_a_peer_that_leaves_is_gone_without_a_trace(
+    messages: list[str],
+    leave: Callable[[ClientConnection], Awaitable[None]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        async with serving() as served, dialled(served.media) as good:
+            conversation = Conversation(good)
+            await conversation.begin()
+            async with dialled(served.media) as bad:
+                for message in messages:
+                    await bad.send(message)
+                await leave(bad)
+            await conversation.exchange()
+            while not any("the stream was closed" in record.message for record in caplog.records):
+                await conversation.exchange()
+            await good.close()
+            await served.at_rest()
+        assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+    run(main())
+
+
+# Calls that fail by themselves
+
+
+class Fails(Processor):
+    def process(self, frame: AudioRaw) -> AudioRaw:
+        raise ValueError("the secret is 42")
+
+
+class DoesNotOpen(Processor):
+    async def open(self, call: Call) -> None:
+        raise ValueError("the secret is 42")
+
+    def process(self, frame: AudioRaw) -> AudioRaw:
+        return frame
+
+
+class DoesNotLoad(Processor):
+    def load(self) -> None:
+        raise TimeoutError("the secret is 42")
+
+    def process(self, frame: AudioRaw) -> AudioRaw:
+        return frame
+
+
+def failing(call: Call, kind: type[Processor] | None) -> Processor:
+    if call.did != "+12025550100":
+        return echo(call)
+    if kind is None:
+        raise ValueError("the secret is 42")
+    return call.source | kind() | call.sink
+
+
+@pytest.mark.parametrize("kind", [None, DoesNotLoad])
+def test_a_pipeline_that_does_not_begin_ends_its_call_only(
+    kind: type[Processor] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with serving(lambda call: failing(call, kind)) as served:
+            hello = carrier(did="+12025550100").hello()
+            assert await beside_a_conversation(served, [*hello, MEDIA]) == (1011, "the call failed")
+        assert [record for record in caplog.records if "the secret is 42" in record.getMessage()]
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", [Fails, DoesNotOpen])
+def test_a_processor_that_raises_closes_the_stream_with_1011(kind: type[Processor]) -> None:
+    async def main() -> None:
+        async with serving(lambda call: failing(call, kind)) as served:
+            hello = carrier(did="+12025550100").hello()
+            assert await beside_a_conversation(served, [*hello, MEDIA]) == (1011, "the call failed")
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", [Fails, DoesNotOpen])
+def test_a_processor_that_raises_ends_its_call_only(kind: type[Processor], caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with serving(lambda call: failing(call, kind)) as served:
+            hello = carrier(did="+12025550100").hello()
+            _, reason = await beside_a_conversation(served, [*hello, MEDIA])
+        assert "42" not in reason
+        (error,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+        assert error.name == "voiceflow.call"
+        assert f"{kind.__name__}" in error.message
+        assert "raised ValueError: the secret is 42" in error.message
+
+    run(main())
+
+
+# What is left afterwards
+
+
+def test_many_bad_calls_leave_no_memory_behind(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "voiceflow")  # pytest keeps records, and with them tracebacks and their calls
+    calls: weakref.WeakSet[Call] = weakref.WeakSet()
+
+    def build(call: Call) -> Processor:
+        calls.add(call)
+        return echo(call)
+
+    rounds: list[list[Message]] = [
+        [*HELLO, MEDIA, "{"],
+        ["{"],
+        [*HELLO, b"\0"],
+        [CONNECTED, MEDIA],
+        [*HELLO, carrier().stop()],
+    ]
+
+    async def round_of_bad_calls(served: Served) -> None:
+        for messages in rounds:
+            for _ in range(10):
+                async with dialled(served.media) as websocket:
+                    with contextlib.suppress(ConnectionClosed):
+                        for message in messages:
+                            await websocket.send(message)
+                    await closing(websocket)
+        await served.at_rest()
+        gc.collect()
+
+    async def main() -> None:
+        async with serving(build) as served:
+            await round_of_bad_calls(served)
+            tracemalloc.start()
+            try:
+                await round_of_bad_calls(served)
+                before, _ = tracemalloc.get_traced_memory()
+                await round_of_bad_calls(served)
+                after, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert not calls
+            assert after - before < 50 * 1024  # of 50 calls: a call that stays has hundreds
+
+    run(main())

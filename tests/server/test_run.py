@@ -1,0 +1,250 @@
+"""`voiceflow run` as a developer runs it: a process of its own, real requests, Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from server.serving import FROM, MULAW, SPEECH, TO, TUNNEL, carrier, closing, dialled, parameters, until
+from websockets.exceptions import ConnectionClosed
+
+from voiceflow.frames import AudioRaw
+from voiceflow.phone.caller import Load
+from voiceflow.phone.script import write
+from voiceflow.wavfile import read_wav
+
+COMMAND = [sys.executable, "-c", "from voiceflow.cli import main; main()", "run"]
+RECORDING = Path(__file__).parent.parent / "data" / "speech.wav"
+WATCHDOG = 30.0
+ECHO = "def pipeline(call):\n    return call.source | call.sink\n"
+BACKWARDS = """
+from voiceflow import AudioFormat, AudioRaw, Processor
+
+class Backwards(Processor):
+    accepts = produces = AudioFormat("mulaw", 8_000)
+
+    def process(self, frame: AudioRaw) -> AudioRaw:
+        return AudioRaw(frame.data[::-1], frame.format)
+
+def pipeline(call):
+    return call.source | Backwards() | call.sink
+"""
+NO_MODEL = """
+from voiceflow import AudioRaw, Processor
+
+class Model(Processor):
+    def load(self):
+        raise ConnectionError("no model server")
+
+    def process(self, frame: AudioRaw) -> AudioRaw:
+        return frame
+
+def pipeline(call):
+    return call.source | Model() | call.sink
+"""
+
+
+class Running:
+    """A `voiceflow run` in a folder of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.media = f"ws://127.0.0.1:{port}/sip/media-stream"
+        self.http = f"http://127.0.0.1:{port}"
+        self.process = process
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def is_serving(self) -> bool:
+        assert self.process.poll() is None, self.log
+        try:
+            return httpx.get(f"{self.http}/health").is_success
+        except httpx.TransportError:
+            return False
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C, which the terminal sends to all of its processes. Returns the exit code."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(WATCHDOG)
+
+    async def hears(self) -> bytes:
+        """Say something in a call of its own. Returns what comes back, nothing if nobody answers."""
+        caller = carrier()
+        with contextlib.suppress(OSError, ConnectionClosed):
+            async with dialled(self.media) as websocket:
+                for message in [*caller.hello(), caller.media(SPEECH)]:
+                    await websocket.send(message)
+                (audio,) = caller.receive(await websocket.recv())
+                assert isinstance(audio, AudioRaw)
+                return audio.data
+        return b""
+
+    async def until_heard(self, expected: bytes) -> None:
+        async with asyncio.timeout(WATCHDOG):
+            while await self.hears() != expected:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    async def until_logged(self, text: str) -> None:
+        async with asyncio.timeout(WATCHDOG):
+            await until(lambda: text in self.log)
+
+
+@contextlib.contextmanager
+def running(folder: Path, *options: str, content: str = ECHO) -> Iterator[Running]:
+    """Serve `content` from a file in `folder`, which keeps the log elsewhere."""
+    sources = folder / "sources"
+    sources.mkdir()
+    (sources / "file.py").write_text(content)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*COMMAND, "file.py", "--port", str(port), *options],
+            cwd=sources,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    server = Running(process, port, log)
+    try:
+        deadline = time.monotonic() + WATCHDOG
+        while not server.is_serving:
+            assert time.monotonic() < deadline, server.log
+            time.sleep(0.05)
+        yield server
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.parametrize("options", [[], ["--workers", "2"], ["--reload"]], ids=" ".join)
+def test_ctrl_c_ends_it_well_and_tells_its_calls(options: list[str], tmp_path: Path) -> None:
+    async def main(server: Running) -> None:
+        caller = carrier()
+        async with dialled(server.media) as websocket:
+            for message in [*caller.hello(), caller.media(SPEECH)]:
+                await websocket.send(message)
+            await websocket.recv()
+            stopping = asyncio.create_task(asyncio.to_thread(server.interrupt))
+            assert await closing(websocket) == (1012, "")  # "service restart"
+            assert await stopping == 0
+
+    with running(tmp_path, *options) as server:
+        asyncio.run(main(server))
+        assert f"from {FROM} to {TO} by twilio" in server.log
+        assert "ended: the stream was closed, code 1012" in server.log
+        assert "Traceback" not in server.log
+
+
+def test_ctrl_c_does_not_wait_for_a_peer_that_does_not_answer(tmp_path: Path) -> None:
+    async def main(server: Running) -> None:
+        async with dialled(server.media) as websocket:
+            for message in carrier().hello():
+                await websocket.send(message)
+            await server.until_logged("by twilio")
+            websocket.transport.pause_reading()
+            assert await asyncio.to_thread(server.interrupt) == 0
+            websocket.transport.abort()
+
+    with running(tmp_path) as server:
+        asyncio.run(main(server))
+
+
+def test_a_change_counts_after_a_reload_and_a_mistake_is_one_line(tmp_path: Path) -> None:
+    async def main(server: Running) -> None:
+        file = tmp_path / "sources" / "file.py"
+        await server.until_heard(SPEECH)
+        file.write_text("\n1 / 0\n")
+        await server.until_logged("ERROR voiceflow.server: file.py, line 2: ZeroDivisionError: division by zero\n")
+        file.write_text(BACKWARDS)
+        await server.until_heard(SPEECH[::-1])
+
+    with running(tmp_path, "--reload") as server:
+        asyncio.run(main(server))
+        assert server.interrupt() == 0
+        assert "Traceback" not in server.log
+
+
+def test_workers_share_the_calls_and_what_tokens_were_used(tmp_path: Path) -> None:
+    async def main(server: Running) -> None:
+        async with httpx.AsyncClient() as client:
+            for number in range(8):  # which of the workers takes each connection is up to the system
+                form = {"CallSid": f"CA{number}", "From": FROM, "To": TO}
+                answer = await client.post(
+                    f"{server.http}/sip/twilio/answer", data=form, headers={"Connection": "close"}
+                )
+                once = parameters(answer)["token"]
+                for attempt in range(2):
+                    caller = carrier(call_sid=f"CA{number}", token=once)
+                    async with dialled(server.media, additional_headers=TUNNEL) as websocket:
+                        for message in [*caller.hello(), caller.media(SPEECH)]:
+                            await websocket.send(message)
+                        if attempt == 0:
+                            assert caller.receive(await websocket.recv())
+                        else:
+                            code, reason = await closing(websocket)
+                            assert (code, reason.split(":")[0]) == (1008, "the stream token was used before")
+
+    options = "--workers", "2", "--ws-url", "wss://calls.example.com/sip/media-stream"
+    with running(tmp_path, *options) as server:
+        asyncio.run(main(server))
+        assert server.interrupt() == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("x = 1\ndef pipeline(call)\n", "Error: file.py, line 2: SyntaxError: expected ':'"),
+        ("def pipeline(call):\n    return call.source | call.source", "Error: "),
+        (NO_MODEL, "ERROR uvicorn.error: ConnectionError: no model server"),
+    ],
+    ids=["syntax", "link", "model"],
+)
+def test_a_file_that_cannot_be_served_says_so_in_one_line(content: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "file.py").write_text(content)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [*COMMAND, "file.py", "--port", str(port)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WATCHDOG)
+    assert done.returncode == 2
+    assert len([line for line in done.stderr.splitlines() if line.startswith(expected)]) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_fifty_calls_lose_nothing(tmp_path: Path) -> None:
+    """Ten seconds of each: what every caller says comes back whole. How late is for the benchmarks to say."""
+    script = write(read_wav(RECORDING), MULAW, seconds=10.0)
+
+    async def main(server: Running) -> Load:
+        load = Load(server.media, [carrier(call_sid=f"CA{number}") for number in range(50)], script)
+        await load.run()
+        return load
+
+    with running(tmp_path) as server:
+        load = asyncio.run(main(server))
+        assert server.interrupt() == 0
+        assert "dropped" not in server.log
+    piece = MULAW.bytes_for(0.02)
+    for caller in load.callers:
+        assert caller.ended is not None
+        assert not caller.ended.failed
+        assert caller.number == 500
+        assert caller.player.size >= (caller.number - 25) * piece  # the last half second may still be on its way
+    assert load.tally.not_echoes == 0
+    assert not load.tally.refusals

@@ -1,0 +1,281 @@
+"""What carriers are answered, over HTTP. Signatures are those of the carriers' own SDKs, or checked by them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlencode
+from xml.etree import ElementTree
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from server.serving import FROM, TO, TUNNEL, echo, parameters, run, serving
+from telnyx.lib.webhook_verification import verify_webhook_signature
+from twilio.request_validator import RequestValidator
+
+from voiceflow import routes as routes_module
+from voiceflow.config import Config, Providers, Telnyx, TelnyxCodec, Twilio
+from voiceflow.routes import Routes
+from voiceflow.security.signatures import TOLERANCE
+from voiceflow.security.tokens import StreamTokens
+from voiceflow.server.app import Server
+from voiceflow.transports.answer import TELNYX_RATES
+
+KEY = b"the key of this run"
+AUTH_TOKEN = "12345"
+TELNYX_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PUBLIC_KEY = base64.b64encode(TELNYX_KEY.public_key().public_bytes_raw()).decode()
+PUBLIC_URL = "wss://calls.example.com/sip/media-stream"
+FORM = {"CallSid": "CA1", "From": FROM, "To": TO, "CallStatus": "ringing"}
+CONFIG = Config(
+    public_ws_url=PUBLIC_URL,
+    provider_config=Providers(telnyx=Telnyx(public_key=PUBLIC_KEY), twilio=Twilio(auth_token=AUTH_TOKEN)),
+)
+
+Headers = Mapping[str, str]
+
+
+@pytest.fixture(autouse=True)
+def _marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens that were used are noted here, and not in the system's folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def twilio_signature(form: Mapping[str, str], url: str = "https://calls.example.com/sip/twilio/answer") -> Headers:
+    return {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)}
+
+
+def telnyx_signature(form: Mapping[str, str], age: float = 0.0, key: Ed25519PrivateKey = TELNYX_KEY) -> Headers:
+    timestamp = str(int(time.time() - age))
+    signature = base64.b64encode(key.sign(f"{timestamp}|{urlencode(form)}".encode())).decode()
+    headers = {"Telnyx-Signature-Ed25519": signature, "Telnyx-Timestamp": timestamp}
+    if abs(age) < TOLERANCE and key is TELNYX_KEY:
+        verify_webhook_signature(urlencode(form), headers, PUBLIC_KEY)  # so Telnyx's SDK takes it
+    return headers
+
+
+def signature(carrier: str, form: Mapping[str, str] = FORM) -> Headers:
+    return twilio_signature(form) if carrier == "twilio" else telnyx_signature(form)
+
+
+def answered(
+    carrier: str, headers: Headers, form: Mapping[str, str] = FORM, config: Config = CONFIG, *, open: bool = False
+) -> httpx.Response:
+    """What a server answers, asked without a socket between."""
+
+    async def asked() -> httpx.Response:
+        server = Server(echo, config, Routes(), KEY, open=open)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(server)) as client:
+            url = f"http://testserver/sip/{carrier}/answer"
+            return await client.post(url, data=dict(form), headers={**TUNNEL, **headers})
+
+    return asyncio.run(asked())
+
+
+def stream(response: httpx.Response) -> tuple[dict[str, str], dict[str, str]]:
+    """The attributes and the parameters of the stream that an answer asks for."""
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("application/xml")
+    root = ElementTree.fromstring(response.text)
+    assert [child.tag for child in root] == ["Connect"]
+    (element,) = root[0]
+    assert element.tag == "Stream"
+    return dict(element.attrib), parameters(response)
+
+
+def test_twilio_is_answered_with_a_stream_that_brings_back_a_token() -> None:
+    attributes, sent_along = stream(answered("twilio", twilio_signature(FORM)))
+    assert attributes == {"url": PUBLIC_URL}
+    claims = StreamTokens(KEY).redeem(sent_along.pop("token"))
+    assert sent_along == {"from": FROM, "to": TO}
+    assert (claims.provider, claims.call_id, claims.caller_id, claims.did) == ("twilio", "CA1", FROM, TO)
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722", "L16"])
+def test_telnyx_is_answered_with_a_stream_in_the_configured_codec(codec: TelnyxCodec) -> None:
+    config = Config(
+        public_ws_url=PUBLIC_URL, provider_config=Providers(telnyx=Telnyx(public_key=PUBLIC_KEY, codec=codec))
+    )
+    attributes, sent_along = stream(answered("telnyx", telnyx_signature(FORM), config=config))
+    assert attributes == {
+        "url": PUBLIC_URL,
+        "bidirectionalMode": "rtp",
+        "bidirectionalCodec": codec,
+        "bidirectionalSamplingRate": str(TELNYX_RATES[codec]),
+    }
+    claims = StreamTokens(KEY).redeem(sent_along["token"])
+    assert (claims.provider, claims.call_id, claims.codec) == ("telnyx", "CA1", codec)
+
+
+def test_what_callers_can_choose_is_escaped() -> None:
+    form = {**FORM, "From": 'sip:<Hangup/>&"@example.com'}
+    _, sent_along = stream(answered("twilio", twilio_signature(form), form))
+    assert sent_along["from"] == form["From"]
+
+
+# Who is not answered
+
+
+@pytest.mark.parametrize(
+    ("carrier", "headers", "reason"),
+    [
+        pytest.param("twilio", {}, "no X-Twilio-Signature", id="twilio, unsigned"),
+        pytest.param("telnyx", {}, "no Telnyx-Signature-Ed25519", id="telnyx, unsigned"),
+        pytest.param(
+            "twilio",
+            {"X-Twilio-Signature": "0oGUgt+sqwJ5xiuHZt7SJ2eeIP8="},
+            "does not fit",
+            id="twilio, of another request",
+        ),
+        pytest.param("twilio", twilio_signature({**FORM, "To": "+1"}), "does not fit", id="twilio, of another form"),
+        pytest.param(
+            "twilio",
+            twilio_signature(FORM, "https://evil.example.com/sip/twilio/answer"),
+            "does not fit",
+            id="twilio, for another host",
+        ),
+        pytest.param("telnyx", telnyx_signature({**FORM, "To": "+1"}), "does not fit", id="telnyx, of another form"),
+        pytest.param(
+            "telnyx",
+            telnyx_signature(FORM, key=Ed25519PrivateKey.from_private_bytes(bytes(32))),
+            "does not fit",
+            id="telnyx, by another key",
+        ),
+        pytest.param("telnyx", telnyx_signature(FORM, age=TOLERANCE + 60), "is replayed", id="telnyx, replayed"),
+        pytest.param(
+            "telnyx", telnyx_signature(FORM, age=-TOLERANCE - 60), "clock is wrong", id="telnyx, of the future"
+        ),
+        pytest.param("telnyx", twilio_signature(FORM), "no Telnyx-Signature-Ed25519", id="telnyx, signed as twilio"),
+    ],
+)
+def test_a_webhook_that_its_carrier_has_not_signed_is_refused(
+    carrier: str, headers: Headers, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = answered(carrier, headers)
+    assert response.status_code == 403
+    assert reason in response.text
+    assert "token" not in response.text.replace("auth_token", "")
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert f"a webhook of {carrier} from " in record.message
+    assert AUTH_TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+def test_a_webhook_whose_key_is_not_configured_is_closed(carrier: str) -> None:
+    response = answered(carrier, signature(carrier), config=Config(public_ws_url=PUBLIC_URL))
+    assert response.status_code == 403
+    assert "closed until provider_config" in response.text
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+def test_insecure_answers_everybody(carrier: str) -> None:
+    assert stream(answered(carrier, {}, config=Config(public_ws_url=PUBLIC_URL), open=True))
+
+
+LOCAL: list[dict[str, str]] = [{}, {"Host": "localhost"}, {"Host": "[::1]:8000"}, {"Origin": "http://localhost:3000"}]
+PASSED_ON: list[dict[str, str]] = [
+    {"Host": "calls.example.com"},
+    {"Host": "localhost.example.com"},
+    {"X-Forwarded-For": "127.0.0.1"},
+    {"X-Forwarded-Proto": "https"},
+    {"Forwarded": "for=127.0.0.1"},
+    {"CF-Connecting-IP": "127.0.0.1"},
+    {"Origin": "https://evil.example.com"},
+    {"Origin": "null"},
+]
+
+
+def test_only_local_requests_need_no_signature() -> None:
+    async def main() -> None:
+        async with serving(config=CONFIG) as served, httpx.AsyncClient() as client:
+            for headers in LOCAL + PASSED_ON:
+                response = await client.post(f"{served.http}/sip/twilio/answer", data=FORM, headers=headers)
+                assert response.status_code == (200 if headers in LOCAL else 403), headers
+
+    run(main())
+
+
+def test_a_webhook_with_a_huge_body_is_not_read_to_its_end() -> None:
+    assert answered("twilio", {}, {**FORM, "Body": "x" * 1_000_000}).status_code == 403
+
+
+def test_a_webhook_is_not_answered_by_get() -> None:
+    async def main() -> None:
+        async with serving(config=CONFIG) as served, httpx.AsyncClient() as client:
+            assert (await client.get(f"{served.http}/sip/twilio/answer")).status_code == 405
+
+    run(main())
+
+
+# Which numbers are served
+
+
+async def ask(http: str, carrier: str, headers: Headers, form: Mapping[str, str] = FORM) -> httpx.Response:
+    async with httpx.AsyncClient() as client:
+        return await client.post(f"{http}/sip/{carrier}/answer", data=dict(form), headers={**TUNNEL, **headers})
+
+
+def spoken(response: httpx.Response) -> str:
+    """What the caller of a refused call hears before the line is hung up."""
+    assert response.status_code == 200
+    root = ElementTree.fromstring(response.text)
+    assert [child.tag for child in root] == ["Say", "Hangup"]
+    return str(root[0].text)
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+def test_a_number_without_a_route_is_refused_with_a_spoken_message(carrier: str, tmp_path: Path) -> None:
+    file = tmp_path / "voiceflow.yaml"
+    file.write_text("dids:\n  '+15125551234':\n")
+
+    async def main() -> None:
+        async with serving(config=CONFIG, routes=Routes(file)) as served:
+            assert spoken(await ask(served.http, carrier, signature(carrier))) == "This number is not in service."
+            known = {**FORM, "To": "+15125551234"}
+            assert stream(await ask(served.http, carrier, signature(carrier, known), known))
+
+    run(main())
+
+
+def test_without_a_public_address_a_caller_is_told_that_the_number_is_not_set_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert spoken(answered("telnyx", {}, config=Config(), open=True)) == "This number is not set up yet."
+    assert "set public_ws_url" in caplog.text
+
+
+def test_routes_that_change_count_from_the_next_call_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes_module, "CHECK_EVERY", 0.0)
+    file = tmp_path / "voiceflow.yaml"
+    file.write_text("dids:\n  '+15125551234':\n")
+
+    async def main() -> None:
+        async with serving(config=CONFIG, routes=Routes(file)) as served:
+            assert spoken(await ask(served.http, "twilio", signature("twilio")))
+            file.write_text(f"dids:\n  '{TO}':\n    user_id: ann\n")
+            assert stream(await ask(served.http, "twilio", signature("twilio")))
+            file.write_text("dids: [")  # broken: the routes stay
+            assert stream(await ask(served.http, "twilio", signature("twilio")))
+
+    run(main())
+
+
+def test_the_state_names_numbers_to_local_requests_only(tmp_path: Path) -> None:
+    file = tmp_path / "voiceflow.yaml"
+    file.write_text(f"dids:\n  '{TO}':\n")
+
+    async def main() -> None:
+        async with serving(config=CONFIG, routes=Routes(file)) as served, httpx.AsyncClient() as client:
+            local = (await client.get(f"{served.http}/health")).json()
+            assert local["status"] == "ok"
+            assert local["dids"] == [TO]
+            assert local["active_calls"] == 0
+            assert (await client.get(f"{served.http}/health", headers=TUNNEL)).json()["dids"] == 1
+
+    run(main())

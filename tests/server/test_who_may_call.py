@@ -1,0 +1,269 @@
+"""Which media streams become calls: those of this machine, and those that bring a token of ours."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+from server.serving import FROM, MULAW, SPEECH, TO, TUNNEL, Served, carrier, closing, dialled, parameters, run, serving
+from twilio.request_validator import RequestValidator
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from voiceflow.audio import AudioFormat
+from voiceflow.config import Config, Providers, Telnyx, Twilio
+from voiceflow.frames import AudioRaw
+from voiceflow.routes import Routes
+from voiceflow.security.tokens import LIFETIME, Claims, StreamTokens
+from voiceflow.transports.dialect import Carrier
+
+KEY = b"the key of this run"
+AUTH_TOKEN = "12345"
+PUBLIC_URL = "wss://calls.example.com/sip/media-stream"
+CONFIG = Config(
+    public_ws_url=PUBLIC_URL,
+    provider_config=Providers(twilio=Twilio(auth_token=AUTH_TOKEN), telnyx=Telnyx(codec="L16")),
+)
+CLAIMS = Claims("twilio", "CA1", FROM, TO, "PCMU")
+
+Ended = tuple[int | None, str]
+
+
+@pytest.fixture(autouse=True)
+def _marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens that were used are noted here, and not in the system's folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+async def hears(websocket: ClientConnection, caller: Carrier) -> bytes:
+    """Begin a call with an echo and say something. Returns what the caller hears."""
+    for message in [*caller.hello(), caller.media(SPEECH)]:
+        await websocket.send(message)
+    (audio,) = caller.receive(await websocket.recv())
+    assert isinstance(audio, AudioRaw)
+    return audio.data
+
+
+async def call(served: Served, caller: Carrier, headers: Mapping[str, str] = TUNNEL) -> Ended | None:
+    """How a stream is refused; None if it becomes a call."""
+    async with dialled(served.media, additional_headers=headers) as websocket:
+        for message in [*caller.hello(), caller.media(SPEECH)]:
+            await websocket.send(message)
+        try:
+            await websocket.recv()
+        except ConnectionClosed:
+            return await closing(websocket)
+        return None
+
+
+def attempt(
+    caller: Carrier, headers: Mapping[str, str] = TUNNEL, config: Config = CONFIG, open: bool = False
+) -> Ended | None:
+    results: list[Ended | None] = []
+
+    async def main() -> None:
+        async with serving(config=config, key=KEY, open=open) as served:
+            results.append(await call(served, caller, headers))
+            await served.at_rest()
+
+    run(main())
+    return results[0]
+
+
+def token(claims: Claims = CLAIMS, key: bytes = KEY, age: float = 0.0) -> str:
+    return StreamTokens(key, clock=lambda: time.monotonic() - age).issue(claims)
+
+
+# Tokens
+
+
+def test_a_stream_with_a_token_of_ours_becomes_a_call() -> None:
+    assert attempt(carrier(token=token())) is None
+
+
+def test_a_stream_without_a_token_is_refused() -> None:
+    assert attempt(carrier()) == (
+        1008,
+        "the stream has no token: it must come from our answer to a carrier's webhook",
+    )
+
+
+def test_a_stream_with_a_token_that_is_too_old_is_refused() -> None:
+    assert attempt(carrier(token=token(age=LIFETIME - 10))) is None
+    refused = attempt(carrier(token=token(age=LIFETIME + 10)))
+    assert refused is not None
+    assert refused[0] == 1008
+    assert "expired" in refused[1]
+
+
+@pytest.mark.parametrize("made_up", ["", "x", "x.y", token(key=b"another run"), token()[:-1], "x" * 100_000], ids=len)
+def test_a_stream_with_a_token_that_we_have_not_made_is_refused(made_up: str) -> None:
+    assert attempt(carrier(token=made_up)) == (
+        1008,
+        "the stream token is not one that this run of the server has issued",
+    )
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        Claims("twilio", "CA2", FROM, TO, "PCMU"),
+        Claims("telnyx", "CA1", FROM, TO, "PCMU"),
+    ],
+    ids=["call", "carrier"],
+)
+def test_a_token_is_good_for_its_own_call_only(claims: Claims) -> None:
+    assert attempt(carrier(token=token(claims))) == (1008, "the stream's token was made for another call")
+
+
+def test_the_numbers_are_those_of_the_signed_webhook(caplog: pytest.LogCaptureFixture) -> None:
+    """A carrier may write them differently in the stream, and whoever opened the stream could claim any."""
+    caplog.set_level("INFO")
+    claims = Claims("twilio", "CA1", "+12025550000", TO, "PCMU")
+    assert attempt(carrier(token=token(claims))) is None
+    assert f"from +12025550000 to {TO} by twilio" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sent", "refused"),
+    [
+        ("right", None),
+        ("wrong", (1008, "the stream's X-Telnyx-Streaming-Auth-Token is not the one that is configured")),
+        (None, (1008, "the stream's X-Telnyx-Streaming-Auth-Token is not the one that is configured")),
+    ],
+)
+def test_telnyx_brings_the_auth_token_that_it_was_told(sent: str | None, refused: Ended | None) -> None:
+    config = Config(provider_config=Providers(telnyx=Telnyx(stream_auth_token="right")))
+    headers = TUNNEL | ({"X-Telnyx-Streaming-Auth-Token": sent} if sent else {})
+    claims = Claims("telnyx", "CA1", FROM, TO, "PCMU")
+    assert attempt(carrier("telnyx", token=token(claims)), headers, config) == refused
+
+
+def test_a_token_is_good_for_one_stream_also_with_two_workers() -> None:
+    async def main() -> None:
+        async with serving(config=CONFIG, key=KEY) as one, serving(config=CONFIG, key=KEY) as other:
+            once = token()
+            assert await call(one, carrier(token=once)) is None
+            for served in (one, other):
+                assert await call(served, carrier(token=once)) == (
+                    1008,
+                    "the stream token was used before: each is good for one stream",
+                )
+
+    run(main())
+
+
+def test_the_token_in_twilios_answer_lets_its_stream_in() -> None:
+    async def main() -> None:
+        async with serving(config=CONFIG, key=KEY) as served, httpx.AsyncClient() as client:
+            form = {"CallSid": "CA1", "From": FROM, "To": TO}
+            url = "https://calls.example.com/sip/twilio/answer"
+            signed = {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)}
+            answer = await client.post(f"{served.http}/sip/twilio/answer", data=form, headers=TUNNEL | signed)
+            assert await call(served, carrier(token=parameters(answer)["token"])) is None
+
+    run(main())
+
+
+def test_telnyx_hears_the_codec_that_our_answer_asked_for() -> None:
+    """The caller is coded in another one, and the stream does not tell ours: the token does."""
+    wideband = AudioFormat("pcm16", 16_000)
+
+    async def main() -> None:
+        async with serving(config=CONFIG, key=KEY) as served, httpx.AsyncClient() as client:
+            form = {"CallSid": "v3:1", "From": FROM, "To": TO}
+            answer = await client.post(f"{served.http}/sip/telnyx/answer", data=form)
+            once = parameters(answer)["token"]
+            caller = carrier("telnyx", call_sid="v3:1", inbound=MULAW, outbound=wideband, token=once)
+            async with dialled(served.media, additional_headers=TUNNEL) as websocket:
+                assert len(await hears(websocket, caller)) == wideband.bytes_for(0.02)
+
+    run(main())
+
+
+def test_telnyx_hears_its_own_codec_where_no_token_tells_another() -> None:
+    async def main() -> None:
+        async with serving(config=CONFIG) as served, dialled(served.media) as websocket:
+            assert await hears(websocket, carrier("telnyx")) == SPEECH
+
+    run(main())
+
+
+# Local or not
+
+
+@pytest.mark.parametrize(
+    ("headers", "local"),
+    [
+        ({}, True),
+        ({"Origin": "http://localhost:8000"}, True),
+        ({"Origin": "https://evil.example.com"}, False),
+        ({"Forwarded": "for=127.0.0.1"}, False),
+        ({"X-Forwarded-Host": "localhost"}, False),
+        ({"CF-Ray": "1"}, False),
+    ],
+    ids=str,
+)
+def test_only_local_streams_need_no_token(headers: dict[str, str], local: bool) -> None:
+    assert (attempt(carrier(), headers) is None) == local
+
+
+@pytest.mark.parametrize("host", ["evil.example.com", "localhost.example.com", "127.0.0.1.example.com"])
+def test_a_page_that_rebinds_its_name_to_this_machine_is_not_local(host: str) -> None:
+    async def main() -> None:
+        async with serving(config=CONFIG) as served:
+            url = served.media.replace("127.0.0.1", host)
+            async with dialled(url, host="127.0.0.1", port=served.port) as websocket:
+                for message in carrier().hello():
+                    await websocket.send(message)
+                code, reason = await closing(websocket)
+        assert code == 1008
+        assert "no token" in reason
+
+    run(main())
+
+
+def test_insecure_lets_everybody_in() -> None:
+    assert attempt(carrier(), open=True) is None
+
+
+# Twilio signs its upgrades, too
+
+
+def upgrade(signature: str) -> dict[str, str]:
+    return TUNNEL | {"X-Twilio-Signature": signature}
+
+
+def test_a_stream_that_twilio_signed_still_needs_its_token() -> None:
+    signature = RequestValidator(AUTH_TOKEN).compute_signature(PUBLIC_URL, {})
+    assert attempt(carrier(token=token()), upgrade(signature)) is None
+    refused = attempt(carrier(), upgrade(signature))
+    assert refused is not None
+    assert "no token" in refused[1]
+
+
+def test_a_stream_with_a_wrong_signature_is_refused_before_it_begins(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        attempt(carrier(token=token()), upgrade("0oGUgt+sqwJ5xiuHZt7SJ2eeIP8="))
+    assert refused.value.response.status_code == 403
+    assert "X-Twilio-Signature does not fit" in caplog.text
+
+
+# Numbers
+
+
+def test_a_stream_for_a_number_without_a_route_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "voiceflow.yaml"
+    file.write_text("dids:\n  '+15125551234':\n")
+
+    async def main() -> None:
+        async with serving(routes=Routes(file)) as served:
+            refused = await call(served, carrier(), {})
+            assert refused == (1008, f"no route for the number {TO}: add it under `dids`")
+            assert await call(served, carrier(did="+15125551234"), {}) is None
+
+    run(main())
