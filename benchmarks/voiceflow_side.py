@@ -15,8 +15,8 @@ from functools import partial
 from work import BACKLOG, LENGTHS, PIECE, Figures, Size, medians, quantiles, run_side
 
 from voiceflow.call import Call
+from voiceflow.engine.link import Link
 from voiceflow.frames import AudioRaw, Frame
-from voiceflow.link import Link
 from voiceflow.processor import Pipeline, Processor
 from voiceflow.transport import Sink, Source
 

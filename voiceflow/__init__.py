@@ -6,6 +6,7 @@
 
 from .audio import ANY, CANONICAL, AudioFormat
 from .call import Call
+from .engine.runtime import Ended, Limits
 from .errors import (
     AudioCodecError,
     CallError,
@@ -36,7 +37,6 @@ from .frames import (
     Word,
 )
 from .processor import Parallel, Pipeline, Processor, processor
-from .runtime import Ended, Limits
 from .transport import Sink, Source
 
 __all__ = [

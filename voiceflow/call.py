@@ -13,17 +13,17 @@ from voiceflow.processors.codec import convert
 
 from . import models
 from .audio import ANY, AudioFormat
+from .engine.runtime import Ended, Limits, Observer, Runtime
+from .engine.worker import replying
 from .errors import CallError
 from .frames import DTMF, AudioRaw, End, Frame, LLMText, Transcript
 from .inference import shared_pool
 from .linking import link
 from .plan import Plan
 from .processor import Processor
-from .runtime import Ended, Limits, Observer, Runtime
 from .tones import tones
 from .transport import CallControl, Sink, Source
 from .wavfile import read_wav
-from .worker import replying
 
 HEARD_FRAMES = 4096
 """How much a listener who does not listen may leave unheard."""

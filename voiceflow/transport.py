@@ -15,7 +15,7 @@ from .processor import Processor
 from .signature import Kind, Signature
 
 if TYPE_CHECKING:
-    from .playout import Playout
+    from .engine.playout import Playout
 
 
 class Source(Processor):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from voiceflow.call import Call
+    from voiceflow.engine.runtime import Ended
     from voiceflow.frames import AudioRaw
     from voiceflow.processor import Pipeline
-    from voiceflow.runtime import Ended
     from voiceflow.transports.wav import WavSource
 
 INTERRUPTED = 130

@@ -10,8 +10,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from .audio import CANONICAL, AudioFormat
-from .frames import AudioRaw, Frame
+from voiceflow.audio import CANONICAL, AudioFormat
+from voiceflow.frames import AudioRaw, Frame
 
 AUDIO_SECONDS = 2.0
 FRAMES = 4096

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from .frames import AudioRaw, End, Frame
-from .plan import Fork, Step
+from voiceflow.frames import AudioRaw, End, Frame
+from voiceflow.plan import Fork, Step
+
 from .stage import Deliver
 
 

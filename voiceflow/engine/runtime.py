@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from voiceflow.errors import CallError, ProcessorError
+from voiceflow.frames import AudioRaw, Clear, End, Frame
+from voiceflow.plan import Plan, Step
+from voiceflow.processor import Processor
 from voiceflow.processors.codec import Convert, convert
+from voiceflow.transport import Sink
 
-from .errors import CallError, ProcessorError
-from .frames import AudioRaw, Clear, End, Frame
 from .interruption import Interruption
-from .plan import Plan, Step
 from .playout import Playout
-from .processor import Processor
 from .tasks import Tasks
-from .transport import Sink
 from .voice import Floor
 from .wiring import Wiring
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from .call import Call
+    from voiceflow.call import Call
 
 failures: Counter[str] = Counter()
 """How many calls each processor has ended in this process."""

@@ -12,7 +12,7 @@ from collections import deque
 
 import msgspec
 
-from .frames import Control, Mark, Word
+from voiceflow.frames import Control, Mark, Word
 
 CHARACTERS_PER_SECOND = 15.0
 """How fast speech is at most: bounds the length of a sentence whose audio is not complete from below."""

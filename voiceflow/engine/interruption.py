@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .frames import Clear, Frame, Mark
-from .plan import Fork, Step
+from voiceflow.frames import Clear, Frame, Mark
+from voiceflow.plan import Fork, Step
 
 if TYPE_CHECKING:
     from .runtime import Runtime

@@ -13,7 +13,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import TYPE_CHECKING
 
-from .audio import CANONICAL
+from voiceflow.audio import CANONICAL
+from voiceflow.frames import End, Frame
+from voiceflow.plan import Step
+from voiceflow.signature import Kind
+
 from .dispatch import (
     CONTROL,
     FINISH,
@@ -26,10 +30,7 @@ from .dispatch import (
     may_be_cut,
     yields_speech,
 )
-from .frames import End, Frame
 from .link import Link
-from .plan import Step
-from .signature import Kind
 from .stage import Deliver
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from voiceflow.frames import Frame
+from voiceflow.plan import Step
+from voiceflow.signature import Kind
+
 from .dispatch import CONTROL, FINISH, PROCESS, PROCESS_AUDIO, SPEECH, Inlet, Outlet, may_be_cut
-from .frames import Frame
-from .plan import Step
-from .signature import Kind
 
 if TYPE_CHECKING:
     from .runtime import Runtime

@@ -7,14 +7,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .frames import AudioRaw, Frame, LLMEnd, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.frames import AudioRaw, Frame, LLMEnd, SpeechStarted, SpeechStopped, Transcript
+
 from .ledger import Reply, ReplyBegin, ReplyEnd
 from .playout import Playout
 from .stage import Deliver
 
 if TYPE_CHECKING:
+    from voiceflow.processor import Processor
+
     from .link import Link
-    from .processor import Processor
 
 FLOOR_SECONDS = 10.0
 """How long a reply waits for the caller to stop speaking, at most."""

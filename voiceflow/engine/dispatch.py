@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .audio import ANY
-from .frames import AudioRaw, Clear, Control, End, Error, Frame
+from voiceflow.audio import ANY
+from voiceflow.frames import AudioRaw, Clear, Control, End, Error, Frame
 
 if TYPE_CHECKING:
-    from .processor import Processor
+    from voiceflow.processor import Processor
 
 # The way of a frame that comes to a processor. Plain integers: an enum's members cost more to compare than
 # the whole lookup.

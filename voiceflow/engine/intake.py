@@ -7,10 +7,11 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from .frames import AudioRaw, End, Frame
+from voiceflow.frames import AudioRaw, End, Frame
+from voiceflow.transport import Source
+
 from .link import Link
 from .stage import Deliver
-from .transport import Source
 from .worker import SLICE, nowhere
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from voiceflow.frames import DTMF, AudioRaw, End, Frame, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.plan import Fork, Step, walk
+from voiceflow.transport import Source
+
 from .fork import Junction
-from .frames import DTMF, AudioRaw, End, Frame, SpeechStarted, SpeechStopped, Transcript
 from .intake import Intake
 from .link import Link
-from .plan import Fork, Step, walk
 from .stage import Deliver, fuse
-from .transport import Source
 from .voice import Voice
 from .worker import Worker
 

@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .frames import AudioRaw, End, Frame, LLMEnd, Mark
+from voiceflow.frames import AudioRaw, End, Frame, LLMEnd, Mark
+
 from .ledger import Cleared, Cue, Ledger, Reply, ReplyBegin, ReplyEnd
 from .link import Link
 
 if TYPE_CHECKING:
-    from .transport import Sink
+    from voiceflow.transport import Sink
 
 LEAD = 0.2
 """How far ahead of the caller's ear audio is sent, in seconds: what a `Clear` has to recall at most."""

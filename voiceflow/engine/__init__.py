@@ -1,0 +1,1 @@
+"""What runs a linked pipeline: tasks and fused stages, links, interruption, playout. Nothing here is for users."""
