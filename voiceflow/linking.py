@@ -128,9 +128,10 @@ class _Linker:
         return steps
 
     def _fork(self, parallel: Parallel, flow: Flow, after: Elements) -> Fork:
+        speech = flow.speaking
         flows = [flow.copy() for _ in parallel.branches]
         branches = [self.row(b.elements, f, after) for b, f in zip(parallel.branches, flows, strict=True)]
-        fork = Fork(tuple(map(tuple, branches)))
+        fork = Fork(tuple(map(tuple, branches)), speech)
         for place, branch_flow in enumerate(flows):
             if fork.ends_caller_audio(place):
                 branch_flow.end_caller_audio()
@@ -138,7 +139,7 @@ class _Linker:
             target = _next_format(after)
             for branch, branch_flow in zip(branches, flows, strict=True):
                 branch += branch_flow.convert(target)
-            fork = Fork(tuple(map(tuple, branches)))
+            fork = Fork(tuple(map(tuple, branches)), speech)
         flow.join(flows)
         return fork
 

@@ -33,6 +33,8 @@ class Fork(msgspec.Struct, frozen=True, eq=False):
     """Branches beside each other."""
 
     branches: tuple[tuple[Step | Fork, ...], ...]
+    speech: bool
+    """Whether it is on the speech side: below the speaker."""
 
     def ends_caller_audio(self, branch: int) -> bool:
         """Whether the caller's audio must not leave `branch`: another one speaks, this one only listens."""

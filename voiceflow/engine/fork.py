@@ -23,9 +23,7 @@ class _Ticket(msgspec.Struct):
 class Junction:
     """Both ends of a fork. Copies that several branches pass by untouched leave once, after the last."""
 
-    def __init__(self, fork: Fork, speech: bool) -> None:
-        self.speech = speech
-        """Whether it is on the speech side."""
+    def __init__(self, fork: Fork) -> None:
         self.deliver: Deliver
         self.entries: list[Deliver] = []
         self.lost_upstream: Callable[[Frame], None] | None = None
@@ -44,7 +42,7 @@ class Junction:
             self._tickets.setdefault(id(frame), deque()).append(_Ticket(frame, set(passing)))
         clears = self._clears
         for entry in self.entries:
-            if self._clears != clears and self.speech and kind.speech:
+            if self._clears != clears and self._fork.speech and kind.speech:
                 break  # a branch interrupted at this frame, which is older than that
             entry(frame)
 
@@ -74,7 +72,7 @@ class Junction:
     def clear(self) -> None:
         """Speech that was in the branches is gone."""
         self._clears += 1
-        if self.speech:
+        if self._fork.speech:
             self._tickets = {
                 key: tickets for key, tickets in self._tickets.items() if not type(tickets[0].frame).speech
             }

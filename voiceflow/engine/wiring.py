@@ -101,8 +101,7 @@ class Wiring:
     def _fork(self, fork: Fork, downstream: Downstream, upstream: Step | Fork | None) -> Downstream:
         junction = self.junctions.get(id(fork))
         if junction is None:
-            speech = all(step.speech for branch in fork.branches for step in walk(branch))
-            junction = self.junctions[id(fork)] = Junction(fork, speech)
+            junction = self.junctions[id(fork)] = Junction(fork)
         junction.deliver, junction.lost_upstream, junction.entries = downstream.deliver, downstream.lost, []
         entering: list[Link] = []
         for place, branch in enumerate(fork.branches):
