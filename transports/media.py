@@ -1,7 +1,7 @@
 """A carrier's media stream as source and sink of a call: one WebSocket loop that speaks any dialect.
 
-What cannot leave at once waits in one outbox, which one task writes; an interruption empties it and puts the
-carrier's `clear` first. The socket is an ASGI one, used without a framework: for each call 50 messages a second
+What can leave at once does; the rest waits in one outbox, which one task writes. An interruption empties it and puts
+the carrier's `clear` first. The socket is an ASGI one, used without a framework: for each call 50 messages a second
 come in and as many go out.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, MutableMapping
 from typing import Any, Final
 
 from voiceflow.audio import AudioFormat
@@ -41,8 +41,8 @@ class StreamClosedError(VoiceflowError):
 
 
 class Socket:
-    """One WebSocket, through ASGI. What is written leaves in order, by one task. That it is closed is a state, not
-    an exception: then nothing is written any more."""
+    """One WebSocket, through ASGI. What is written leaves in order: at once, or, while the peer is slow, by one task.
+    That it is closed is a state, not an exception: then nothing is written any more."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -51,6 +51,7 @@ class Socket:
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._emptied.set()
+        self._begun: _Begun | None = None
         self._closed = False
 
     async def read(self) -> str | bytes:
@@ -71,8 +72,8 @@ class Socket:
         """Send `texts` after all that was written before."""
         if texts and not self._closed:
             self._outbox.extend(texts)
-            self._emptied.clear()
-            self._filled.set()
+            if not self._filled.is_set():
+                self._send_at_once()
 
     def write_instead(self, texts: list[str]) -> None:
         """Send `texts` instead of what has not left yet."""
@@ -84,6 +85,9 @@ class Socket:
         outbox, send = self._outbox, self._send
         try:
             while True:
+                if self._begun is not None:
+                    begun, self._begun = self._begun, None
+                    await begun
                 while outbox:
                     await send({"type": "websocket.send", "text": outbox.popleft()})
                 self._emptied.set()
@@ -91,6 +95,23 @@ class Socket:
                 await self._filled.wait()
         except OSError:  # so ASGI says that the peer is gone (ASGI 2.4, "Send - send event")
             self._end()
+
+    def _send_at_once(self) -> None:
+        """Send what need not wait. To wake a task for it costs as much as sending it, and a `clear` would have to
+        wait until whoever interrupts lets go of the loop."""
+        while self._outbox:
+            sending = self._send({"type": "websocket.send", "text": self._outbox.popleft()}).__await__()
+            try:
+                pending = next(sending)
+            except StopIteration:
+                continue
+            except OSError:  # as below
+                self._end()
+                return
+            self._begun = _Begun(sending, pending)
+            self._emptied.clear()
+            self._filled.set()
+            return
 
     async def flush(self) -> None:
         """Wait until everything has left, but not for a peer that does not read."""
@@ -113,6 +134,18 @@ class Socket:
         self._closed = True
         self._outbox.clear()
         self._emptied.set()
+
+
+class _Begun:
+    """Goes on with an awaitable that was begun outside of a task, and waits for a future."""
+
+    def __init__(self, rest: Generator[Any, Any, None], pending: Any) -> None:
+        self._rest = rest
+        self._pending = pending
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield self._pending
+        yield from self._rest
 
 
 class MediaSource(Source):

@@ -124,8 +124,9 @@ class StreamResampler:
 
     def __init__(self, source: int, target: int, channels: int) -> None:
         self._channels = [Resampler(source, target) for _ in range(channels)]
+        self.push = self._channels[0].push if channels == 1 else self._push  # mono takes no detour
 
-    def push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
+    def _push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         count = len(self._channels)
         return _interleave([mono.push(samples[i::count]) for i, mono in enumerate(self._channels)])
 

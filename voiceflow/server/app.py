@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from typing import Final
@@ -72,6 +73,8 @@ class Server:
             message = str(error) if told else f"{type(error).__name__}: {error}"
             await send({"type": "lifespan.startup.failed", "message": message})
             return
+        gc.collect()
+        gc.freeze()  # modules and models stay: collecting them again and again would hold up every call
         with LagGauge():
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown
