@@ -13,7 +13,7 @@ from voiceflow.frames import Frame
 from voiceflow.plan import Step
 from voiceflow.signature import Kind
 
-from .dispatch import CONTROL, FINISH, PROCESS, PROCESS_AUDIO, SPEECH, Inlet, Outlet, may_be_cut
+from .dispatch import CONTROL, FINISH, PROCESS_AUDIO, SPEECH, Inlet, Outlet, may_be_cut
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -33,16 +33,14 @@ def fuse(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
         way = inlet[type(frame)]
         if not way:
             return deliver(frame)
+        if way == FINISH:
+            return finish(frame)
         try:
-            if way != PROCESS:
-                if way == FINISH:
-                    drain(step, processor.finish(), outlet, deliver, runtime)
+            if way == PROCESS_AUDIO and frame.format is not accepts:  # type: ignore[attr-defined]
+                converted = runtime.adapt(step, frame)
+                if converted is None:
                     return None
-                if way == PROCESS_AUDIO and frame.format is not accepts:  # type: ignore[attr-defined]
-                    converted = runtime.adapt(step, frame)
-                    if converted is None:
-                        return None
-                    frame = converted
+                frame = converted
             out = process(frame)
             if out is None:
                 return None
@@ -54,10 +52,14 @@ def fuse(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
                 runtime.control(out)
         except Exception as error:
             runtime.fail(processor, error)
-        finally:
-            if way == FINISH:
-                deliver(frame)  # whatever `finish` did, the stream ends
         return None
+
+    def finish(end: Frame) -> None:
+        try:
+            drain(step, processor.finish(), outlet, deliver, runtime)
+        except Exception as error:
+            runtime.fail(processor, error)
+        deliver(end)  # however that went, the stream ends
 
     return stage
 
