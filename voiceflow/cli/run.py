@@ -99,6 +99,7 @@ def _say_what_is_served(options: Options, config: Config) -> None:
     from voiceflow.config import find_config, origin
     from voiceflow.linking import link
     from voiceflow.routes import Routes
+    from voiceflow.server.app import MEDIA
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.transports.dialect import get_provider
     from voiceflow.transports.nominal import nominal_call
@@ -106,23 +107,24 @@ def _say_what_is_served(options: Options, config: Config) -> None:
     if config.provider is not None:
         get_provider(config.provider)
     plan = link(load_pipeline(options.target)(nominal_call(config.provider or "twilio")))
-    dids = Routes(find_config(options.config)).dids
+    file = find_config(options.config)
+    dids = Routes(file).dids
     host = f"[{config.server_host}]" if ":" in config.server_host else config.server_host
     here = f"{host}:{config.server_port}"
     public = config.public_ws_url
     lines = [
-        f"configuration: {origin(find_config(options.config))}",
+        f"configuration: {origin(file)}",
         f"numbers: {', '.join(dids) if dids else 'any'}",
         "",
         draw.text(plan),
-        f"media streams    ws://{here}/sip/media-stream" + (f", publicly {public}" if public else ""),
+        f"media streams    ws://{here}{MEDIA}" + (f", publicly {public}" if public else ""),
         f"webhooks         http://{here}/sip/twilio/answer and /sip/telnyx/answer (POST)",
         f"state            http://{here}/health",
         "",
-        f"try it           voiceflow call ws://{here}/sip/media-stream",
+        f"try it           voiceflow call ws://{here}{MEDIA}",
     ]
     if not public:
-        lines.append("for a carrier    add --ws-url wss://HOST/sip/media-stream, the address at which it reaches us")
+        lines.append(f"for a carrier    add --ws-url wss://HOST{MEDIA}, the address at which it reaches us")
     click.echo("\n".join(lines), err=True)
     if options.insecure:
         logging.getLogger("voiceflow.server").warning(
