@@ -1,22 +1,21 @@
 """What every shipped processor keeps: like new after `reset`, nothing lost that it does not consume, an end at
-any time. A new processor needs an entry in `EXAMPLES`, and no test of its own for these."""
+any time. A new processor needs an entry in tests/examples/, and no test of its own for these."""
 
 import asyncio
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import pytest
 from doubles import Ear, Script, make_call, timers, virtual
+from examples import Example, every_example
 
 import voiceflow.processors
 from voiceflow import (
     ANY,
     CANONICAL,
     DTMF,
-    AudioFormat,
     AudioRaw,
     Call,
     Error,
@@ -36,30 +35,7 @@ from voiceflow import (
 )
 from voiceflow.processors.codec import Convert
 
-MULAW = AudioFormat("mulaw", 8000)
-
-
-class Example(NamedTuple):
-    """How to make a processor, and what to give it: more than one frame, so that it has something to forget."""
-
-    make: Callable[[], Processor]
-    feed: tuple[Frame, ...]
-
-
-def speech_like(format: AudioFormat, pieces: int = 5) -> tuple[AudioRaw, ...]:
-    """20 ms pieces that differ from each other."""
-    size = format.bytes_for(0.02)
-    return tuple(AudioRaw(bytes((7 * n + 3 * place) % 251 for n in range(size)), format) for place in range(pieces))
-
-
-EXAMPLES: dict[type[Processor], list[Example]] = {
-    Convert: [
-        Example(lambda: Convert(CANONICAL), speech_like(MULAW)),
-        Example(lambda: Convert(MULAW), speech_like(AudioFormat("pcm16", 22_050))),
-        Example(lambda: Convert(CANONICAL), (*speech_like(MULAW, 2), *speech_like(AudioFormat("pcm16", 48_000, 2), 2))),
-        Example(lambda: Convert(CANONICAL), speech_like(CANONICAL, 2)),
-    ],
-}
+EXAMPLES = every_example()
 
 
 def shipped() -> list[type[Processor]]:
@@ -78,13 +54,13 @@ def examples() -> Iterator[object]:
             yield pytest.param(example, id=f"{cls.__name__}-{place}")
 
 
-every_example = pytest.mark.parametrize("example", list(examples()))
+with_every_example = pytest.mark.parametrize("example", list(examples()))
 
 
 @pytest.mark.parametrize("cls", shipped(), ids=lambda cls: cls.__name__)
 def test_every_shipped_processor_has_an_example(cls):
     assert EXAMPLES.get(cls), (
-        f"{cls.__module__}.{cls.__name__} is shipped but has no entry in EXAMPLES (tests/test_conformance.py): add "
+        f"{cls.__module__}.{cls.__name__} is shipped but has no entry in EXAMPLES (tests/examples/ROOM.py): add "
         f"`{cls.__name__}: [Example(lambda: {cls.__name__}(...), (frames that it consumes, ...))]`"
     )
 
@@ -127,14 +103,14 @@ async def fed(processor: Processor, frames: tuple[Frame, ...], *, finish: bool =
     return out
 
 
-@every_example
+@with_every_example
 def test_the_example_feeds_it_what_it_consumes(example):
     signature = example.make().signature
     assert len(example.feed) > 1
     assert all(signature.takes(type(frame)) for frame in example.feed)
 
 
-@every_example
+@with_every_example
 def test_after_reset_it_is_like_new(example):
     async def main() -> None:
         fresh = await opened(example)
@@ -150,7 +126,7 @@ def test_after_reset_it_is_like_new(example):
     virtual(main())
 
 
-@every_example
+@with_every_example
 def test_reset_may_come_at_any_time_and_again_and_again(example):
     async def main() -> None:
         processor = await opened(example)
@@ -164,7 +140,7 @@ def test_reset_may_come_at_any_time_and_again_and_again(example):
     virtual(main())
 
 
-@every_example
+@with_every_example
 def test_finish_may_come_at_any_time(example):
     async def main() -> None:
         for used in range(len(example.feed) + 1):
@@ -176,7 +152,7 @@ def test_finish_may_come_at_any_time(example):
     virtual(main())
 
 
-@every_example
+@with_every_example
 def test_finish_after_reset_has_nothing_left(example):
     async def main() -> None:
         processor = await opened(example)
@@ -187,7 +163,7 @@ def test_finish_after_reset_has_nothing_left(example):
     virtual(main())
 
 
-@every_example
+@with_every_example
 def test_it_yields_what_its_annotation_says_in_the_format_that_it_produces(example):
     async def main() -> None:
         processor = await opened(example)
@@ -257,7 +233,7 @@ def run(example: Example, *script: Frame | float) -> tuple[Ear, Rest]:
     return ear, rest
 
 
-@every_example
+@with_every_example
 def test_it_passes_by_what_it_does_not_consume_in_order_and_untouched(example):
     signature = example.make().signature
     passing = [DTMF("1"), Foreign(), Error("no"), SpeechStarted(), SpeechStopped(), Transcript("hi"), DTMF("2")]
@@ -270,7 +246,7 @@ def test_it_passes_by_what_it_does_not_consume_in_order_and_untouched(example):
     assert [id(frame) for frame in came] == [id(frame) for frame in passing]
 
 
-@every_example
+@with_every_example
 def test_it_passes_by_speech_that_it_does_not_consume(example):
     speech = [ForeignSpeech(), LLMText("hi"), ForeignSpeech()]
     signature = example.make().signature
@@ -279,14 +255,14 @@ def test_it_passes_by_speech_that_it_does_not_consume(example):
     assert [frame for frame in rest.got if any(frame is sent for sent in speech)] == speech
 
 
-@every_example
+@with_every_example
 def test_it_survives_the_end_at_any_time(example):
     for used in range(len(example.feed) + 1):
         ear, _ = run(example, *example.feed[:used])
         assert [kind for _, kind, _ in ear.log if kind == "hangup"] == []
 
 
-@every_example
+@with_every_example
 def test_it_survives_an_interruption_at_any_time(example):
     for used in range(len(example.feed) + 1):
         call = Call(Everything(*example.feed[:used], 0.0, DTMF("1"), *example.feed, 1.0), Ear(), transport="test")

@@ -35,6 +35,8 @@ FOUNDATION = {
     "voiceflow.processor": {"voiceflow.errors", "voiceflow.audio", "voiceflow.frames", "voiceflow.signature"},
 }
 """What each of these may import of voiceflow."""
+SERVICES = {"voiceflow.inference", "voiceflow.weights"}
+"""What processors may use besides."""
 
 
 def modules() -> dict[str, Path]:
@@ -112,7 +114,12 @@ def test_the_foundation_knows_nothing_above_it(module: str) -> None:
 @pytest.mark.parametrize("module", inside("voiceflow.processors"))
 def test_processors_know_only_the_foundation_and_each_other(module: str) -> None:
     others = {name for name in ours(module) if not belongs(name, "voiceflow.processors")}
-    assert others <= FOUNDATION.keys()
+    assert all(name in FOUNDATION or belongs(name, *SERVICES) for name in others), others
+
+
+@pytest.mark.parametrize("module", [*inside("voiceflow.inference"), *inside("voiceflow.weights")])
+def test_services_know_only_errors(module: str) -> None:
+    assert {name for name in ours(module) if not belongs(name, *SERVICES)} <= {"voiceflow.errors"}
 
 
 @pytest.mark.parametrize("module", sorted(ENGINE))

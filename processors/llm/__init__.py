@@ -1,0 +1,1 @@
+"""Language models: what the agent says, from a history that equals what the caller heard."""

@@ -1,0 +1,1 @@
+"""Speech recognition: from the caller's audio to transcripts."""

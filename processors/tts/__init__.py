@@ -1,0 +1,1 @@
+"""Speech synthesis: from sentences to audio with marks."""

@@ -1,0 +1,1 @@
+"""Voice activity: when the caller begins and stops to speak."""

@@ -1,0 +1,1 @@
+"""Browsers: WebRTC peer connections as sources and sinks of calls."""
