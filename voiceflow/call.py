@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from voiceflow.processors.codec import convert
 
 from . import models
 from .audio import ANY, AudioFormat
+from .engine.ledger import Reply
 from .engine.runtime import Ended, Limits, Observer, Runtime
 from .engine.worker import replying
 from .errors import CallError
@@ -67,7 +68,9 @@ class Call:
         self.route, self.user = route, user
         self.metadata: dict[str, Any] = {"transport": transport, **(metadata or {})}
         self.apology = apology
-        """What the caller hears when a processor has failed."""
+        """What the caller hears when a processor has failed. Speech synthesis sets it, if nobody has."""
+        self.hold: AudioRaw | None = None
+        """What the caller hears when the agent keeps him waiting. Speech synthesis sets it, if nobody has."""
         self.control = control
         """Commands to the carrier, where there are credentials for them."""
         self.is_connected = True
@@ -108,29 +111,44 @@ class Call:
         return self._running.busy
 
     @property
+    def interruptible(self) -> bool:
+        """Whether the caller may interrupt: not while something is being said that he must hear."""
+        return all(reply.interruptible for reply in self._running.playout.ledger.replies)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the call began."""
+        return self._running.loop.time() - self._running.began
+
+    @property
+    def listening(self) -> bool:
+        """Whether `listen`, `ask` or `digits` waits for the caller."""
+        return bool(self._listeners)
+
+    @property
     def error(self) -> CallError | None:
         """What is ending the call, or has ended it, if it failed."""
         return None if self._runtime is None else self._runtime.error
 
     # Saying
 
-    async def say(self, text: str) -> float:
+    async def say(self, text: str, *, interruptible: bool = True) -> float:
         """Say `text` and wait until it was heard or interrupted; returns the seconds that were heard.
 
         It is a reply of its own, after the one that is running. Inside the work on a reply it becomes a part
-        of that reply.
+        of that reply. If not `interruptible`, `BargeIn` lets the caller hear it to its end.
         """
         await self._running.opened.wait()
         if not any(step.speech and step.processor.signature.takes(LLMText) for step in self.plan.walk()):
             raise CallError("call.say needs speech synthesis: put a TTS into the pipeline, or use call.play(wav)")
-        return await self._say([LLMText(text.strip() + "\n")])
+        return await self._say([LLMText(text.strip() + "\n")], interruptible)
 
-    async def play(self, wav: str | os.PathLike[str] | AudioRaw) -> float:
+    async def play(self, wav: str | os.PathLike[str] | AudioRaw, *, interruptible: bool = True) -> float:
         """Play a WAV file or a piece of audio; returns the seconds of it that were heard."""
         await self._running.opened.wait()
         audio = wav if isinstance(wav, AudioRaw) else await shared_pool().run(read_wav, wav)
         audio = await shared_pool().run(convert, audio, self._speech_format)
-        return await self._say([audio])
+        return await self._say([audio], interruptible)
 
     async def send_digits(self, digits: str) -> float:
         """Send the tones of `digits` (0-9, *, #, A-D; w is a pause of 0.5 s) to the other end: by the carrier
@@ -149,16 +167,16 @@ class Call:
         """Drop everything the agent has not yet said."""
         self._running.interruption.clear()
 
-    async def _say(self, frames: list[Frame]) -> float:
+    async def _say(self, frames: list[Frame], interruptible: bool) -> float:
         runtime = self._running
         if runtime.tasks.stopping:
             return 0.0
         worker = replying.get()
         if worker is None or worker.runtime is not runtime or not worker.working:
-            return await runtime.voice.say(frames).done
+            return await runtime.voice.say(frames, interruptible=interruptible).done
         if not worker.is_current:
             return 0.0  # the work was interrupted: nothing of it is heard any more
-        return await runtime.voice.join(frames).done
+        return await runtime.voice.join(frames, interruptible=interruptible).done
 
     @property
     def _speech_format(self) -> AudioFormat:
@@ -247,6 +265,27 @@ class Call:
                 f"carrier's credentials in the configuration"
             )
         await self.control.transfer(to)
+
+    def start(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Run `work()` beside the pipeline, from when the call has opened until it ends. What it raises fails the
+        call, as if the processor `name` had raised it."""
+        runtime = self._running
+
+        async def begin() -> None:
+            await runtime.opened.wait()
+            if not runtime.tasks.stopping:
+                await work()
+
+        runtime.tasks.start(begin(), name)
+
+    def on_reply(self, callback: Callable[[Reply], None]) -> None:
+        """Call `callback(reply)` for each reply as it takes its place in the conversation, before its first word."""
+        self._running.on_reply.append(callback)
+
+    def on_played(self, callback: Callable[[AudioRaw, float], None]) -> None:
+        """Call `callback(audio, at)` for each piece of the agent's audio that is handed to the transport, in the
+        sink's format; the caller begins to hear it `at` this time of the loop's clock."""
+        self._running.playout.on_audio.append(callback)
 
     def observe(self, callback: Observer) -> None:
         """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary, fused or not.

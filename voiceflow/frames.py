@@ -104,9 +104,16 @@ class Transcript(Frame, frozen=True, gc=False):
 class SpeechStarted(Frame, frozen=True, gc=False):
     """The caller began to speak."""
 
+    lead: float = 0.0
+    """How long ago, in seconds, with what a listener should hear before it: so much of the audio that came
+    before this frame belongs to the utterance."""
+
 
 class SpeechStopped(Frame, frozen=True, gc=False):
     """The caller stopped speaking."""
+
+    trail: float = 0.0
+    """How long ago, in seconds: so much of the audio that came before this frame is silence."""
 
 
 class DTMF(Frame, frozen=True, gc=False):

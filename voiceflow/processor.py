@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from .audio import CANONICAL, AudioFormat
-from .errors import LinkError
+from .errors import CallError, LinkError
 from .frames import AudioRaw, Frame, LLMText
 from .signature import Signature, check_annotations, read_signature
 
@@ -50,6 +50,8 @@ class Processor:
     model: Any = None
     """What `load` returned."""
 
+    _emit: Callable[[Frame], None] | None = None
+    """Takes frames downstream, once the call runs."""
     _signature: ClassVar[Signature | None] = None
     _scope: ClassVar[FrameType | None] = None
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
@@ -101,6 +103,16 @@ class Processor:
 
     async def close(self) -> None:
         """Release what `open` took. Always called, however the call ended."""
+
+    def emit(self, frame: Frame) -> None:
+        """Yield `frame` now, between the frames: from a timer, a callback, a task of this processor's own.
+
+        For the loop's thread, from `open` on. Not for speech, which is said in reply to a frame, or by
+        `call.say`: that it is void after an interruption could not be told.
+        """
+        if self._emit is None:
+            raise CallError(f"{self.name}.emit: its call is not running yet; emit from `open` on")
+        self._emit(frame)
 
     def finish(self) -> Any:
         """Yield what is left when the stream ends. A function or generator, in async processors also a

@@ -22,13 +22,17 @@ _EPSILON = 1e-6  # positions are sums of floats
 class Reply:
     """One thing the agent says, from its start to its end. Filled as it is heard."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, interruptible: bool = True) -> None:
+        self.text = ""
+        """What it has been given to say so far."""
         self.heard = ""
         """The words of it that were heard so far."""
         self.seconds = 0.0
         """The seconds of it that were heard. Known once `done`."""
         self.interrupted = False
         """Whether a `Clear` cut it short."""
+        self.interruptible = interruptible
+        """Whether the caller may cut it short. Who decides on interruptions heeds it."""
         self.done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         """Resolves to `seconds` when all of it was played, or when it was cleared."""
         self.start: float | None = None

@@ -39,6 +39,7 @@ class Playout(Link):
         "format",
         "ledger",
         "loop",
+        "on_audio",
         "on_end",
         "on_error",
         "on_played",
@@ -60,6 +61,8 @@ class Playout(Link):
         self.on_played = on_played
         self.on_end = on_end
         self.on_error = on_error
+        self.on_audio: list[Callable[[AudioRaw, float], None]] = []
+        """Called with each piece that is handed to the transport, and when the caller begins to hear it."""
         self.closed = False
         self._offset = 0  # bytes of the oldest frame that were written
         self._timer: asyncio.TimerHandle | None = None
@@ -167,8 +170,11 @@ class Playout(Link):
                     return False
                 piece = self._piece(FIRST_PIECE if ledger.play_end <= now else LARGEST_PIECE)
                 if piece:
-                    ledger.audio(len(piece) / self.format.byte_rate, now)
+                    seconds = len(piece) / self.format.byte_rate
+                    ledger.audio(seconds, now)
                     self.sink.write_audio(piece)
+                    for callback in self.on_audio:
+                        callback(AudioRaw(piece, self.format), ledger.play_end - seconds)
             case End():
                 if ledger.play_end > now + _EPSILON:
                     return False

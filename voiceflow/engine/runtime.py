@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from voiceflow.errors import CallError, ProcessorError
-from voiceflow.frames import AudioRaw, Clear, End, Frame
+from voiceflow.frames import DTMF, AudioRaw, Clear, End, Frame, SpeechStopped, Transcript
 from voiceflow.plan import Plan, Step
 from voiceflow.processor import Processor
 from voiceflow.processors.codec import Convert, convert
 from voiceflow.transport import Sink
 
 from .interruption import Interruption
+from .ledger import Reply
 from .playout import Playout
+from .silence import Silence
 from .tasks import Tasks
 from .voice import Floor
 from .wiring import Wiring
@@ -76,7 +78,9 @@ class Runtime:
         self.tasks = Tasks(limits.cancel, self._task_failed, call.log)
         self.opened = asyncio.Event()
         self.observers: list[Observer] = []
+        self.on_reply: list[Callable[[Reply], None]] = []
         self.floor = Floor()
+        self.silence = Silence(self)
         self.interruption = Interruption(self)
         self.sink = next(step.processor for step in plan.walk() if isinstance(step.processor, Sink))
         self.playout = self.sink.playout = Playout(self.sink, self.interruption.played, self._drained, self.fail)
@@ -92,7 +96,7 @@ class Runtime:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._disconnecting: asyncio.Task[None] | None = None
         self._told: deque[Frame] = deque(maxlen=TOLD)
-        self._heard_at = self.loop.time()
+        self.began = self._heard_at = self.loop.time()
         self._converters: dict[int, Convert] = {}
 
     # A call's life
@@ -137,6 +141,7 @@ class Runtime:
             timer.cancel()
         for worker in self.workers:
             worker.cancel_deadline()
+        self.silence.close()
         self._mute()
         await self._disconnect()
         await self.tasks.stop()
@@ -180,6 +185,8 @@ class Runtime:
         self._told.append(frame)
         self._heard_at = self.loop.time()
         self.floor.hear(frame)
+        if isinstance(frame, (Transcript, DTMF, SpeechStopped)):
+            self.silence.expect_speech()
         self.call.hear(frame)
 
     def adapt(self, step: Step, frame: Frame) -> AudioRaw | None:

@@ -7,16 +7,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from voiceflow.frames import AudioRaw, Frame, LLMEnd, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.frames import AudioRaw, Frame, LLMEnd, LLMText, SpeechStarted, SpeechStopped, Transcript
 
 from .ledger import Reply, ReplyBegin, ReplyEnd
-from .playout import Playout
 from .stage import Deliver
 
 if TYPE_CHECKING:
     from voiceflow.processor import Processor
 
     from .link import Link
+    from .runtime import Runtime
 
 FLOOR_SECONDS = 10.0
 """How long a reply waits for the caller to stop speaking, at most."""
@@ -63,11 +63,12 @@ class Voice:
     """Makes replies of what a speaker emits, and of what `call.say` and `call.play` add. One reply runs at a
     time; those that come while it runs, or while the caller speaks, wait."""
 
-    def __init__(self, processor: Processor, playout: Playout, floor: Floor) -> None:
+    def __init__(self, processor: Processor, runtime: Runtime) -> None:
         signature = processor.signature
         self.deliver: Deliver
-        self._playout = playout
-        self._floor = floor
+        self._runtime = runtime
+        self._playout = runtime.playout
+        self._floor = runtime.floor
         self._reply: Reply | None = None
         """The reply that is running."""
         self._begun = False
@@ -79,7 +80,7 @@ class Voice:
         self._one_reply_per_turn = not signature.takes(AudioRaw) and signature.takes(Transcript)
         # A speech-to-speech model is given audio piece by piece and says itself where a reply ends.
         self._reply_is_work = not (signature.takes(AudioRaw) and LLMEnd in signature.yields)
-        floor.on_free.append(self._speak_next)
+        self._floor.on_free.append(self._speak_next)
 
     async def turn(self, frame: Frame, inbox: Link) -> Frame:
         """Wait for the caller to finish. Final transcripts that gathered meanwhile get one reply."""
@@ -94,6 +95,7 @@ class Voice:
         """A reply has its place from here on, though it may be long until its first word."""
         if self._reply_is_work and self._reply is None and not self._muted:
             self._reply = self._new_reply()
+        self._runtime.silence.expect_speech()
 
     def work_ended(self) -> None:
         if self._reply is None or not self._reply_is_work:
@@ -109,18 +111,15 @@ class Voice:
         """What the speaker yields, on its way downstream."""
         if not type(frame).speech:
             self.deliver(frame)
-        elif self._muted:
-            return
-        elif self._begun:
-            self.deliver(frame)
-            if type(frame) is LLMEnd:
-                self._end()
-        else:
-            self._begin(frame)
+        elif not self._muted:
+            self._say(frame)
+            if isinstance(frame, LLMText) and self._reply is not None:
+                self._reply.text += frame.text
 
-    def say(self, frames: list[Frame]) -> Reply:
+    def say(self, frames: list[Frame], *, interruptible: bool = True) -> Reply:
         """Say `frames` as a reply of its own, after the one that is running."""
-        reply = self._new_reply()
+        reply = self._new_reply(interruptible=interruptible)
+        reply.text = "".join(frame.text for frame in frames if isinstance(frame, LLMText))
         if self._muted:
             self._playout.withdraw(reply)
         else:
@@ -128,15 +127,29 @@ class Voice:
             self._speak_next()
         return reply
 
-    def join(self, frames: list[Frame]) -> Reply:
+    def join(self, frames: list[Frame], *, interruptible: bool = True) -> Reply:
         """Say `frames` as a part of the reply that is running."""
-        part = self._new_reply()
+        part = self._new_reply(interruptible=interruptible, part=True)
         if self._muted:
             self._playout.withdraw(part)
         else:
             for frame in (ReplyBegin(part, part=True), *frames, ReplyEnd(part)):
                 self.emit(frame)
         return part
+
+    def interject(self, audio: AudioRaw) -> None:
+        """Say `audio` now, within the reply that has begun or before the one that is to come."""
+        if self._begun:
+            self.join([audio])
+        elif not self._muted:
+            reply = self._new_reply(part=True)
+            for frame in (ReplyBegin(reply), audio, LLMEnd()):
+                self.deliver(frame)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a reply has been said in part."""
+        return self._begun
 
     def clear(self) -> None:
         """Everything said so far is void; the ledger has closed its account of it."""
@@ -155,6 +168,14 @@ class Voice:
         self.clear()
         self._muted = True
 
+    def _say(self, frame: Frame) -> None:
+        if not self._begun:
+            self._begin(frame)
+            return
+        self.deliver(frame)
+        if type(frame) is LLMEnd:
+            self._end()
+
     def _begin(self, frame: Frame) -> None:
         """The first speech of a reply; while the caller speaks, all of it."""
         if self._reply is None:
@@ -164,8 +185,9 @@ class Voice:
             self._reply = self._new_reply()
         if self._held is None and not (self._floor.taken or self._waiting):
             self._begun = True
+            self._runtime.silence.answered()
             self.deliver(ReplyBegin(self._reply))
-            self.emit(frame)
+            self._say(frame)
             return
         self._floor.want()
         self._held = [*(self._held or []), frame]
@@ -185,17 +207,21 @@ class Voice:
                 self._floor.want()
                 return
             reply, frames = self._waiting.popleft()
+            self._runtime.silence.answered()
             self.deliver(ReplyBegin(reply))
             for frame in frames:
                 self.deliver(frame)
         if self._held is not None and not self._floor.taken:
             held, self._held = self._held, None
             for frame in held:
-                self.emit(frame)
+                self._say(frame)
 
-    def _new_reply(self) -> Reply:
-        reply = Reply()
+    def _new_reply(self, *, interruptible: bool = True, part: bool = False) -> Reply:
+        reply = Reply(interruptible=interruptible)
         self._playout.ledger.replies.append(reply)
+        if not part:
+            for callback in self._runtime.on_reply:
+                callback(reply)
         return reply
 
 

@@ -12,6 +12,7 @@ from voiceflow.frames import DTMF, AudioRaw, End, Frame, SpeechStarted, SpeechSt
 from voiceflow.plan import Fork, Step, walk
 from voiceflow.transport import Source
 
+from .dispatch import CONTROL, SPEECH, Outlet
 from .fork import Junction
 from .intake import Intake
 from .link import Link
@@ -47,7 +48,7 @@ class Wiring:
         self.intake: Intake
         for step in runtime.plan.walk():
             if step.speaker:
-                self.voices[id(step)] = Voice(step.processor, runtime.playout, runtime.floor)
+                self.voices[id(step)] = Voice(step.processor, runtime)
             if isinstance(step.processor, Source):
                 self.intake = Intake(step.processor, runtime)
             elif not step.fused:
@@ -86,6 +87,7 @@ class Wiring:
             self.intake.deliver, self.intake.outs = deliver, outs
             return downstream
         onward = deliver if voice is None else voice.emit
+        step.processor._emit = emitting(step, onward, self.runtime)
         if step.fused:
             entry = fuse(step, onward, self.runtime)
             if voice is not None:
@@ -144,6 +146,26 @@ def as_linked(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
             deliver(frame)
 
     return check
+
+
+def emitting(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
+    """Takes what a processor yields between frames."""
+    outlet = Outlet(step.processor)
+
+    def emit(frame: Frame) -> None:
+        kind = outlet[type(frame)]
+        if kind == SPEECH:
+            raise TypeError(
+                f"{step.processor.name} emitted {type(frame).__name__}: speech is yielded, or said by call.say"
+            )
+        if runtime.tasks.stopping:
+            return
+        if kind == CONTROL:
+            runtime.control(frame)
+        else:
+            deliver(frame)
+
+    return emit
 
 
 def hearing(deliver: Deliver, runtime: Runtime, *, ends_audio: bool) -> Deliver:

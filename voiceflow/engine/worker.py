@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import TYPE_CHECKING
 
 from voiceflow.audio import CANONICAL
-from voiceflow.frames import End, Frame
+from voiceflow.frames import End, Frame, SpeechStopped
 from voiceflow.plan import Step
 from voiceflow.signature import Kind
 
@@ -170,6 +170,8 @@ class Worker:
                 return None
             self.voice.work_begins()
         if self._overlaps:
+            if type(frame) is SpeechStopped:
+                self.runtime.silence.expect_speech()
             for overtaking in self.inbox.remove(self._may_overtake):
                 self.deliver(overtaking)
             self.inbox.overtake = self._overtake

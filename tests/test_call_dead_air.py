@@ -1,0 +1,136 @@
+"""Dead air: what the caller hears while the agent takes long."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from doubles import make_call
+from talking import LONG, Voice, audio, ear_of, run, talk
+
+from voiceflow import AudioRaw, Call, Frame, LLMText, Processor, SpeechStarted, SpeechStopped, Transcript
+
+HOLD = audio(1.0, byte=9)
+
+
+class Slow(Processor):
+    """A model that takes its time, before it speaks and again in the middle."""
+
+    def __init__(self, before: float, between: float = 0.0) -> None:
+        self.before, self.between = before, between
+
+    async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+        await asyncio.sleep(self.before)
+        yield LLMText("one\n")
+        await asyncio.sleep(self.between)
+        yield LLMText("two\n")
+
+
+class SlowSTT(Processor):
+    """Takes eight seconds for an utterance."""
+
+    overlap = True
+
+    async def process(self, frame: SpeechStopped | AudioRaw) -> AsyncIterator[SpeechStopped | Transcript]:
+        if isinstance(frame, SpeechStopped):
+            await asyncio.sleep(8.0)
+            yield Transcript("go")
+            yield frame
+
+
+def holds(call: Call) -> list[float]:
+    """When the caller began to hear the line."""
+    heard = [at for at, kind, what in ear_of(call).log if kind == "audio" and bytes(what)[:1] == b"\x09"]
+    return [at for place, at in enumerate(heard) if place == 0 or at - heard[place - 1] > 0.5]
+
+
+class HoldLine(Processor):
+    """What speech synthesis does at its opening."""
+
+    async def open(self, call: Call) -> None:
+        call.hold = HOLD
+
+    def process(self, frame: SpeechStarted) -> SpeechStarted:
+        return frame
+
+
+def test_the_line_is_played_after_four_seconds_of_silence_and_again_four_after_its_end():
+    call = make_call(Transcript("go"), 40.0)
+    run(call, talk(Slow(12.0), ears=(HoldLine(),)))
+    assert holds(call) == [pytest.approx(4.0, abs=0.01), pytest.approx(9.0, abs=0.01)]
+
+
+def test_the_answer_follows_the_line_and_is_one_reply():
+    call, voice = make_call(Transcript("go"), 40.0), Voice()
+    replies = []
+    run(call, talk(Slow(6.0), voice=voice, ears=(HoldLine(),)), act=watch(call, replies))
+    assert voice.texts == ["one", "two"]
+    assert [(reply.text, reply.heard) for reply in replies] == [("one\ntwo\n", "one two")]
+
+
+def watch(call: Call, replies: list):
+    async def act() -> None:
+        call.on_reply(replies.append)
+
+    return act
+
+
+def test_a_reply_that_stops_in_the_middle_is_filled():
+    call = make_call(Transcript("go"), 40.0)
+    run(call, talk(Slow(0.0, 7.0), ears=(HoldLine(),)))
+    assert holds(call) == [pytest.approx(4.3, abs=0.51)]
+
+
+def test_a_slow_recognition_is_filled_too():
+    call = make_call(audio(0.1), SpeechStopped(), 40.0)
+    run(call, talk(Slow(0.0), ears=(SlowSTT(), HoldLine())))
+    assert holds(call) == [pytest.approx(4.0, abs=0.01)]
+
+
+def test_who_answers_in_time_is_not_interrupted():
+    call = make_call(Transcript("go"), 40.0)
+    run(call, talk(Slow(3.9, 3.9), ears=(HoldLine(),)))
+    assert holds(call) == []
+
+
+def test_nothing_is_said_while_the_agent_waits_for_the_caller():
+    class Asks(Processor):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            yield LLMText("well ")
+            answer = await self.call.ask("which one?", timeout=20.0)
+            yield LLMText(answer.text if answer else "nothing")
+
+    call, voice = make_call(Transcript("go"), LONG), Voice()
+    run(call, talk(Asks(), voice=voice, ears=(HoldLine(),)))
+    assert voice.texts[-1] == "nothing"
+    assert holds(call) == []
+
+
+def test_nothing_is_said_when_the_answer_is_none():
+    class Silent(Processor):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            for text in ():
+                yield LLMText(text)
+
+    call = make_call(Transcript("go"), 40.0)
+    run(call, talk(Silent(), ears=(HoldLine(),)))
+    assert holds(call) == []
+
+
+def test_without_a_line_nothing_is_played():
+    call = make_call(Transcript("go"), 40.0)
+    run(call, talk(Slow(12.0)))
+    assert ear_of(call).log[0][0] == pytest.approx(12.0)
+
+
+def test_the_line_can_be_interrupted():
+    class Interrupts(Processor):
+        def process(self, frame: SpeechStarted) -> SpeechStarted:
+            self.call.clear()
+            return frame
+
+    script: tuple[Frame | float, ...] = (Transcript("go"), 4.5, SpeechStarted(), 1.0, SpeechStopped(), 40.0)
+    call, voice = make_call(*script), Voice()
+    run(call, talk(Slow(12.0), voice=voice, ears=(HoldLine(), Interrupts())))
+    assert voice.texts == []
+    assert [kind for _, kind, _ in ear_of(call).log].count("clear") == 1
+    assert len(holds(call)) == 1
