@@ -19,6 +19,7 @@ from .engine.worker import replying
 from .errors import CallError
 from .frames import DTMF, AudioRaw, End, Frame, LLMText, Transcript
 from .inference import shared_pool
+from .latency import TurnClock, TurnLatency
 from .linking import link
 from .plan import Plan
 from .processor import Processor
@@ -78,6 +79,7 @@ class Call:
         self._limits = limits or Limits()
         self._runtime: Runtime | None = None
         self._listeners: list[asyncio.Queue[Frame]] = []
+        self._on_turn: list[Callable[[TurnLatency], None]] = []
 
     async def run(self, build: Callable[[Call], Processor]) -> Ended:
         """Run the call through `build(call)`, the pipeline, to its end.
@@ -93,6 +95,8 @@ class Call:
             processor.call = self
         await models.load(processors)
         self._runtime = Runtime(self, plan, self._limits)
+        if self._on_turn and any(p.signature.may_yield(Transcript) for p in processors if p is not self.source):
+            TurnClock(self._runtime, self._turn_taken)
         return await self._runtime.run()
 
     @property
@@ -166,6 +170,10 @@ class Call:
     def clear(self) -> None:
         """Drop everything the agent has not yet said."""
         self._running.interruption.clear()
+
+    def _turn_taken(self, latency: TurnLatency) -> None:
+        for callback in self._on_turn:
+            callback(latency)
 
     async def _say(self, frames: list[Frame], interruptible: bool) -> float:
         runtime = self._running
@@ -286,6 +294,11 @@ class Call:
         """Call `callback(audio, at)` for each piece of the agent's audio that is handed to the transport, in the
         sink's format; the caller begins to hear it `at` this time of the loop's clock."""
         self._running.playout.on_audio.append(callback)
+
+    def on_turn(self, callback: Callable[[TurnLatency], None]) -> None:
+        """Call `callback(latency)` for each of the caller's turns, when the agent's answer begins to be heard. To be
+        set before the call runs."""
+        self._on_turn.append(callback)
 
     def observe(self, callback: Observer) -> None:
         """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary, fused or not.

@@ -168,6 +168,7 @@ class Calls:
             metadata=start.metadata,
             control=control,
         )
+        call.on_turn(lambda turn: call.log.info("turn: %s", turn))
         call.log.info("from %s to %s by %s", start.caller_id or "unknown", start.did or "unknown", start.provider)
         self.active.add(call)
         try:
