@@ -33,7 +33,7 @@ class TurnLatency(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> float:
-        return sum(msgspec.structs.astuple(self))
+        return float(sum(msgspec.structs.astuple(self)))
 
     def __str__(self) -> str:
         parts = ", ".join(
