@@ -20,6 +20,7 @@ from .errors import (
     ProviderConnectionError,
     ProviderDetectionError,
     VoiceflowError,
+    WeightsError,
 )
 from .frames import (
     DTMF,
@@ -75,6 +76,7 @@ __all__ = [
     "SpeechStopped",
     "Transcript",
     "VoiceflowError",
+    "WeightsError",
     "Word",
     "processor",
 ]

@@ -44,6 +44,10 @@ class ProviderConnectionError(VoiceflowError):
     """A carrier, model or other party that could not be reached, or that answered with an error."""
 
 
+class WeightsError(VoiceflowError):
+    """Model weights that are neither here nor to be had, or are not what they claim. Says what was tried, what to run."""
+
+
 class ProviderDetectionError(VoiceflowError):
     """A media stream whose first message belongs to no known provider."""
 

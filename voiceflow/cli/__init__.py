@@ -5,7 +5,9 @@ import click
 from voiceflow.errors import DISTRIBUTION
 
 from .call import call
+from .doctor import doctor
 from .graph import graph
+from .models import models
 from .new import new
 from .routes import routes
 from .run import run
@@ -20,6 +22,7 @@ Examples:
   voiceflow run hello.py --wav speech.wav heard.wav   call it with a recording
   voiceflow graph hello.py                            see what runs where
   voiceflow call ws://127.0.0.1:8000/sip/media-stream   call it with a simulated phone
+  voiceflow doctor                                    see what is missing, and what mends it
 """,
 )
 @click.version_option(package_name=DISTRIBUTION, prog_name="voiceflow")
@@ -32,3 +35,5 @@ main.add_command(call)
 main.add_command(graph)
 main.add_command(new)
 main.add_command(routes)
+main.add_command(models)
+main.add_command(doctor)

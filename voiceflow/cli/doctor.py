@@ -1,0 +1,90 @@
+"""`voiceflow doctor`: what is missing, and what mends it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .problems import start_logging
+
+if TYPE_CHECKING:
+    from voiceflow.doctor import Finding, Setting
+
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  voiceflow doctor
+  voiceflow doctor -c voiceflow.yaml
+  voiceflow doctor --json
+
+\b
+Exit codes: 0 nothing fails, 1 something does, 2 the options cannot be used.
+""",
+)
+@click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(config: Path | None, as_json: bool) -> None:
+    """Look whether everything is there that calls need, and say what mends what is not.
+
+    Python, extras, models, the language model, Ollama, the port, the carriers' credentials, the public
+    address, cloudflared. Keys are not shown. A file .env in the working folder adds to the environment.
+    """
+    from voiceflow.config import read_env_file
+    from voiceflow.doctor import Setting
+    from voiceflow.errors import VoiceflowError
+
+    start_logging("warning")
+    try:
+        read_env_file(Path())
+        problem = None
+    except VoiceflowError as error:
+        problem = str(error)
+    findings = asyncio.run(_examined(Setting.read(config), problem))
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode({"ok": not _failed(findings), "findings": findings}))
+    else:
+        _print(findings)
+    if _failed(findings):
+        raise click.exceptions.Exit(1)
+
+
+def _failed(findings: list[Finding]) -> bool:
+    return any(finding.status == "fail" for finding in findings)
+
+
+async def _examined(setting: Setting, problem: str | None) -> list[Finding]:
+    """All findings, in order. A terminal shows what is being waited for."""
+    from rich.console import Console
+
+    from voiceflow.doctor import Finding, checks, examine
+
+    async with asyncio.TaskGroup() as group:
+        tasks = {name: group.create_task(examine(name, check, setting)) for name, check in checks(setting).items()}
+        with Console(stderr=True).status("") as status:
+            while pending := {name: task for name, task in tasks.items() if not task.done()}:
+                status.update(f"checking {', '.join(pending)}")
+                await asyncio.wait(pending.values(), return_when=asyncio.FIRST_COMPLETED)
+    first = [Finding("environment", "fail", problem, "correct .env")] if problem else []
+    return [*first, *(task.result() for task in tasks.values())]
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for finding in findings:
+        said = Text(finding.said)
+        if finding.remedy:
+            said.append(f"\n-> {finding.remedy}", style="dim" if finding.status == "ok" else "bold")
+        table.add_row(Text(finding.status, style=STYLES[finding.status]), Text(finding.check, no_wrap=True), said)
+    Console().print(table)

