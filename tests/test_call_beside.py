@@ -162,9 +162,9 @@ def test_each_reply_is_announced_in_its_place_and_filled():
 
     run(call, talk(Model()), act=act)
     assert [reply.text for reply in replies] == [
-        "**one** by the way\nend\n",
+        "**one** \nby the way\nend\n",
         "hello there\n",
-        "**two** by the way\nend\n",
+        "**two** \nby the way\nend\n",
     ]
     assert told == [replies[0], replies[2]]
     assert replies[1].heard == "hello there"

@@ -7,7 +7,7 @@ import pytest
 from doubles import make_call
 from talking import LONG, Voice, audio, ear_of, run, talk
 
-from voiceflow import AudioRaw, Call, Frame, LLMText, Processor, SpeechStarted, SpeechStopped, Transcript
+from voiceflow import AudioRaw, Call, Frame, LLMText, Mark, Processor, SpeechStarted, SpeechStopped, Transcript
 
 HOLD = audio(1.0, byte=9)
 
@@ -25,14 +25,30 @@ class Slow(Processor):
         yield LLMText("two\n")
 
 
+class SlowVoice(Processor):
+    """Takes its time for each sentence."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    async def process(self, frame: LLMText) -> AsyncIterator[Mark | AudioRaw]:
+        await asyncio.sleep(self.seconds)
+        yield Mark(frame.text.strip())
+        yield audio(0.3)
+        yield Mark()
+
+
 class SlowSTT(Processor):
-    """Takes eight seconds for an utterance."""
+    """Takes its time for an utterance."""
 
     overlap = True
 
+    def __init__(self, seconds: float = 8.0) -> None:
+        self.seconds = seconds
+
     async def process(self, frame: SpeechStopped | AudioRaw) -> AsyncIterator[SpeechStopped | Transcript]:
         if isinstance(frame, SpeechStopped):
-            await asyncio.sleep(8.0)
+            await asyncio.sleep(self.seconds)
             yield Transcript("go")
             yield frame
 
@@ -90,6 +106,26 @@ def test_who_answers_in_time_is_not_interrupted():
     call = make_call(Transcript("go"), 40.0)
     run(call, talk(Slow(3.9, 3.9), ears=(HoldLine(),)))
     assert holds(call) == []
+
+
+def test_the_caller_waits_from_when_he_had_finished_whoever_it_is_that_takes_long():
+    call = make_call(audio(0.1), SpeechStopped(), 40.0)
+    run(call, talk(Slow(3.0), ears=(SlowSTT(2.0), HoldLine())))
+    assert holds(call) == [pytest.approx(4.0, abs=0.01)]
+
+
+def test_a_slow_voice_is_filled_though_the_model_has_long_been_done():
+    call, voice = make_call(Transcript("go"), 40.0), SlowVoice(6.0)
+    run(call, lambda c: c.source | HoldLine() | Slow(0.0) | voice | c.sink)
+    assert holds(call) == [pytest.approx(at, abs=0.51) for at in (4.0, 10.3)]
+    assert ear_of(call).audio.count(HOLD.data[:2] * 100) and len(ear_of(call).audio) > len(HOLD.data) * 2
+
+
+def test_a_caller_who_goes_on_does_not_wait():
+    script: tuple[Frame | float, ...] = (SpeechStopped(), 3.0, SpeechStarted(), 3.0, SpeechStopped(), 40.0)
+    call = make_call(*script)
+    run(call, talk(Slow(0.0), ears=(SlowSTT(5.0), HoldLine())))
+    assert holds(call) == [pytest.approx(10.0, abs=0.01)]
 
 
 def test_nothing_is_said_while_the_agent_waits_for_the_caller():

@@ -79,7 +79,9 @@ class Call:
         self._limits = limits or Limits()
         self._runtime: Runtime | None = None
         self._listeners: list[asyncio.Queue[Frame]] = []
-        self._on_turn: list[Callable[[TurnLatency], None]] = []
+        self.audio_listeners: list[Callable[[AudioRaw, float], None]] = []
+        self.reply_listeners: list[Callable[[Reply], None]] = []
+        self.turn_listeners: list[Callable[[TurnLatency], None]] = []
 
     async def run(self, build: Callable[[Call], Processor]) -> Ended:
         """Run the call through `build(call)`, the pipeline, to its end.
@@ -95,7 +97,7 @@ class Call:
             processor.call = self
         await models.load(processors)
         self._runtime = Runtime(self, plan, self._limits)
-        if self._on_turn and any(p.signature.may_yield(Transcript) for p in processors if p is not self.source):
+        if self.turn_listeners and any(p.signature.may_yield(Transcript) for p in processors if p is not self.source):
             TurnClock(self._runtime, self._turn_taken)
         return await self._runtime.run()
 
@@ -172,7 +174,7 @@ class Call:
         self._running.interruption.clear()
 
     def _turn_taken(self, latency: TurnLatency) -> None:
-        for callback in self._on_turn:
+        for callback in self.turn_listeners:
             callback(latency)
 
     async def _say(self, frames: list[Frame], interruptible: bool) -> float:
@@ -288,17 +290,17 @@ class Call:
 
     def on_reply(self, callback: Callable[[Reply], None]) -> None:
         """Call `callback(reply)` for each reply as it takes its place in the conversation, before its first word."""
-        self._running.on_reply.append(callback)
+        self.reply_listeners.append(callback)
 
     def on_played(self, callback: Callable[[AudioRaw, float], None]) -> None:
         """Call `callback(audio, at)` for each piece of the agent's audio that is handed to the transport, in the
         sink's format; the caller begins to hear it `at` this time of the loop's clock."""
-        self._running.playout.on_audio.append(callback)
+        self.audio_listeners.append(callback)
 
     def on_turn(self, callback: Callable[[TurnLatency], None]) -> None:
         """Call `callback(latency)` for each of the caller's turns, when the agent's answer begins to be heard. To be
         set before the call runs."""
-        self._on_turn.append(callback)
+        self.turn_listeners.append(callback)
 
     def observe(self, callback: Observer) -> None:
         """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary, fused or not.

@@ -45,7 +45,7 @@ class ProviderConnectionError(VoiceflowError):
 
 
 class WeightsError(VoiceflowError):
-    """Model weights that are neither here nor to be had, or are not what they claim. Says what was tried, what to run."""
+    """Model weights that are not to be had, or are not what they claim. Says what was tried and what to run."""
 
 
 class ProviderDetectionError(VoiceflowError):

@@ -55,7 +55,7 @@ class TurnClock:
         self._voice: Processor | None = None
         """Who synthesises the turn's first sentence."""
         runtime.observe(self._observe)
-        runtime.playout.on_audio.append(self._played)
+        runtime.call.on_played(self._played)
 
     def _observe(self, upstream: Processor, downstream: Processor, frame: Frame) -> None:
         times = self._times

@@ -7,7 +7,7 @@ So a sink costs nothing between frames, and an interruption finds everything tha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from voiceflow.frames import AudioRaw, End, Frame, LLMEnd, Mark
@@ -61,7 +61,7 @@ class Playout(Link):
         self.on_played = on_played
         self.on_end = on_end
         self.on_error = on_error
-        self.on_audio: list[Callable[[AudioRaw, float], None]] = []
+        self.on_audio: Sequence[Callable[[AudioRaw, float], None]] = ()
         """Called with each piece that is handed to the transport, and when the caller begins to hear it."""
         self.closed = False
         self._offset = 0  # bytes of the oldest frame that were written

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from voiceflow.errors import CallError, ProcessorError
-from voiceflow.frames import DTMF, AudioRaw, Clear, End, Frame, SpeechStopped, Transcript
+from voiceflow.frames import AudioRaw, Clear, End, Frame
 from voiceflow.plan import Plan, Step
 from voiceflow.processor import Processor
 from voiceflow.processors.codec import Convert, convert
 from voiceflow.transport import Sink
 
 from .interruption import Interruption
-from .ledger import Reply
 from .playout import Playout
 from .silence import Silence
 from .tasks import Tasks
@@ -78,13 +77,13 @@ class Runtime:
         self.tasks = Tasks(limits.cancel, self._task_failed, call.log)
         self.opened = asyncio.Event()
         self.observers: list[Observer] = []
-        self.on_reply: list[Callable[[Reply], None]] = []
         self.floor = Floor()
         self.silence = Silence(self)
         self.interruption = Interruption(self)
         self.sink = next(step.processor for step in plan.walk() if isinstance(step.processor, Sink))
         self.playout = self.sink.playout = Playout(self.sink, self.interruption.played, self._drained, self.fail)
         self.playout.carries_caller = plan.is_echo
+        self.playout.on_audio = call.audio_listeners
         self.wiring = Wiring(self)
         self.wiring.connect()
         self.workers = list(self.wiring.workers.values())
@@ -185,8 +184,7 @@ class Runtime:
         self._told.append(frame)
         self._heard_at = self.loop.time()
         self.floor.hear(frame)
-        if isinstance(frame, (Transcript, DTMF, SpeechStopped)):
-            self.silence.expect_speech()
+        self.silence.hear(frame)
         self.call.hear(frame)
 
     def adapt(self, step: Step, frame: Frame) -> AudioRaw | None:

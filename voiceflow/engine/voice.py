@@ -130,21 +130,15 @@ class Voice:
     def join(self, frames: list[Frame], *, interruptible: bool = True) -> Reply:
         """Say `frames` as a part of the reply that is running."""
         part = self._new_reply(interruptible=interruptible, part=True)
+        first, running = frames[0], self._reply
+        if isinstance(first, LLMText) and running is not None and running.text and running.text[-1] != "\n":
+            frames = [LLMText("\n" + first.text), *frames[1:]]  # what was said so far is not to run on into it
         if self._muted:
             self._playout.withdraw(part)
         else:
             for frame in (ReplyBegin(part, part=True), *frames, ReplyEnd(part)):
                 self.emit(frame)
         return part
-
-    def interject(self, audio: AudioRaw) -> None:
-        """Say `audio` now, within the reply that has begun or before the one that is to come."""
-        if self._begun:
-            self.join([audio])
-        elif not self._muted:
-            reply = self._new_reply(part=True)
-            for frame in (ReplyBegin(reply), audio, LLMEnd()):
-                self.deliver(frame)
 
     @property
     def begun(self) -> bool:
@@ -185,7 +179,6 @@ class Voice:
             self._reply = self._new_reply()
         if self._held is None and not (self._floor.taken or self._waiting):
             self._begun = True
-            self._runtime.silence.answered()
             self.deliver(ReplyBegin(self._reply))
             self._say(frame)
             return
@@ -207,7 +200,6 @@ class Voice:
                 self._floor.want()
                 return
             reply, frames = self._waiting.popleft()
-            self._runtime.silence.answered()
             self.deliver(ReplyBegin(reply))
             for frame in frames:
                 self.deliver(frame)
@@ -220,7 +212,7 @@ class Voice:
         reply = Reply(interruptible=interruptible)
         self._playout.ledger.replies.append(reply)
         if not part:
-            for callback in self._runtime.on_reply:
+            for callback in self._runtime.call.reply_listeners:
                 callback(reply)
         return reply
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import TYPE_CHECKING
 
 from voiceflow.audio import CANONICAL
-from voiceflow.frames import End, Frame, SpeechStopped
+from voiceflow.frames import End, Frame
 from voiceflow.plan import Step
 from voiceflow.signature import Kind
 
@@ -170,8 +170,8 @@ class Worker:
                 return None
             self.voice.work_begins()
         if self._overlaps:
-            if type(frame) is SpeechStopped:
-                self.runtime.silence.expect_speech()
+            if not self.step.speech:
+                self.runtime.silence.hear(frame)
             for overtaking in self.inbox.remove(self._may_overtake):
                 self.deliver(overtaking)
             self.inbox.overtake = self._overtake
@@ -293,6 +293,11 @@ class Worker:
             successor.deliver(self._frame)
         else:
             successor.start()
+
+    @property
+    def voices(self) -> bool:
+        """Whether it is at work on what the agent says, as speech synthesis is."""
+        return self.working and self._on_speech
 
     @property
     def speaking(self) -> bool:

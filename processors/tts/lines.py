@@ -1,0 +1,72 @@
+"""The lines that the engine plays by itself, kept as audio: they must be there when synthesis fails."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import wave
+from collections.abc import Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from voiceflow.audio import AudioFormat
+from voiceflow.frames import AudioRaw
+from voiceflow.processors.tts.speech import synthesis
+
+if TYPE_CHECKING:
+    from voiceflow.processors.tts.tts import TTS
+
+APOLOGY = "Sorry, something went wrong."
+HOLD = "One moment, please."
+PATIENCE = 4.0
+"""Seconds that a voice may take for both of them. The call waits meanwhile."""
+KEPT = 64
+"""Voices whose lines are kept, 100 kB each. Voices whose arguments differ in every call would pile up."""
+
+logger = logging.getLogger(__name__)
+
+
+class Lines(NamedTuple):
+    """What the caller hears of the engine."""
+
+    apology: AudioRaw
+    hold: AudioRaw | None
+
+
+_spoken: dict[Hashable, Lines] = {}
+
+
+async def lines(tts: TTS) -> Lines:
+    """The lines as `tts` speaks them, once per process for each class, arguments and voice. A voice that cannot
+    speak now has the apology that comes with voiceflow, and is asked again at the next call."""
+    key = (type(tts), repr(tts), tts.voice, tts.rate)
+    if key not in _spoken:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                spoken = Lines(await _speak(tts, APOLOGY), await _speak(tts, HOLD))
+        except Exception as error:
+            why = "it took too long" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            logger.error("%s cannot speak, its callers will hear a recorded apology: %s", tts.name, why)
+            return Lines(_shipped(), None)
+        if len(_spoken) >= KEPT:
+            del _spoken[next(iter(_spoken))]
+        _spoken[key] = spoken
+    return _spoken[key]
+
+
+async def _speak(tts: TTS, text: str) -> AudioRaw:
+    audio = []
+    async with synthesis(tts.synthesize, text, tts.voice, tts.rate) as pieces:
+        while (piece := await pieces.get()) is not None:
+            if isinstance(piece, Exception):
+                raise piece
+            audio.append(piece.audio)
+    return AudioRaw(b"".join(audio), tts.produces)
+
+
+@functools.cache
+def _shipped() -> AudioRaw:
+    """apology.wav, spoken by Piper's voice en_US-joe-medium (CC0)."""
+    with wave.open(str(Path(__file__).with_name("apology.wav"))) as file:
+        return AudioRaw(file.readframes(file.getnframes()), AudioFormat("pcm16", file.getframerate()))

@@ -1,0 +1,102 @@
+"""Piper: voices that run on the machine itself, some twenty times faster than they speak on one core.
+
+The package is GPL-3.0-or-later. https://github.com/OHF-Voice/piper1-gpl
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+from voiceflow import weights
+from voiceflow.errors import MissingExtraError, WeightsError
+from voiceflow.processors.tts.tts import TTS
+
+if TYPE_CHECKING:
+    from piper import PiperVoice
+
+    from voiceflow.call import Call
+
+CATALOGUE_RATE = 22_050
+"""Hz, of every voice in the catalogue: Piper's quality `medium`."""
+SLOWEST, FASTEST = 0.25, 4.0
+THREADS = 4
+"""For one sentence at most: with more a voice gains little. Half of the machine is left to other calls."""
+
+
+class PiperTTS(TTS):
+    """Speaks with a voice of Piper's: one of the catalogue by name, or an .onnx file with its .onnx.json beside it.
+
+    `speed` is 1.0 as recorded, 2.0 twice as fast. `en_US-libritts_r-medium#12` is speaker 12 of a voice that has
+    several. An unknown name falls back to the default voice with a warning, an unknown speaker to the first. A voice is
+    loaded once per process.
+    Raises `ValueError` for a wrong speed; at start-up `WeightsError` for a voice that cannot be had or loaded.
+    """
+
+    def __init__(self, voice: str = weights.DEFAULT_VOICE, speed: float = 1.0) -> None:
+        super().__init__(voice)
+        if not SLOWEST <= speed <= FASTEST:
+            raise ValueError(f"speed {speed!r} is outside {SLOWEST:g} to {FASTEST:g}: 1.0 is as recorded")
+        self.speed = speed
+        self._name, self._speaker = _name_and_speaker(voice)
+        self.rate = _rate(self._name)
+        self._arguments = (self._name,), {}  # by which models are shared: for all speeds and speakers one
+
+    def load(self) -> PiperVoice:
+        try:
+            import onnxruntime  # type: ignore[import-untyped]
+            from piper import PiperVoice
+            from piper.config import PiperConfig
+        except ImportError as error:
+            raise MissingExtraError(self.name, "tts") from error
+        files = weights.piper(self._name)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = max(1, min(THREADS, (os.cpu_count() or 1) // 2))
+        # Threads that spin while they wait for work take it from the other calls.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            config = PiperConfig.from_dict(json.loads(files.config.read_bytes()))
+            session = onnxruntime.InferenceSession(str(files.onnx), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # each of onnxruntime's has its own type
+            raise WeightsError(
+                f"{files.onnx} is not a voice that Piper can load: {error}. Get the file again"
+            ) from error
+        return PiperVoice(session=session, config=config)
+
+    async def open(self, call: Call) -> None:
+        speakers = self.model.config.num_speakers
+        if self._speaker is not None and self._speaker >= speakers:
+            call.log.warning("%s has no speaker %d, using speaker 0 of %d", self._name, self._speaker, speakers)
+            self._speaker = None
+        await super().open(call)
+
+    def synthesize(self, text: str, voice: str) -> bytes:
+        from piper.config import SynthesisConfig
+
+        piper: PiperVoice = self.model
+        config = SynthesisConfig(speaker_id=self._speaker, length_scale=piper.config.length_scale / self.speed)
+        text = text.encode(errors="replace").decode().replace("\0", " ")  # as C takes it
+        return b"".join(chunk.audio_int16_bytes for chunk in piper.synthesize(text, config))
+
+    def list_voices(self) -> list[str]:
+        """The names in the catalogue."""
+        return weights.voices()
+
+
+def _name_and_speaker(voice: str) -> tuple[str, int | None]:
+    numbered = re.fullmatch(r"(.+)#(\d+)", voice)
+    return (numbered[1], int(numbered[2])) if numbered else (voice, None)
+
+
+def _rate(name: str) -> int:
+    """In Hz. Voices are loaded after the pipeline is linked, but their rate is needed for that: a file tells it, and
+    the catalogue's is known without downloading anything."""
+    if not name.endswith(".onnx"):
+        return CATALOGUE_RATE
+    config = weights.piper(name).config
+    try:
+        return int(json.loads(config.read_bytes())["audio"]["sample_rate"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{config} does not describe a voice: it has no audio.sample_rate ({error!r})") from error

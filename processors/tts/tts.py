@@ -1,0 +1,143 @@
+"""The interface of speech synthesis: what every voice shares, so that a voice is one method."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from voiceflow.audio import AudioFormat
+from voiceflow.frames import AudioRaw, Error, LLMEnd, LLMText, Mark
+from voiceflow.inference import shared_pool
+from voiceflow.processor import Processor
+from voiceflow.processors.codec import convert
+from voiceflow.processors.tts.lines import lines
+from voiceflow.processors.tts.sentences import Sentences
+from voiceflow.processors.tts.speech import Pieces, Speech, synthesis
+
+if TYPE_CHECKING:
+    from voiceflow.call import Call
+
+PATIENCE = 15.0
+"""Seconds without a piece of audio after which a sentence is given up."""
+SORRY_AGAIN = 5.0
+"""Seconds until the apology may be heard again in the same reply: not once for each of its sentences."""
+
+Said = AudioRaw | Mark | Error
+
+
+class TTS(Processor):
+    """Speaks what the agent says, sentence by sentence. A voice of your own is a rate and a method:
+
+        class Robot(TTS):
+            rate = 8000
+
+            def synthesize(self, text: str, voice: str) -> bytes:
+                return ...  # 16-bit little-endian mono PCM
+
+    `synthesize` may be a function or generator, which run in a thread, or a coroutine or async generator; it gives
+    bytes, or `Speech` where it knows when each word is spoken. What goes wrong in it is an `Error` and an apology to
+    the caller, and the call goes on.
+    """
+
+    rate: int
+    """Samples per second of what `synthesize` gives, in Hz. Known before the model is loaded."""
+    voice: str = ""
+    """What `synthesize` is given as `voice`."""
+
+    synthesize: Callable[..., Any]
+    """`synthesize(text, voice)`: the audio of one sentence."""
+
+    _apology: AudioRaw | None = None
+    _sorry_at = -math.inf
+    """When the caller last heard the apology in this reply, on the loop's clock."""
+
+    def __init__(self, voice: str | None = None) -> None:
+        if voice is not None:
+            self.voice = voice
+
+    @property
+    def produces(self) -> AudioFormat:  # type: ignore[override]  # follows from `rate`
+        """The format of the speech."""
+        for missing, advice in (("rate", "rate = 22_050"), ("synthesize", "def synthesize(self, text, voice): ...")):
+            if not hasattr(self, missing):
+                raise TypeError(f"{self.name} has no `{missing}`: write `{advice}` in the class")
+        return AudioFormat("pcm16", self.rate)
+
+    def list_voices(self) -> list[str]:
+        """The voices that can be chosen by name."""
+        return [self.voice] if self.voice else []
+
+    async def open(self, call: Call) -> None:
+        """Give the call an apology and a hold line in this voice, where it has none."""
+        if call.apology is None or call.hold is None:
+            spoken = await lines(self)
+            call.apology = call.apology or spoken.apology
+            call.hold = call.hold or spoken.hold
+        if call.apology is not None:
+            self._apology = await shared_pool().run(convert, call.apology, self.produces)
+
+    async def process(self, frame: LLMText | LLMEnd) -> AsyncIterator[AudioRaw | Mark | LLMEnd | Error]:
+        sentences = self._text.feed(frame.text) if isinstance(frame, LLMText) else self._text.flush()
+        async with contextlib.aclosing(self._speak_all(sentences)) as speech:
+            async for said in speech:
+                yield said
+        if isinstance(frame, LLMEnd):
+            self._sorry_at = -math.inf
+            yield frame
+
+    def finish(self) -> AsyncGenerator[Said, None]:
+        return self._speak_all(self._text.flush())
+
+    def reset(self) -> None:
+        self._text.reset()
+        self._sorry_at = -math.inf
+
+    @functools.cached_property
+    def _text(self) -> Sentences:
+        return Sentences()  # not in __init__, which subclasses may forget
+
+    async def _speak_all(self, sentences: list[str]) -> AsyncGenerator[Said, None]:
+        for sentence in sentences:
+            async with contextlib.aclosing(self._speak(sentence)) as speech:
+                async for said in speech:
+                    yield said
+
+    async def _speak(self, sentence: str) -> AsyncGenerator[Said, None]:
+        begun = False
+        try:
+            async with synthesis(self.synthesize, sentence, self.voice, self.rate) as pieces:
+                while (piece := await _next(pieces)) is not None:
+                    if not begun:
+                        begun = True
+                        yield Mark(sentence, piece.words)
+                    yield AudioRaw(piece.audio, self.produces)
+            yield Mark()
+        except Exception as error:
+            if begun:
+                yield Mark()
+            for said in self._failed(sentence, error):
+                yield said
+
+    def _failed(self, sentence: str, error: Exception) -> Iterator[Error | AudioRaw]:
+        self.call.log.error("%s could not say %r: %s", self.name, sentence, error, exc_info=error)
+        yield Error(f"could not say {sentence!r}: {type(error).__name__}: {error}", self.name)
+        now = asyncio.get_running_loop().time()
+        if self._apology is not None and now - self._sorry_at >= SORRY_AGAIN:
+            self._sorry_at = now
+            yield self._apology
+
+
+async def _next(pieces: Pieces) -> Speech | None:
+    """The next piece, None after the last one. Raises what `synthesize` raised, and `TimeoutError`."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            piece = await pieces.get()
+    except TimeoutError:
+        raise TimeoutError(f"synthesize gave no audio for {PATIENCE:g} s") from None
+    if isinstance(piece, Exception):
+        raise piece
+    return piece
