@@ -1,1 +1,57 @@
-"""Ready-made processors. Each module is one step that a pipeline may have."""
+"""Steps of a pipeline: `from voiceflow.processors import BargeIn, PiperTTS, SileroVAD, WhisperSTT`.
+
+Each room is imported when something of it is first asked for, so that a pipeline loads what it uses.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .dialog import Dialog, Greeting
+    from .llm import LLM, AutoLLM, ClaudeLLM, OllamaLLM, OpenAILLM
+    from .stt import STT, Transcription, WhisperSTT
+    from .text import CleanForSpeech, SplitSentences
+    from .tts import TTS, PiperTTS, Speech
+    from .turns import BargeIn
+    from .vad import VAD, EnergyVAD, SileroVAD
+
+_ROOMS = {
+    "dialog": ("Dialog", "Greeting"),
+    "llm": ("LLM", "AutoLLM", "ClaudeLLM", "OllamaLLM", "OpenAILLM"),
+    "stt": ("STT", "Transcription", "WhisperSTT"),
+    "text": ("CleanForSpeech", "SplitSentences"),
+    "tts": ("TTS", "PiperTTS", "Speech"),
+    "turns": ("BargeIn",),
+    "vad": ("VAD", "EnergyVAD", "SileroVAD"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "LLM",
+    "STT",
+    "TTS",
+    "VAD",
+    "AutoLLM",
+    "BargeIn",
+    "ClaudeLLM",
+    "CleanForSpeech",
+    "Dialog",
+    "EnergyVAD",
+    "Greeting",
+    "OllamaLLM",
+    "OpenAILLM",
+    "PiperTTS",
+    "SileroVAD",
+    "Speech",
+    "SplitSentences",
+    "Transcription",
+    "WhisperSTT",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)

@@ -118,7 +118,6 @@ def test_a_slow_voice_is_filled_though_the_model_has_long_been_done():
     call, voice = make_call(Transcript("go"), 40.0), SlowVoice(6.0)
     run(call, lambda c: c.source | HoldLine() | Slow(0.0) | voice | c.sink)
     assert holds(call) == [pytest.approx(at, abs=0.51) for at in (4.0, 10.3)]
-    assert ear_of(call).audio.count(HOLD.data[:2] * 100) and len(ear_of(call).audio) > len(HOLD.data) * 2
 
 
 def test_a_caller_who_goes_on_does_not_wait():

@@ -1,12 +1,13 @@
 """What a call says: `say`, `play`, digits out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from doubles import PIECE, Ear, Script, make_call, now, virtual
-from talking import LONG, Notes, Voice, audio, ear_of, kinds, run, talk
+from talking import LONG, Notes, Parrot, Voice, audio, ear_of, kinds, run, talk
 
 from voiceflow import (
     DTMF,
@@ -275,3 +276,65 @@ def test_digits_are_sent_as_tones():
     run(call, talk(), act)
     samples = np.frombuffer(ear_of(call).audio, "<i2")
     assert np.abs(samples).max() > 10_000
+
+
+class Tool(Processor):
+    """A model whose tool goes on in a task of its own, whatever becomes of the reply."""
+
+    def __init__(self, tool: Callable[[Call], Awaitable[Any]]) -> None:
+        self.tool = tool
+        self.results: list[Any] = []
+
+    async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+        if frame.text == "tool":
+            asyncio.ensure_future(self._work())  # noqa: RUF006
+        yield LLMText("a long answer")
+        await asyncio.sleep(3.0)
+
+    async def _work(self) -> None:
+        await asyncio.sleep(2.0)
+        self.results.append(await self.tool(self.call))
+
+
+class Interrupts(Processor):
+    def process(self, frame: DTMF) -> None:
+        self.call.clear()
+
+
+@pytest.mark.parametrize(
+    ("tool", "result"), [(lambda call: call.say("done"), 0.0), (lambda call: call.hangup(), False)]
+)
+def test_what_an_interrupted_reply_left_running_says_nothing_and_does_not_hang_up(tool, result):
+    call, voice, model = make_call(Transcript("tool"), 1.0, DTMF("1"), Transcript("next"), 9.0), Voice(), Tool(tool)
+    ended = run(call, talk(model, voice=voice, ears=(Interrupts(),)))
+    assert model.results == [result]
+    assert voice.texts == ["a long answer", "a long answer"]
+    assert ended.reason == "the caller hung up"
+
+
+def test_what_a_finished_reply_left_running_may_speak_whatever_was_interrupted_since():
+    script = (Transcript("tool"), 0.1, Transcript("next"), 1.0, DTMF("1"), 9.0)
+
+    class Quick(Tool):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            if frame.text == "tool":
+                asyncio.ensure_future(self._work())  # noqa: RUF006
+            yield LLMText(frame.text * 3)
+
+    call, voice, model = make_call(*script), Voice(), Quick(lambda call: call.say("reminder"))
+    run(call, talk(model, voice=voice, ears=(Interrupts(),)))
+    assert voice.texts == ["tooltooltool", "nextnextnext", "reminder"]
+    assert model.results == [pytest.approx(0.8)]
+
+
+def test_an_interim_transcript_is_no_reply():
+    class Patient(Parrot):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            if frame.final:
+                yield LLMText(frame.text)
+
+    replies = []
+    call = make_call(Transcript("o", final=False), Transcript("one"), 5.0)
+    call.on_reply(replies.append)
+    run(call, talk(Patient()))
+    assert [reply.text for reply in replies] == ["one"]

@@ -5,7 +5,8 @@ import asyncio
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 import pytest
 from doubles import Ear, Script, make_call, timers, virtual
@@ -20,6 +21,7 @@ from voiceflow import (
     Call,
     Error,
     Frame,
+    Limits,
     LLMEnd,
     LLMText,
     Mark,
@@ -33,6 +35,8 @@ from voiceflow import (
     Transcript,
     models,
 )
+from voiceflow.engine.runtime import Runtime
+from voiceflow.linking import link
 from voiceflow.processors.codec import Convert
 
 EXAMPLES = every_example()
@@ -86,10 +90,39 @@ async def results(out: object) -> list[Frame]:
     return list(out)
 
 
+class Talk(Processor):
+    def process(self, frame: Transcript) -> AudioRaw:
+        return AudioRaw(bytes(640))
+
+
+calls: list[Runtime] = []
+"""Those that a test opened processors for."""
+
+
+def running_call() -> Call:
+    """A call in which nothing flows: processors may ask it for what a call that runs can tell."""
+    call = make_call()
+    call._runtime = Runtime(call, link(call.source | Talk() | call.sink), Limits())
+    calls.append(call._runtime)
+    return call
+
+
+def drive(main: Coroutine[Any, Any, None]) -> None:
+    """Run a test, and end what its calls have started."""
+
+    async def whole() -> None:
+        await main
+        for runtime in calls:
+            await runtime.tasks.stop()
+        calls.clear()
+
+    virtual(whole())
+
+
 async def opened(example: Example) -> Processor:
     processor = example.make()
     await models.load([processor])
-    processor.call = make_call()
+    processor.call = running_call()
     await processor.open(processor.call)
     return processor
 
@@ -123,7 +156,7 @@ def test_after_reset_it_is_like_new(example):
             assert await fed(processor, example.feed) == expected
             await processor.close()
 
-    virtual(main())
+    drive(main())
 
 
 @with_every_example
@@ -137,7 +170,7 @@ def test_reset_may_come_at_any_time_and_again_and_again(example):
             processor.reset()
         assert await fed(processor, ()) == await fed(await opened(example), ())
 
-    virtual(main())
+    drive(main())
 
 
 @with_every_example
@@ -149,7 +182,7 @@ def test_finish_may_come_at_any_time(example):
             assert all(isinstance(frame, processor.signature.yields) for frame in out)
             await processor.close()
 
-    virtual(main())
+    drive(main())
 
 
 @with_every_example
@@ -160,7 +193,7 @@ def test_finish_after_reset_has_nothing_left(example):
         processor.reset()
         assert await results(processor.finish()) == await results((await opened(example)).finish())
 
-    virtual(main())
+    drive(main())
 
 
 @with_every_example
@@ -173,7 +206,7 @@ def test_it_yields_what_its_annotation_says_in_the_format_that_it_produces(examp
         assert processor.produces is ANY or {frame.format for frame in audio} <= {processor.produces}
         assert all(len(frame.data) % frame.format.frame_bytes == 0 for frame in audio)
 
-    virtual(main())
+    drive(main())
 
 
 # --- in a call ---

@@ -270,3 +270,17 @@ def test_a_model_that_cannot_be_loaded_fails_the_call_before_it_begins():
     with pytest.raises(ConnectionError):
         virtual(make_call().run(lambda call: call.source | Fresh("x") | call.sink))
     assert len(Fresh.loads) == 1
+
+
+def test_a_processor_may_say_which_of_its_arguments_its_model_depends_on():
+    class Fresh(Model):
+        def __init__(self, model: str, prompt: str = "") -> None:
+            super().__init__(model)
+
+        @property
+        def model_key(self) -> Any:
+            return {name: value for name, value in super().model_key.items() if name != "prompt"}
+
+    a, b, c = loaded(Fresh("base", prompt="one"), Fresh("base", "two"), Fresh("small", "one"))
+    assert a is b
+    assert a is not c

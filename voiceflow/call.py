@@ -181,11 +181,11 @@ class Call:
         runtime = self._running
         if runtime.tasks.stopping:
             return 0.0
-        worker = replying.get()
-        if worker is None or worker.runtime is not runtime or not worker.working:
-            return await runtime.voice.say(frames, interruptible=interruptible).done
-        if not worker.is_current:
+        work = replying.get()
+        if work is not None and work.void:
             return 0.0  # the work was interrupted: nothing of it is heard any more
+        if work is None or work.worker.runtime is not runtime or work.ended:
+            return await runtime.voice.say(frames, interruptible=interruptible).done
         return await runtime.voice.join(frames, interruptible=interruptible).done
 
     @property
@@ -256,13 +256,13 @@ class Call:
         """Hang up once everything said has been heard. An interruption revokes that, unless `force`.
 
         Returns whether the call was ended. Inside the work on a reply it returns at once, and the call ends
-        after that reply.
+        after that reply; in work that was interrupted it does nothing.
         """
-        runtime = self._running
-        if runtime.tasks.stopping:
+        runtime, work = self._running, replying.get()
+        if runtime.tasks.stopping or (work is not None and work.void):
             return False
         leaving = runtime.tasks.start(runtime.hang_up("hung up", force=force), "hang up")
-        if replying.get() is not None:
+        if work is not None and not work.ended:
             return True
         await asyncio.wait({leaving})
         return not leaving.cancelled() and leaving.result()

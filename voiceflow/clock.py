@@ -65,5 +65,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_done)
         return future
 
+    async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
+        """Waits for a thread that is not started by `run_in_executor`."""
+        self.threads += 1
+        try:
+            await super().shutdown_default_executor(*args, **kwargs)
+        finally:
+            self.threads -= 1
+
     def _thread_done(self, future: asyncio.Future[Any]) -> None:
         self.threads -= 1

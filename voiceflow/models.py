@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Hashable, Iterable
 from typing import Any
 
@@ -41,10 +40,7 @@ def _forget_failure(key: Hashable, loading: asyncio.Future[Any]) -> None:
 
 
 def _key(processor: Processor) -> Hashable:
-    args, kwargs = processor._arguments
-    bound = inspect.signature(type(processor)).bind(*args, **kwargs)
-    bound.apply_defaults()
-    return type(processor), _frozen(dict(bound.arguments))
+    return type(processor), _frozen(processor.model_key)
 
 
 class _Itself(msgspec.Struct, frozen=True, eq=False):

@@ -65,7 +65,7 @@ class Processor:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Processor:
         self = super().__new__(cls)
-        self._arguments = (args, kwargs)  # models are shared by class and arguments: see models.py
+        self._arguments = (args, kwargs)
         return self
 
     @property
@@ -82,6 +82,18 @@ class Processor:
                 raise TypeError(f"{cls.__name__} has no `process`: write `def process(self, frame: ...) -> ...`")
             cls._signature = _read(cls, cls.process, f"{cls.__name__}.process")
         return cls._signature
+
+    @property
+    def model_key(self) -> Any:
+        """By what the models of this class are told apart: those with equal keys are one. All arguments by default;
+        override it where `load` does not depend on some of them."""
+        bound = inspect.signature(type(self)).bind(*self._arguments[0], **self._arguments[1])
+        bound.apply_defaults()
+        key = dict(bound.arguments)
+        for parameter in bound.signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                key |= key.pop(parameter.name)
+        return key
 
     @property
     def is_speaker(self) -> bool:

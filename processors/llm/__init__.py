@@ -1,1 +1,30 @@
-"""Language models: what the agent says, from a history that equals what the caller heard."""
+"""Language models: what the caller said goes in, what the agent says comes out, word by word.
+
+A model of your own is one method:
+
+    class Oracle(LLM):
+        async def chat(self, messages: list[Message]) -> AsyncIterator[str]:
+            yield "Yes."
+"""
+
+from voiceflow.processors.llm.auto import AutoLLM
+from voiceflow.processors.llm.claude import ClaudeLLM
+from voiceflow.processors.llm.interface import LLM, Options
+from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.processors.llm.ollama import OllamaLLM
+from voiceflow.processors.llm.openai import OpenAILLM
+from voiceflow.processors.llm.responder import Responder
+from voiceflow.processors.llm.tools import Tool
+
+__all__ = [
+    "LLM",
+    "AutoLLM",
+    "ClaudeLLM",
+    "Message",
+    "OllamaLLM",
+    "OpenAILLM",
+    "Options",
+    "Responder",
+    "Tool",
+    "ToolCall",
+]

@@ -42,7 +42,11 @@ class PiperTTS(TTS):
         self.speed = speed
         self._name, self._speaker = _name_and_speaker(voice)
         self.rate = _rate(self._name)
-        self._arguments = (self._name,), {}  # by which models are shared: for all speeds and speakers one
+
+    @property
+    def model_key(self) -> str:
+        """For all speeds and speakers one."""
+        return self._name
 
     def load(self) -> PiperVoice:
         try:

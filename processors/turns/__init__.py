@@ -1,1 +1,6 @@
-"""Whose turn it is: when the caller interrupts the agent."""
+"""Turns: who may interrupt whom, and what counts as saying something."""
+
+from voiceflow.processors.turns.backchannels import BACKCHANNELS
+from voiceflow.processors.turns.bargein import BargeIn
+
+__all__ = ["BACKCHANNELS", "BargeIn"]

@@ -1,1 +1,8 @@
-"""Voice activity: when the caller begins and stops to speak."""
+"""Voice activity detection: where in the caller's audio somebody speaks."""
+
+from voiceflow.processors.vad.detector import PREROLL, Detector
+from voiceflow.processors.vad.energy import EnergyVAD
+from voiceflow.processors.vad.silero import SileroVAD
+from voiceflow.processors.vad.stage import VAD
+
+__all__ = ["PREROLL", "VAD", "Detector", "EnergyVAD", "SileroVAD"]

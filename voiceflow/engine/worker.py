@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import TYPE_CHECKING
 
 from voiceflow.audio import CANONICAL
-from voiceflow.frames import End, Frame
+from voiceflow.frames import End, Frame, Transcript
 from voiceflow.plan import Step
 from voiceflow.signature import Kind
 
@@ -40,8 +40,21 @@ if TYPE_CHECKING:
 SLICE = 0.001
 """A task yields to the loop after this much continuous work, in seconds."""
 
-replying: contextvars.ContextVar[Worker | None] = contextvars.ContextVar("replying", default=None)
-"""The speaker on whose work the current task is, or the task that started it."""
+
+class Work:
+    """One piece of a speaker's work."""
+
+    __slots__ = ("ended", "void", "worker")
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.ended = False
+        self.void = False
+        """Whether it was interrupted: nothing that comes of it may be heard or done any more."""
+
+
+replying: contextvars.ContextVar[Work | None] = contextvars.ContextVar("replying", default=None)
+"""The piece of a speaker's work that the current task is, or that the task was started in."""
 
 
 def nowhere(frame: Frame) -> None:
@@ -78,6 +91,8 @@ class Worker:
         self._cut = False
         """Whether an interruption cut it short."""
         self._deadline: asyncio.TimerHandle | None = None
+        self._work: Work | None = None
+        """If this is the speaker."""
 
     def start(self) -> None:
         self.task = self.runtime.tasks.start(self._run(), self.processor.name)
@@ -87,7 +102,7 @@ class Worker:
     async def _run(self) -> None:
         inbox, process, outlet, clock = self.inbox, self.processor.process, self._outlet, time.perf_counter
         accepts, runtime = self.processor.accepts, self.runtime
-        replying.set(self if self.voice is not None else None)
+        replying.set(None)
         started, turns = clock(), 0
         while self.deliver is not nowhere:
             while not inbox.frames:  # what woke it may have been flushed since
@@ -168,7 +183,10 @@ class Worker:
             frame = await self.voice.turn(frame, self.inbox)
             if self.inlet[type(frame)] == SWALLOW:
                 return None
-            self.voice.work_begins()
+            if not (isinstance(frame, Transcript) and not frame.final):
+                self.voice.work_begins()
+            self._work = Work(self)
+            replying.set(self._work)
         if self._overlaps:
             if not self.step.speech:
                 self.runtime.silence.hear(frame)
@@ -204,7 +222,7 @@ class Worker:
                 self.deliver(out)
         elif kind < CONTROL:
             self.deliver(out)
-        elif self.is_current or not self._yields_speech:
+        elif self._is_current or not self._yields_speech:
             self.runtime.control(out)
             self._go_on()
 
@@ -218,7 +236,7 @@ class Worker:
         self._cut = False
 
     @property
-    def is_current(self) -> bool:
+    def _is_current(self) -> bool:
         """Whether what the work in progress says is not void."""
         return self._token == self.runtime.epoch and self.deliver is not nowhere
 
@@ -229,6 +247,8 @@ class Worker:
 
     def _end(self) -> None:
         self.working = False
+        if self._work is not None:
+            self._work.ended = True
         self.inbox.overtake = None
         self.cancel_deadline()
         if self._cut:
@@ -272,6 +292,8 @@ class Worker:
         if own and (self._is_coroutine or getattr(self._stream, "ag_running", False)):
             self._go_on()  # the work itself called call.clear()
             return
+        if self._work is not None:
+            self._work.void = True
         self._cut = self._may_be_cut
         if self._cut and not own:
             self.task.cancel()

@@ -1,0 +1,45 @@
+"""A front desk without a language model: asks what the caller wants, understands a few words, confirms, says goodbye.
+
+The whole conversation is the coroutine `talk`. Make it yours: change the words, look something up between two lines.
+"""
+
+import re
+
+from voiceflow import Call, Pipeline
+from voiceflow.processors import BargeIn, Dialog, PiperTTS, SileroVAD, WhisperSTT
+
+REQUESTS = {
+    "cancel a booking": {"cancel", "cancellation"},  # first: it mentions a booking, too
+    "book a table": {"table", "book", "booking", "reserve", "reservation"},
+    "talk to a person": {"person", "human", "someone", "somebody", "agent", "talk", "speak"},
+}
+"""What one can want here, and the words by which it is known."""
+
+YES = {"yes", "yeah", "yep", "sure", "right", "correct", "exactly"}
+NO = {"no", "nope", "not", "wrong"}
+
+
+async def talk(call: Call) -> None:
+    question = "Hello, this is the front desk. You can book a table, cancel a booking, or talk to a person. What is it?"
+    for _ in range(3):
+        heard = await ask(call, question)
+        request = next((request for request, words in REQUESTS.items() if heard & words), None)
+        if request is None:
+            question = "I did not get that. Say: book a table, cancel a booking, or talk to a person."
+            continue
+        answer = await ask(call, f"You want to {request}. Is that right?")
+        if answer & YES and not answer & NO:
+            await call.say(f"Alright, we will help you to {request}. Thank you for calling, goodbye!")
+            return
+        question = "Then let us try again. What can I do for you?"
+    await call.say("I am sorry, I could not help you. Please call again. Goodbye!")
+
+
+async def ask(call: Call, question: str) -> set[str]:
+    """The words of the answer. Asks again, once, when nothing is heard for six seconds."""
+    answer = await call.ask(question, timeout=6.0) or await call.ask(f"Are you still there? {question}", timeout=6.0)
+    return set(re.findall(r"\w+", answer.text.lower())) if answer else set()
+
+
+def pipeline(call: Call) -> Pipeline:
+    return call.source | SileroVAD() | BargeIn() | WhisperSTT("base") | Dialog(talk) | PiperTTS() | call.sink

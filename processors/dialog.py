@@ -1,0 +1,67 @@
+"""The session style: a conversation as one coroutine, for those who do not want to write processors.
+
+async def talk(call: Call) -> None:
+    name = await call.ask("Hello! What is your name?", timeout=5.0)
+    await call.say(f"Nice to meet you, {name.text}." if name else "Never mind.")
+
+def pipeline(call: Call) -> Pipeline:
+    return call.source | SileroVAD() | WhisperSTT() | Dialog(talk) | PiperTTS() | call.sink
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from voiceflow.frames import DTMF, Transcript
+from voiceflow.processor import Processor
+
+if TYPE_CHECKING:
+    from voiceflow.call import Call
+
+Talk = Callable[["Call"], Coroutine[Any, Any, None]]
+"""A conversation, led with `call.say`, `ask`, `listen`, `digits` and `hangup`."""
+
+
+class Dialog(Processor):
+    """Speaks in place of a model: runs `talk(call)` from when the call has opened.
+
+    When it returns, the call is hung up; what it raises ends the call. When the caller hangs up, whatever it awaits
+    of the call returns at once or is cancelled with the call: put into a `finally` what must happen then. What the
+    caller says and presses ends here. Raises `TypeError` unless `talk` is an `async def`.
+    """
+
+    speaks = True
+
+    def __init__(self, talk: Talk) -> None:
+        if not inspect.iscoroutinefunction(talk):
+            raise TypeError(f"Dialog({talk!r}): a dialog is written `async def talk(call: Call) -> None`")
+        self._talk = talk
+
+    async def open(self, call: Call) -> None:
+        async def lead() -> None:
+            await self._talk(call)
+            await call.hangup(force=True)  # nobody is left who would answer an interruption
+
+        call.start(lead, self.name)
+
+    def process(self, frame: Transcript | DTMF) -> None:
+        """The call has heard it: `listen`, `ask` and `digits` return it."""
+
+
+class Greeting(Processor):
+    """Says `text` when the call has opened, before the caller says anything. Stands before whoever speaks."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    async def open(self, call: Call) -> None:
+        async def greet() -> None:
+            await call.say(self._text)
+
+        call.start(greet, self.name)
+
+    def process(self, frame: DTMF) -> DTMF:
+        """Lets everything pass. A stage consumes something: keys come from every transport."""
+        return frame

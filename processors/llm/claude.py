@@ -1,0 +1,125 @@
+"""Claude, by Anthropic's API."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Unpack
+
+import msgspec
+
+from voiceflow.errors import MissingExtraError, ProviderConnectionError
+from voiceflow.processors.llm.interface import LLM, Options
+from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained
+
+if TYPE_CHECKING:
+    import anthropic
+
+DEFAULT_MODEL = "claude-haiku-5-5"
+"""Anthropic's fastest; its thinking can be switched off."""
+THINKING_TOKENS = 2000
+"""What models that cannot but think may use besides the reply: their thoughts count towards the limit."""
+
+_thinkers: set[str] = set()
+"""Models that were found to refuse not to think."""
+
+
+class ClaudeLLM(LLM):
+    """Claude: `model` as Anthropic names it (claude-haiku-5-5), with the key in $ANTHROPIC_API_KEY. Needs the extra
+    `claude`."""
+
+    def __init__(self, model: str | None = None, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        self._model = model or DEFAULT_MODEL
+
+    def load(self) -> PerLoop[anthropic.AsyncAnthropic]:
+        """The client."""
+        return _client()
+
+    async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
+        import anthropic
+
+        call: _Call | None = None
+        try:
+            async with await self._request(messages) as stream:
+                async for event in stream:
+                    match event.type:
+                        case "content_block_start" if event.content_block.type == "tool_use":
+                            call = _Call(event.content_block.id, event.content_block.name)
+                        case "content_block_delta" if event.delta.type == "text_delta":
+                            yield event.delta.text
+                        case "content_block_delta" if event.delta.type == "input_json_delta" and call is not None:
+                            call.arguments += event.delta.partial_json
+                        case "content_block_stop" if call is not None:
+                            yield ToolCall(call.id, call.name, call.arguments)
+                            call = None
+                        case "message_delta" if event.delta.stop_reason == "refusal":
+                            raise ProviderConnectionError("Claude declined to answer")
+        except anthropic.AnthropicError as error:
+            raise explained(error, "Claude", self._model, "ANTHROPIC_API_KEY") from error
+
+    async def _request(self, messages: list[Message]) -> anthropic.AsyncStream[Any]:
+        import anthropic
+
+        client: anthropic.AsyncAnthropic = self.model.get()
+        system = " ".join(message.content for message in messages if message.role == "system")
+        body: dict[str, Any] = {"system": system} if system else {}
+        if self.tools:
+            body["tools"] = [
+                {"name": t.name, "description": t.description, "input_schema": t.parameters} for t in self.tools
+            ]
+        while True:
+            thinks = self._model in _thinkers
+            body |= {"output_config": {"effort": "low"}} if thinks else {"thinking": {"type": "disabled"}}
+            try:
+                return await client.messages.create(
+                    model=self._model,
+                    max_tokens=self.max_tokens + (THINKING_TOKENS if thinks else 0),
+                    messages=_to_claude(messages),
+                    stream=True,
+                    extra_body=body,
+                )
+            except anthropic.BadRequestError as error:
+                if thinks or "thinking" not in str(error):
+                    raise
+                _thinkers.add(self._model)
+                del body["thinking"]
+
+
+class _Call(msgspec.Struct):
+    """A tool call that comes in pieces."""
+
+    id: str
+    name: str
+    arguments: str = ""
+
+
+@functools.cache
+def _client() -> PerLoop[anthropic.AsyncAnthropic]:
+    try:
+        import anthropic
+    except ImportError as error:
+        raise MissingExtraError("ClaudeLLM", "claude") from error
+    return PerLoop(lambda: anthropic.AsyncAnthropic(max_retries=MAX_RETRIES))
+
+
+def _to_claude(messages: list[Message]) -> Any:
+    """Claude's roles are two, and alternate: results of tools are the user's."""
+    turns: list[dict[str, Any]] = []
+    for message in messages:
+        blocks: list[dict[str, Any]] = []
+        if message.role == "system":
+            continue
+        if message.role == "tool":
+            blocks.append({"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.content})
+        elif message.content:
+            blocks.append({"type": "text", "text": message.content})
+        for call in message.tool_calls:
+            blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": call.given})
+        role = "assistant" if message.role == "assistant" else "user"
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks
+        else:
+            turns.append({"role": role, "content": blocks})
+    return turns

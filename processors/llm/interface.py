@@ -1,0 +1,182 @@
+"""The processor that every language model shares: turns in, words out, and no silence when the model fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from voiceflow.errors import ProviderConnectionError
+from voiceflow.frames import Error, LLMText, Transcript
+from voiceflow.processor import Processor
+from voiceflow.processors.llm.history import History, Turn
+from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.processors.llm.pieces import Piece, pieces
+from voiceflow.processors.llm.spoken import Spoken
+from voiceflow.processors.llm.tools import Tool, Toolbox
+
+if TYPE_CHECKING:
+    from voiceflow.call import Call
+
+APOLOGY = "Sorry, I cannot think right now. Please say that again."
+"""What the caller hears when the model has failed."""
+APOLOGY_MIDWAY = "\nSorry, I lost my train of thought.\n"
+"""The same after a part of the answer. The newlines end the sentence that broke off."""
+
+ROUNDS = 5
+"""How often the model may call tools before it answers."""
+CALLS = 8
+"""How many tools it may call at once."""
+CHARACTERS_PER_TOKEN = 10
+"""More than any language has: a stream that is longer than this ignores `max_tokens`."""
+SECONDS_PER_TOKEN = 0.5
+"""A model slower than this is slower than speech."""
+FINISH_SECONDS, CLOSE_SECONDS = 4.0, 0.5
+"""How long running tools have when the call drains, and when it is closed: a little less than the engine's limits."""
+
+
+class Options(TypedDict, total=False):
+    """What every model can be told, by keyword."""
+
+    system: str
+    """The system prompt."""
+    history: int
+    """How many characters of conversation a request has at most, besides the system prompt; 20 000 are about 5 000
+    tokens. The oldest turns go first."""
+    max_tokens: int
+    """How long a reply may be. 300 are two minutes of speech."""
+    tools: Sequence[Callable[..., Any]]
+    """Functions that the model may call: see tools.py."""
+    timeout: float
+    """How many seconds the model may take to its first word, and from one to the next."""
+
+
+class LLM(Processor):
+    """A language model. Subclass it and write `chat(self, messages)`: a function that returns the answer, or a
+    generator that yields it piece by piece; either may be `async`, and runs in a thread if it is not. `messages` end
+    with what is to be answered.
+
+    Answers final transcripts, each turn once. What fails is an `Error` frame, and an apology that the caller hears.
+    A model that calls the functions in `self.tools` yields a `ToolCall` for each, and is asked again.
+    """
+
+    overlap = True
+
+    chat: Callable[..., Any]
+
+    def __init__(
+        self,
+        *,
+        system: str = "",
+        history: int = 20_000,
+        max_tokens: int = 300,
+        tools: Sequence[Callable[..., Any]] = (),
+        timeout: float = 12.0,
+    ) -> None:
+        if not hasattr(self, "chat"):
+            raise TypeError(f"{self.name} has no `chat`: write `def chat(self, messages: list[Message]) -> str`")
+        self.max_tokens = max_tokens
+        self.timeout = timeout
+        self._history = History(system, history)
+        self._toolbox = Toolbox(tools)
+
+    @property
+    def model_key(self) -> Any:
+        """Prompts and tools may be made for one call: what `load` returns does not depend on them."""
+        return {name: value for name, value in super().model_key.items() if name not in ("system", "tools")}
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """What to tell the model that it may call."""
+        return self._toolbox.tools
+
+    async def open(self, call: Call) -> None:
+        call.on_reply(self._history.announce)
+
+    async def process(self, frame: Transcript) -> AsyncIterator[LLMText | Error]:
+        text = frame.text.strip()
+        if not frame.final or not text:
+            return
+        turn = self._history.ask(text)
+        try:
+            async with contextlib.aclosing(self._answer(turn)) as answer:
+                async for word in answer:
+                    yield LLMText(word)
+        except ProviderConnectionError as error:
+            failure = str(error)
+            self.call.log.warning("%s: %s", self.name, failure)
+        except Exception as error:
+            failure = f"{type(error).__name__}: {error}"
+            self.call.log.warning("%s: %s", self.name, failure, exc_info=error)
+        else:
+            return
+        if turn.interrupted:
+            return
+        yield Error(failure, self.name)
+        yield LLMText(APOLOGY_MIDWAY if turn.said else APOLOGY)
+
+    async def finish(self) -> None:
+        await self._toolbox.finish(FINISH_SECONDS)
+
+    async def close(self) -> None:
+        await self._toolbox.close(CLOSE_SECONDS)
+
+    async def _answer(self, turn: Turn) -> AsyncGenerator[str, None]:
+        """What to say in `turn`, as it comes; between its parts, the tools that the model calls are run."""
+        for used in range(ROUNDS + 1):
+            before = len(turn.said)
+            calls: list[ToolCall] = []
+            async with contextlib.aclosing(self._generate(self._history.request(turn))) as generated:
+                async for piece in generated:
+                    if isinstance(piece, ToolCall):
+                        calls.append(piece)
+                        if len(calls) == CALLS:
+                            break
+                    else:
+                        turn.said += piece
+                        yield piece
+            if not calls:
+                break
+            if used == ROUNDS:
+                raise ProviderConnectionError(f"the model called tools {ROUNDS} times in a row and did not answer")
+            if len(turn.said) > before:
+                turn.said += "\n"
+                yield "\n"  # the end of a sentence: it need not wait for what follows the tools
+            await self._toolbox.run(calls, turn, self.call)
+        if not turn.said and not turn.rounds:
+            raise ProviderConnectionError("the model answered nothing")
+
+    async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece, None]:
+        """What may be said of the model's answer, and its tool calls. Raises `ProviderConnectionError` when the next
+        word is too late, and ends an answer that does not end by itself."""
+        clock = asyncio.get_running_loop().time
+        spoken, left = Spoken(), self.max_tokens * CHARACTERS_PER_TOKEN
+        due = clock() + self.timeout
+        ends = due + self.max_tokens * SECONDS_PER_TOKEN
+        async with contextlib.aclosing(pieces(self.chat, messages)) as stream:
+            while left > 0:
+                try:
+                    async with asyncio.timeout_at(min(due, ends)) as patience:
+                        piece = await anext(stream, None)
+                except TimeoutError:
+                    if not patience.expired():  # it is the model's own
+                        raise
+                    if due < ends:
+                        raise ProviderConnectionError(
+                            f"no word from the model for {self.timeout:g} s: a smaller one may be fast enough"
+                        ) from None
+                    left = 0
+                    break
+                if piece is None:
+                    break
+                if isinstance(piece, str):
+                    left, piece = left - len(piece), spoken.feed(piece[:left])
+                if piece:
+                    due = clock() + self.timeout
+                    yield piece
+        if left > 0:
+            if last := spoken.finish():
+                yield last
+        else:
+            self.call.log.warning("%s: an answer of more than %d tokens is cut short", self.name, self.max_tokens)

@@ -1,0 +1,144 @@
+"""Models on this machine, by Ollama."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import uuid
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Unpack
+
+from voiceflow.errors import MissingExtraError, ProviderConnectionError
+from voiceflow.processors.llm.interface import LLM, Options
+from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.processors.llm.providers import PerLoop
+
+if TYPE_CHECKING:
+    import ollama
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MODEL = "llama3.2"
+KEEP_ALIVE = "24h"
+"""How long Ollama keeps the model in memory after a request: to load it again may take longer than a caller waits."""
+WARM_UP_SECONDS = 60.0
+CHARACTERS_PER_TOKEN = 3
+"""At least, so that the history's budget fits into the model's window."""
+
+
+def default_model() -> str:
+    """What is asked where nobody names a model."""
+    return os.environ.get("OLLAMA_MODEL") or DEFAULT_MODEL
+
+
+def default_host() -> str | None:
+    """Where Ollama is; None is its own default, port 11434 of this machine."""
+    return os.environ.get("OLLAMA_URL") or os.environ.get("OLLAMA_HOST") or None
+
+
+class OllamaLLM(LLM):
+    """A model that Ollama serves: `model` as `ollama list` names it ($OLLAMA_MODEL, else llama3.2), `host` as a URL
+    ($OLLAMA_URL, $OLLAMA_HOST, else http://localhost:11434). Needs the extra `ollama`."""
+
+    def __init__(self, model: str | None = None, *, host: str | None = None, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        self._model = model or default_model()
+        self._host = host or default_host()
+        budget = self._history.budget // CHARACTERS_PER_TOKEN + self.max_tokens
+        self._options = {"num_predict": self.max_tokens, "num_ctx": 4096 * (1 + budget // 4096)}
+
+    def load(self) -> PerLoop[ollama.AsyncClient]:
+        """The client. Has Ollama load the model, so that the first caller need not wait for that; if it cannot, the
+        first reply says why."""
+        client = _client(self._host)
+        _warm_up(self._host, self._model, self._options["num_ctx"])
+        return client
+
+    async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
+        import httpx
+        import ollama
+
+        client: ollama.AsyncClient = self.model.get()
+        try:
+            stream = await client.chat(
+                self._model,
+                [_to_ollama(message, messages) for message in messages],
+                tools=[_tool(tool.name, tool.description, tool.parameters) for tool in self.tools],
+                stream=True,
+                think=False,
+                options=self._options,
+                keep_alive=KEEP_ALIVE,
+            )
+            async for part in stream:
+                if part.message.content:
+                    yield part.message.content
+                for call in part.message.tool_calls or ():
+                    arguments = json.dumps(dict(call.function.arguments))
+                    yield ToolCall(f"call_{uuid.uuid4().hex[:12]}", call.function.name, arguments)
+        except ollama.ResponseError as error:
+            raise ProviderConnectionError(self._explained(error)) from error
+        except (ConnectionError, httpx.TransportError) as error:
+            where = self._host or "http://localhost:11434"
+            raise ProviderConnectionError(
+                f"Ollama cannot be reached at {where} ({error or type(error).__name__}): start it with `ollama serve`, "
+                f"or set OLLAMA_URL"
+            ) from error
+
+    def _explained(self, error: ollama.ResponseError) -> str:
+        if error.status_code == 404:
+            return f"Ollama has no model {self._model!r}: run `ollama pull {self._model}`"
+        if "does not support tools" in error.error:
+            return f"{self._model} cannot call tools: use a model that can, such as {DEFAULT_MODEL}"
+        return f"Ollama failed: {error.error}"
+
+
+def installed_models(host: str | None) -> list[str] | None:
+    """The models that Ollama has, but for those that only embed; None if it does not answer. Blocks, 2 s at most."""
+    import ollama
+
+    try:
+        with ollama.Client(host, timeout=2.0) as client:
+            return [found.model for found in client.list().models if found.model and "embed" not in found.model]
+    except Exception:  # whatever its HTTP library raises
+        return None
+
+
+@functools.cache
+def _client(host: str | None) -> PerLoop[ollama.AsyncClient]:
+    try:
+        import ollama
+    except ImportError as error:
+        raise MissingExtraError("OllamaLLM", "ollama") from error
+    return PerLoop(lambda: ollama.AsyncClient(host))
+
+
+@functools.cache
+def _warm_up(host: str | None, model: str, window: int) -> None:
+    import ollama
+
+    try:
+        # Without messages Ollama only loads the model, with the window that it is then asked with.
+        with ollama.Client(host, timeout=WARM_UP_SECONDS) as client:
+            client.chat(model, [], options={"num_ctx": window}, keep_alive=KEEP_ALIVE)
+    except Exception as error:  # whatever its HTTP library raises: the first reply tells
+        logger.warning("Ollama has not loaded %s yet: %s", model, error)
+
+
+def _to_ollama(message: Message, conversation: list[Message]) -> dict[str, Any]:
+    out: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        out["tool_calls"] = [{"function": {"name": call.name, "arguments": call.given}} for call in message.tool_calls]
+    if message.tool_call_id:
+        out["tool_name"] = next(
+            (c.name for m in conversation for c in m.tool_calls if c.id == message.tool_call_id), ""
+        )
+    return out
+
+
+def _tool(name: str, description: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {"name": name, "description": description, "parameters": parameters},
+    }

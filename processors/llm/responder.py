@@ -1,0 +1,55 @@
+"""What answers where no model is found, so that a first run talks: a few rules, in the manner of ELIZA."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+from voiceflow.processors.llm.interface import LLM
+from voiceflow.processors.llm.messages import Message
+
+_HOW = "To talk to a real model, install Ollama, or set an API key for Claude or OpenAI."
+
+
+def _time(_: re.Match[str]) -> str:
+    return f"It is {datetime.now():%H:%M}."
+
+
+def _reflected(match: re.Match[str]) -> str:
+    """The caller's words, said back from the other side."""
+    said = match[1].rstrip(" .!?").lower()
+    return re.sub(r"\b(i'm|i am|i|my|me|you are|you|your)\b", lambda word: _REFLECTIONS[word[0]], said)
+
+
+_REFLECTIONS = {
+    "i": "you",
+    "i'm": "you are",
+    "i am": "you are",
+    "my": "your",
+    "me": "you",
+    "you": "I",
+    "you are": "I am",
+    "your": "my",
+}
+_RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
+    (r"\b(?:bye|goodbye)\b", lambda _: "Goodbye!"),
+    (r"\bwhat(?:'s| is)? (?:the )?time\b|\btime is it\b", _time),
+    (r"\b(?:who|what) are you\b|\bhelp\b", lambda _: f"I stand in for a language model. {_HOW}"),
+    (r"\b(?:hello|hi|hey|good (?:morning|evening|afternoon))\b", lambda _: f"Hello! I am only a few rules. {_HOW}"),
+    (r"\bi (?:need|want) (.+)", lambda m: f"Why do you want {_reflected(m)}?"),
+    (r"\bi(?:'m| am) (.+)", lambda m: f"How long have you been {_reflected(m)}?"),
+    (r"\b(?:can|could|will|would) you (.+)", lambda m: f"I cannot {_reflected(m)} without a model. {_HOW}"),
+    (r"(.+)", lambda m: f"You said: {_reflected(m)}. Please tell me more."),
+)
+
+
+class Responder(LLM):
+    """Repeats, asks back, tells the time, and says how to get a model."""
+
+    async def chat(self, messages: list[Message]) -> str:
+        said = messages[-1].content
+        for pattern, answer in _RULES:
+            if match := re.search(pattern, said, re.IGNORECASE | re.DOTALL):
+                return answer(match)
+        return f"I did not understand. {_HOW}"

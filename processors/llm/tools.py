@@ -1,0 +1,177 @@
+"""Tools: plain functions that the model may call.
+
+    async def book(day: datetime.date, guests: int, call: Call) -> str:
+        '''Book a table.'''
+
+The signature and the docstring are what the model is told. A parameter named `call` is given the call and is not
+shown. What goes wrong - an unknown tool, wrong arguments, an exception - is told to the model as the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import typing
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from voiceflow.errors import CallError
+from voiceflow.inference import shared_pool
+from voiceflow.processors.llm.history import Turn
+from voiceflow.processors.llm.messages import ToolCall
+
+if TYPE_CHECKING:
+    from voiceflow.call import Call
+
+logger = logging.getLogger(__name__)
+
+TOOL_SECONDS = 20.0
+"""How long a tool may take: a caller waits."""
+UNWIND_SECONDS = 0.3
+"""How long one that was cancelled has to clean up."""
+RESULT_CHARACTERS = 8000
+"""How much of a result the model is told."""
+
+
+class Tool:
+    """A function as a model sees it: `name`, `description`, and `parameters`, a JSON schema of its arguments.
+
+    Raises `TypeError` for a function that cannot be described.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.name: str = getattr(function, "__name__", "")
+        if not self.name.isidentifier():
+            raise TypeError(f"a tool is a function with a name, not {function!r}: write it with `def`")
+        self.description = inspect.getdoc(function) or ""
+        self._function = function
+        signature = inspect.signature(function)
+        self._takes_call = "call" in signature.parameters
+        self._arguments = msgspec.defstruct(
+            self.name, _fields(self.name, function, signature), forbid_unknown_fields=True, kw_only=True
+        )
+        (_, self.parameters) = _schema(self._arguments)
+
+    async def run(self, arguments: str, call: Call) -> str:
+        """What the function returns, as JSON unless it is text. Raises what it raises, and
+        `msgspec.ValidationError` for arguments that do not fit."""
+        # Models put numbers into quotes now and then.
+        given = msgspec.json.decode(arguments or "{}", type=self._arguments, strict=False)
+        keywords = {name: getattr(given, name) for name in self._arguments.__struct_fields__}
+        if self._takes_call:
+            keywords["call"] = call
+        if inspect.iscoroutinefunction(self._function):
+            result = await self._function(**keywords)
+        else:
+            result = await shared_pool().run(self._function, **keywords)
+        if isinstance(result, str):
+            return result
+        return "done" if result is None else msgspec.json.encode(result, enc_hook=str).decode()
+
+
+class Toolbox:
+    """The tools of one model. Each call of a tool runs once and to its end, whatever becomes of its turn."""
+
+    def __init__(self, functions: Sequence[Callable[..., Any]]) -> None:
+        self.tools = tuple(map(Tool, functions))
+        self._by_name = {tool.name: tool for tool in self.tools}
+        if len(self._by_name) < len(self.tools):
+            raise ValueError(f"two tools have one name: {', '.join(tool.name for tool in self.tools)}")
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self, calls: Sequence[ToolCall], turn: Turn, call: Call) -> None:
+        """Run what the model called, all at once. If this is cancelled they go on by themselves."""
+        done = turn.call(calls)
+
+        async def run(place: int) -> None:
+            done.results[place] = (await self._result(calls[place], turn, call))[:RESULT_CHARACTERS]
+
+        tasks = {asyncio.create_task(run(place), name=f"tool {calls[place].name}") for place in range(len(calls))}
+        self._running |= tasks
+        for task in tasks:
+            task.add_done_callback(self._running.discard)
+        await asyncio.wait(tasks)
+
+    async def finish(self, seconds: float) -> None:
+        """Give those that are still running this long."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
+
+    async def close(self, seconds: float) -> None:
+        """End those that are still running after this long."""
+        await self.finish(seconds)
+        for task in self._running:
+            logger.warning("%s was still running when its call had ended: cancelled", task.get_name())
+            task.cancel()
+        await self.finish(UNWIND_SECONDS)
+
+    async def _result(self, wanted: ToolCall, turn: Turn, call: Call) -> str:
+        tool = self._by_name.get(wanted.name)
+        if tool is None:
+            return f"Error: there is no tool {wanted.name!r}, only {', '.join(self._by_name) or 'none'}."
+        try:
+            async with asyncio.timeout(TOOL_SECONDS):
+                return await tool.run(wanted.arguments, cast("Call", TurnsCall(call, turn)))
+        except TimeoutError:
+            return f"Error: {wanted.name} did not finish within {TOOL_SECONDS:g} seconds."
+        except msgspec.MsgspecError as error:
+            return f"Error: wrong arguments for {wanted.name}: {error}"
+        except Exception as error:
+            call.log.warning("the tool %s failed: %s", wanted.name, error, exc_info=error)
+            return f"Error: {type(error).__name__}: {error}"
+
+
+class TurnsCall:
+    """The call as a tool sees it. When the caller has interrupted the tool's turn, it can no longer make the agent
+    speak, hang up or transfer: nobody wants that any more."""
+
+    def __init__(self, call: Call, turn: Turn) -> None:
+        self._call = call
+        self._turn = turn
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _VOID and self._turn.interrupted:
+            return _void(name)
+        return getattr(self._call, name)
+
+
+_VOID = {"say": 0.0, "play": 0.0, "send_digits": 0.0, "hangup": False, "ask": None, "digits": "", "transfer": None}
+"""What a tool may not do after an interruption, and what it gets instead."""
+
+
+def _void(name: str) -> Callable[..., Any]:
+    async def nothing(*_: Any, **__: Any) -> Any:
+        if name == "transfer":  # it returns nothing by which a tool could tell
+            raise CallError("the caller interrupted before the transfer: they were not transferred")
+        return _VOID[name]
+
+    return nothing
+
+
+def _fields(name: str, function: Callable[..., Any], signature: inspect.Signature) -> list[Any]:
+    """The function's parameters as fields of a struct."""
+    known = getattr(function, "__globals__", {})
+    # `Call` is often imported for type checkers only.
+    hints = typing.get_type_hints(function, localns=None if "Call" in known else {"Call": Any}, include_extras=True)
+    fields: list[Any] = []
+    for parameter in signature.parameters.values():
+        if parameter.name == "call":
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise TypeError(f"the tool {name} takes {parameter}: models pass arguments by name only")
+        if parameter.name not in hints:
+            raise TypeError(f"the tool {name} does not say the type of `{parameter.name}`: annotate it")
+        field = (parameter.name, hints[parameter.name])
+        fields.append(field if parameter.default is parameter.empty else (*field, parameter.default))
+    return fields
+
+
+def _schema(arguments: type[msgspec.Struct]) -> tuple[Any, dict[str, Any]]:
+    """A JSON schema with the arguments' own at its top, where providers want it."""
+    (reference,), components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
+    schema = components.pop(arguments.__name__)
+    schema.pop("title", None)
+    return reference, {**schema, "$defs": components} if components else schema

@@ -1,0 +1,139 @@
+"""The interface to speech recognition: one class with one method to write.
+
+    class Recogniser(STT):
+        def load(self):
+            return SomeModel()
+
+        def transcribe(self, audio: bytes, rate: int) -> Transcription:
+            return Transcription(self.model.recognise(audio, rate))
+
+What else there is to it - which audio belongs to an utterance, order, interims, failures - is done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from voiceflow.errors import LinkError
+from voiceflow.frames import AudioRaw, SpeechStarted, SpeechStopped
+from voiceflow.processor import Pipeline, Processor
+from voiceflow.processors.stt.transcriber import Spoken, Transcriber, Transcription
+from voiceflow.processors.stt.utterance import Utterance
+
+if TYPE_CHECKING:
+    from voiceflow.call import Call
+
+INTERIM_EVERY = 0.5
+"""Seconds of speech between interims."""
+
+
+class STT(Pipeline):
+    """Speech recognition: derive from it and write `transcribe`.
+
+    Needs a VAD before it. The caller's audio ends here; what comes out is `SpeechStarted`, the final `Transcript` of
+    what was said, unless it was nothing, and then `SpeechStopped`. While the caller speaks there are interims about
+    every 0.5 s, if `interims` is true or any processor of the call has a true attribute `wants_interims`. Speech of
+    more than 28 s is transcribed in pieces while it goes on, and is one `Transcript` at its end.
+
+    A transcription that raises, or takes too long, is an `Error` frame; the caller hears `apology`, and the call goes
+    on.
+
+    In a pipeline it is two processors: itself, a stage that collects what the caller says, and a `Transcriber`, whose
+    task transcribes it. So audio never queues behind a transcription, which may take longer than a link holds.
+    """
+
+    apology = "Sorry, I did not catch that."
+    """What the caller hears when an utterance could not be transcribed."""
+    interims = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> STT:
+        self = cast(STT, super().__new__(cls, *args, **kwargs))
+        self._prepare()  # not in __init__, which subclasses may replace
+        return self
+
+    def _prepare(self) -> None:
+        self.interims_wanted = False
+        """Whether interims go to anybody. Known once the call is open."""
+        self._transcriber = Transcriber(self)
+        self.elements = (self, self._transcriber)
+        self._utterance = Utterance()
+        self._utterances = 0
+        self._start = 0.0  # of the utterance, in seconds since the call's start
+        self._previewed = 0.0  # how much of the utterance was transcribed for an interim
+
+    def __init__(self, *, interims: bool = False) -> None:
+        self.interims = interims
+
+    signature = Processor.signature  # of the stage
+    __repr__ = Processor.__repr__
+
+    def transcribe(
+        self, audio: bytes, rate: int
+    ) -> Transcription | str | Awaitable[Transcription | str] | AsyncIterator[Transcription | str]:
+        """What is said in `audio`: 16-bit little-endian mono PCM at `rate` Hz, which is 16 000, and 28 s at most.
+
+        A plain method runs in a thread of the process's pool, an `async` one on the loop. An async generator yields
+        what it has understood so far again and again; the last is the result.
+        """
+        raise NotImplementedError(f"{self.name} has no `transcribe`: write `def transcribe(self, audio, rate)`")
+
+    async def open(self, call: Call) -> None:
+        processors = [step.processor for step in call.plan.walk()]
+        others = [processor for processor in processors if not isinstance(processor, STT)]
+        if not any(processor.signature.may_yield(SpeechStarted) for processor in others):
+            raise LinkError(f"{self.name} needs a VAD: nothing tells it when the caller speaks. Put one before it")
+        self.interims_wanted = self.interims or any(getattr(p, "wants_interims", False) for p in others)
+
+    def process(
+        self, frame: AudioRaw | SpeechStarted | SpeechStopped
+    ) -> Iterator[Spoken | SpeechStarted | SpeechStopped]:
+        utterance = self._utterance
+        match frame:
+            case AudioRaw():
+                utterance.add(frame.data)
+                if utterance.speaking:
+                    yield from self._long_pieces()
+                    self._preview()
+            case SpeechStarted():
+                if not utterance.speaking:
+                    utterance.begin(frame.lead)
+                    self._utterances += 1
+                    self._start = self.call.elapsed - frame.lead
+                    self._previewed = 0.0
+                yield frame
+            case SpeechStopped():
+                if utterance.speaking:
+                    yield self._last_piece(frame.trail)
+                yield frame
+
+    def finish(self) -> Iterator[Spoken | SpeechStopped]:
+        """The caller has left in the middle of an utterance: what they said is still worth knowing."""
+        if self._utterance.speaking:
+            yield self._last_piece(0.0)
+            yield SpeechStopped()
+
+    def reset(self) -> None:
+        self._utterance.reset()
+        self._utterances = 0
+        self._transcriber.reset()
+
+    def has_stopped(self, utterance: int) -> bool:
+        """Whether the caller has said nothing after that utterance, so far."""
+        return utterance == self._utterances and not self._utterance.speaking
+
+    def _long_pieces(self) -> Iterator[Spoken]:
+        while (audio := self._utterance.take_piece()) is not None:
+            end = self.call.elapsed - self._utterance.seconds
+            yield Spoken(audio, self._utterances, self._start, end, last=False)
+            self._previewed = self._utterance.seconds
+
+    def _last_piece(self, trail: float) -> Spoken:
+        audio, end = self._utterance.end(trail), self.call.elapsed - trail
+        return Spoken(audio, self._utterances, self._start, end, last=True)
+
+    def _preview(self) -> None:
+        new = self._utterance.seconds - self._previewed
+        if self.interims_wanted and new >= INTERIM_EVERY and self._transcriber.idle:
+            self._previewed = self._utterance.seconds
+            self._transcriber.preview(self._utterance.audio, self._start)

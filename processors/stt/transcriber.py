@@ -1,0 +1,218 @@
+"""The part of an STT that works: takes what the caller said piece by piece and makes a `Transcript` of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from voiceflow.audio import CANONICAL
+from voiceflow.errors import CallError
+from voiceflow.frames import Error, Frame, SpeechStopped, Transcript
+from voiceflow.inference import shared_pool
+from voiceflow.processor import Processor
+
+if TYPE_CHECKING:
+    from voiceflow.processors.stt.stt import STT
+
+LIMIT = 30.0
+"""Seconds that a transcription may take, at most."""
+SHORTEST = CANONICAL.bytes_for(0.1)
+"""No word is shorter than this."""
+
+
+class Transcription(msgspec.Struct, frozen=True):
+    """What was said in a piece of audio."""
+
+    text: str
+    """Empty for silence and noise."""
+    no_speech_probability: float = 0.0
+    language: str = ""
+
+
+class Spoken(Frame, frozen=True, gc=False):
+    """A piece of what the caller said, yet to be transcribed."""
+
+    audio: bytes
+    """Canonical, 28 s at most."""
+    utterance: int
+    """Counts the utterances of the call."""
+    start: float
+    """When the utterance began, in seconds since the call's start."""
+    end: float
+    """When this piece of it ended."""
+    last: bool
+    """Whether the utterance is over."""
+
+
+class Transcriber(Processor):
+    """Has the task in which `stt` transcribes.
+
+    `SpeechStopped` follows the transcript: whoever waits for the caller to finish waits for what they said, too, and
+    replies to all of it. Where nothing was said it comes alone. If the caller has begun to speak again meanwhile it is
+    left out: they have not stopped.
+    """
+
+    overlap = True
+
+    def __init__(self, stt: STT) -> None:
+        self._stt = stt
+        self._last: Spoken | None = None
+        self._heard: list[Transcription] = []
+        """Of the pieces of the utterance so far."""
+        self._failed = False
+        """Whether any of them could not be transcribed."""
+        self._working = False
+        """Whether a piece is being transcribed, other than for an interim."""
+        self._preview: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self._stt.name}.transcribe"
+
+    async def process(self, frame: Spoken | SpeechStopped) -> AsyncIterator[Transcript | SpeechStopped | Error]:
+        if isinstance(frame, Spoken):
+            self._drop_preview()
+            if frame.last:  # it is transcribed on SpeechStopped, from which on the caller waits
+                self._last = frame
+            elif error := await self._hear(frame):
+                yield error
+            return
+        last = self._last
+        if last is not None:
+            if error := await self._hear(last):
+                yield error
+            if self._text:
+                yield self._transcript(last)
+            elif self._failed:
+                self.call.start(self._apologise, self.name)
+            self.reset()
+        if last is None or self._stt.has_stopped(last.utterance):
+            yield frame
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being transcribed."""
+        return self._preview is None and not self._working
+
+    def preview(self, audio: bytes, start: float) -> None:
+        """Transcribe the utterance so far, for an interim. Only if `idle`."""
+        work = self._transcribe_so_far(audio, start)
+        self._preview = asyncio.get_running_loop().create_task(work, name=self.name)
+
+    def reset(self) -> None:
+        self._last = None
+        self._heard = []
+        self._failed = False
+        self._drop_preview()
+
+    async def close(self) -> None:
+        preview = self._preview
+        self._drop_preview()
+        if preview is not None:
+            await asyncio.wait({preview})
+
+    # What comes out
+
+    @property
+    def _text(self) -> str:
+        return " ".join(heard.text for heard in self._heard if heard.text)
+
+    def _transcript(self, frame: Spoken) -> Transcript:
+        said = [heard for heard in self._heard if heard.text]
+        return Transcript(
+            self._text,
+            language=said[-1].language,
+            no_speech_probability=min(heard.no_speech_probability for heard in said),
+            start=frame.start,
+            end=frame.end,
+        )
+
+    def _interim_from(self, start: float) -> Callable[[Transcription], None]:
+        """What emits an interim of the utterance that began at `start`."""
+
+        def emit(heard: Transcription) -> None:
+            text = f"{self._text} {heard.text}".strip()
+            if text and self._stt.interims_wanted:
+                self.emit(
+                    Transcript(
+                        text,
+                        final=False,
+                        language=heard.language,
+                        no_speech_probability=heard.no_speech_probability,
+                        start=start,
+                        end=self.call.elapsed,
+                    )
+                )
+
+        return emit
+
+    async def _apologise(self) -> None:
+        with contextlib.suppress(CallError):  # nothing in the pipeline speaks: the Error frame has told
+            await self.call.say(self._stt.apology)
+
+    # Transcribing
+
+    async def _hear(self, piece: Spoken) -> Error | None:
+        """Transcribe `piece`. What goes wrong with it is the result."""
+        if len(piece.audio) < SHORTEST:
+            return None
+        self._working = True
+        try:
+            self._heard.append(await self._transcribe(piece.audio, self._interim_from(piece.start)))
+        except Exception as error:
+            self._failed = True
+            self.call.log.error("%s failed: %s", self.name, error, exc_info=error)
+            return Error(f"{self.name} failed: {error}", self._stt.name)
+        finally:
+            self._working = False
+        return None
+
+    async def _transcribe_so_far(self, audio: bytes, start: float) -> None:
+        emit = self._interim_from(start)
+        try:
+            emit(await self._transcribe(audio, emit))
+        except Exception as error:
+            self.call.log.warning("%s failed for an interim: %s", self.name, error)
+        if self._preview is asyncio.current_task():
+            self._preview = None
+
+    async def _transcribe(self, audio: bytes, emit: Callable[[Transcription], None]) -> Transcription:
+        """What `transcribe` makes of `audio`. Raises what it raises, and `TimeoutError`."""
+        seconds = len(audio) / CANONICAL.byte_rate
+        limit = min(LIMIT, 5.0 + 2.0 * seconds)
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                return await self._called(audio, emit)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise TimeoutError(f"no result within {limit:.1f} s for {seconds:.1f} s of speech") from None
+
+    async def _called(self, audio: bytes, emit: Callable[[Transcription], None]) -> Transcription:
+        transcribe: Callable[..., Any] = self._stt.transcribe
+        if inspect.isasyncgenfunction(transcribe):
+            heard = Transcription("")
+            async for result in transcribe(audio, CANONICAL.rate):
+                heard = self._checked(result)
+                emit(heard)
+            return heard
+        if inspect.iscoroutinefunction(transcribe):
+            return self._checked(await transcribe(audio, CANONICAL.rate))
+        return self._checked(await shared_pool().run(transcribe, audio, CANONICAL.rate))
+
+    def _checked(self, result: object) -> Transcription:
+        if isinstance(result, str):
+            result = Transcription(result)
+        if not isinstance(result, Transcription):
+            raise TypeError(f"it returned {type(result).__name__} where a Transcription or a string is expected")
+        return msgspec.structs.replace(result, text=" ".join(result.text.split()))
+
+    def _drop_preview(self) -> None:
+        if self._preview is not None:
+            self._preview.cancel()
+            self._preview = None

@@ -1,0 +1,101 @@
+"""The audio of one utterance: where it begins, where it ends, and where a long one is cut.
+
+Audio is kept as it came, piece by piece, and joined only to be transcribed. While nobody speaks, the last two
+seconds are kept, for what belongs to an utterance from before a VAD was sure of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from voiceflow.audio import CANONICAL
+
+KEPT = CANONICAL.bytes_for(2.0)
+"""How much is kept while nobody speaks."""
+TAIL = 0.2
+"""Seconds of the silence after the last word that stay with it: a final consonant is quiet."""
+LONGEST = CANONICAL.bytes_for(28.0)
+"""How much is transcribed in one piece: Whisper and its kin look at 30 s at a time."""
+CUT_FROM = CANONICAL.bytes_for(20.0)
+"""Where the search for a place to cut begins."""
+BLOCK, PAUSE = CANONICAL.bytes_for(0.02) // 2, 10
+"""Loudness is measured in blocks of 20 ms (in samples), a pause is 10 of them."""
+
+
+class Utterance:
+    """Collects canonical audio. `speaking` tells whether an utterance is under way."""
+
+    def __init__(self) -> None:
+        self.speaking = False
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+
+    @property
+    def seconds(self) -> float:
+        """How much audio it holds."""
+        return self._size / CANONICAL.byte_rate
+
+    @property
+    def audio(self) -> bytes:
+        """All that it holds."""
+        return b"".join(self._pieces)
+
+    def add(self, audio: bytes) -> None:
+        self._pieces.append(audio)
+        self._size += len(audio)
+        while not self.speaking and self._size - len(self._pieces[0]) >= KEPT:
+            self._size -= len(self._pieces.popleft())
+
+    def begin(self, lead: float) -> None:
+        """An utterance began `lead` seconds ago."""
+        self.speaking = True
+        self._keep_last(CANONICAL.bytes_for(lead))
+
+    def end(self, trail: float) -> bytes:
+        """The utterance is over, and its last word ended `trail` seconds ago: what was not taken of it yet.
+
+        The silence after it is kept as what comes before the next one, so that nothing is heard twice.
+        """
+        self.speaking = False
+        audio = self.audio
+        silence = min(CANONICAL.bytes_for(max(0.0, trail - TAIL)), len(audio))
+        self._hold(audio[len(audio) - silence :])
+        self._keep_last(KEPT)
+        return audio[: len(audio) - silence]
+
+    def take_piece(self) -> bytes | None:
+        """The first part of an utterance that is too long for one piece, up to a quiet place."""
+        if self._size <= LONGEST:
+            return None
+        audio = self.audio
+        cut = quietest(audio, CUT_FROM, LONGEST)
+        self._hold(audio[cut:])
+        return audio[:cut]
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.speaking = False
+        self._hold(b"")
+
+    def _hold(self, audio: bytes) -> None:
+        self._pieces = deque([audio] if audio else [])
+        self._size = len(audio)
+
+    def _keep_last(self, size: int) -> None:
+        """Drop all but the last `size` bytes."""
+        while self._size > size:
+            first = self._pieces.popleft()
+            self._size -= len(first)
+            if self._size < size:
+                self._pieces.appendleft(first[self._size - size :])
+                self._size = size
+
+
+def quietest(audio: bytes, start: int, stop: int) -> int:
+    """The middle of the quietest pause of canonical `audio` between the bytes `start` and `stop`."""
+    samples = np.frombuffer(audio[start:stop], "<i2").astype(np.float32)
+    blocks = samples[: len(samples) // BLOCK * BLOCK].reshape(-1, BLOCK)
+    energy = np.convolve((blocks * blocks).mean(axis=1), np.ones(PAUSE), "valid")
+    return start + 2 * BLOCK * (int(energy.argmin()) + PAUSE // 2)

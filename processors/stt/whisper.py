@@ -1,0 +1,129 @@
+"""Whisper on this machine, by faster-whisper.
+
+Its model looks at 30 s at a time, however short the utterance, so each takes about as long as any other. Time stamps
+inside the text are switched off: with them noise becomes one sentence said over and over. It decodes once, at
+temperature 0: what comes out at higher ones, when that fails, takes long and is made up.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voiceflow import weights
+from voiceflow.audio import CANONICAL
+from voiceflow.errors import AudioCodecError, MissingExtraError, WeightsError
+from voiceflow.processors.stt.stt import STT
+from voiceflow.processors.stt.transcriber import Transcription
+
+THREADS = 4
+"""Cores that one transcription uses at most: a small model gains little from more."""
+TOKENS, TOKENS_PER_SECOND, MOST_TOKENS = 24, 12, 224
+"""How many tokens an utterance may have, and a second of it more. English has five a second; what has more than twice
+as many repeats itself, which takes seconds if it is let."""
+
+NO_SPEECH = 0.6
+"""Whisper's usual limits: text is made up if speech is improbable, and the text as well."""
+LOG_PROBABILITY = -1.0
+COMPRESSION = 2.4
+"""... or if it repeats itself so much that it compresses by more than this."""
+
+
+class WhisperSTT(STT):
+    """Speech recognition by Whisper.
+
+    `model` is tiny, base, small, medium or large-v3 (tiny.en to medium.en know only English), or the folder of a model
+    for CTranslate2. It is loaded once per process, and downloaded if need be. `language` is a code such as "de"; None
+    detects the language of each utterance, which takes nearly twice the time and errs on short ones. `beam_size`
+    candidates are weighed against each other: in noise five give less than half the errors of one, for a tenth more
+    time. `device` and `compute_type` are CTranslate2's: "cuda" and "float16" for a GPU.
+
+    Silence, noise and music give no text, by Whisper's own estimates of how probable speech and the text are.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "base",
+        language: str | None = "en",
+        *,
+        beam_size: int = 5,
+        device: str = "cpu",
+        compute_type: str = "int8",
+        interims: bool = False,
+    ) -> None:
+        super().__init__(interims=interims)
+        self._name = os.fspath(model)
+        self._language = language
+        self._beam_size = beam_size
+        self._device, self._compute_type = device, compute_type
+
+    def load(self) -> Any:
+        """The model, a `faster_whisper.WhisperModel`.
+
+        Raises `MissingExtraError`, `WeightsError`, and `ValueError` for a language that it does not know.
+        """
+        try:
+            from faster_whisper import WhisperModel  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise MissingExtraError("WhisperSTT", "stt") from error
+        folder = weights.whisper(self._name)
+        if not (folder / "tokenizer.json").is_file():  # faster-whisper would look for one on the network
+            raise WeightsError(f"{folder} is not a Whisper model for faster-whisper: it has no tokenizer.json")
+        cores = os.cpu_count() or 1
+        threads = min(THREADS, cores)
+        try:
+            model = WhisperModel(
+                str(folder),
+                device=self._device,
+                compute_type=self._compute_type,
+                cpu_threads=threads,
+                num_workers=max(1, cores // threads),
+            )
+        except Exception as error:  # CTranslate2 and the tokenizer each raise their own
+            raise _unusable(folder, error) from error
+        if self._language is not None and self._language not in model.supported_languages:
+            known = ", ".join(sorted(model.supported_languages))
+            raise ValueError(f"Whisper {self._name} does not know the language {self._language!r}: use one of {known}")
+        return model
+
+    def transcribe(self, audio: bytes, rate: int) -> Transcription:
+        """The text of `audio`, 16-bit PCM at 16 000 Hz. Raises `AudioCodecError` for another rate."""
+        if rate != CANONICAL.rate:
+            raise AudioCodecError(f"Whisper takes audio at {CANONICAL.rate} Hz, not at {rate} Hz: convert it first")
+        samples = np.frombuffer(audio, "<i2").astype(np.float32)
+        samples /= 32_768
+        segments, info = self.model.transcribe(
+            samples,
+            language=self._language,
+            beam_size=self._beam_size,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            without_timestamps=True,
+            max_new_tokens=min(MOST_TOKENS, TOKENS + TOKENS_PER_SECOND * len(samples) // rate),
+            no_speech_threshold=None,  # judged below, where the probability is not lost
+            log_prob_threshold=None,
+            compression_ratio_threshold=None,
+        )
+        heard = list(segments)  # this is where the work is done
+        return Transcription(
+            " ".join(segment.text.strip() for segment in heard if not is_made_up(segment)),
+            no_speech_probability=max((segment.no_speech_prob for segment in heard), default=1.0),
+            language=info.language,
+        )
+
+
+def is_made_up(segment: Any) -> bool:
+    """Whether Whisper has put words to what is no speech."""
+    if segment.no_speech_prob > NO_SPEECH and segment.avg_logprob < LOG_PROBABILITY:
+        return True
+    return bool(segment.compression_ratio > COMPRESSION)
+
+
+def _unusable(folder: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"the Whisper model in {folder} cannot be loaded ({error}): it is damaged or of another kind. Delete that "
+        f"folder and let it be downloaded again, or name another model"
+    )

@@ -1,0 +1,273 @@
+"""Takes out of a text, as it streams, what nobody wants to hear: markdown, links, tags, emoji, a model's thoughts.
+
+Only what may still become markup is held; other text passes at once, but for a space, which comes with what follows
+it. How the text was cut into pieces makes no difference, and text that went through here before passes unchanged.
+
+What stays: the numbers of lists (`1. First` is how one says it), the contents of code, the text of links, and `&`,
+`%` and `$`, which a voice reads in its own language. What becomes a newline, where a sentence ends: the end of a line,
+a blank line, `<br>`. What becomes a comma: the border between two cells of a table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from voiceflow.frames import LLMEnd, LLMText
+from voiceflow.processor import Processor
+from voiceflow.processors.text import markup
+from voiceflow.processors.text.cuts import LESS, WAIT, Cut, entity, fence, is_open, is_said, is_wide, may_close
+
+_STOPS = ".,;:!?…\n"
+_CLOSES = {"(": ")", "<": ">"}
+
+
+class SpeechCleaner:
+    """Cleans one reply as it streams: text in, text out. `link_hint` is said in place of an address.
+
+    >>> cleaner = SpeechCleaner(link_hint="our page")
+    >>> cleaner.feed("**Sure!** Visit https://exam"), cleaner.feed("ple.com.\\n\\n- Bye"), cleaner.flush()
+    ('Sure!', ' our page.\\nBye', '')
+    """
+
+    def __init__(self, link_hint: str = "") -> None:
+        self._link_hint = link_hint
+        self._begin()
+
+    def _begin(self) -> None:
+        self._text = ""
+        """What is held."""
+        self._said = ""
+        """The last character that left."""
+        self._space = False
+        """Whether there was a space after it, and ..."""
+        self._removed = False
+        """... something that was taken out."""
+        self._thought = ""
+        """The tag that ends the thought in which the text is."""
+        self._url: str | None = None
+        """The bracket that closes the address in which the text is, if any."""
+
+    def feed(self, text: str) -> str:
+        """Take a piece of the reply; returns what of it can be said by now."""
+        self._text += text
+        return "".join(self._clean(over=False))
+
+    def flush(self) -> str:
+        """The reply is over: returns what was still held. After it: like new."""
+        rest = "".join(self._clean(over=True))
+        self._begin()
+        return rest
+
+    @property
+    def _starts_line(self) -> bool:
+        return self._said in ("", "\n")
+
+    def _clean(self, *, over: bool) -> Iterator[str]:
+        text, at = self._text, 0
+        while at < len(text):
+            cut = self._next(text, at, over=over)
+            if cut is WAIT:
+                break
+            at += cut.size
+            if cut.again:
+                text, at = cut.again + text[at:], 0
+            if cut.say:
+                yield from self._say(cut.say)
+        self._text = text[at:]
+
+    def _say(self, text: str) -> Iterator[str]:
+        if text == "\n":
+            text = "" if self._starts_line else text
+        else:
+            if self._removed and self._said in _STOPS:
+                text = text.lstrip(_STOPS)  # what was taken out was all they closed
+                if not text:
+                    return
+            if self._space and not self._starts_line and not (self._removed and text[0] in markup.CLOSING):
+                text = " " + text
+        self._space = self._removed = False
+        if text:
+            self._said = text[-1]
+            yield text
+
+    def _next(self, text: str, at: int, *, over: bool) -> Cut:
+        if self._thought:
+            return self._think(text, at)
+        if self._url is not None:
+            return self._skip_url(text, at, over=over)
+        char = text[at]
+        if char in markup.NEWLINES:
+            return Cut(1, "\n")
+        if char.isspace():
+            self._space = True
+            return Cut(1)
+        cut = self._line_start(text, at, over=over) if self._starts_line else None
+        return cut or self._inline(text, at, over=over)
+
+    def _line_start(self, text: str, at: int, *, over: bool) -> Cut | None:
+        """What is markup at the start of a line only; None for everything else."""
+        if rule := markup.RULE.match(text, at):
+            size = len(rule[0])
+            if is_open(text, rule.end(), size, over=over):
+                return WAIT
+            if size >= markup.HOLD or text[rule.end() : rule.end() + 1] in markup.NEWLINES:  # or nothing
+                return Cut(size)
+            if bullet := markup.BULLET.match(text, at):
+                return Cut(len(bullet[0]))
+            return Cut(1) if text[at] == "|" else None
+        if heading := markup.HEADING.match(text, at):
+            size = len(heading[0])
+            if is_open(text, heading.end(), size, over=over):
+                return WAIT
+            is_word = size == 1 and not text[heading.end() : heading.end() + 1].isspace() and heading.end() < len(text)
+            return Cut(size, "#" if is_word else "")
+        if text[at] == ">":
+            after = text[at + 1 : at + 2]
+            if not after and not over:
+                return WAIT
+            return None if after == "=" else Cut(1)
+        if found := markup.FENCE.match(text, at):
+            return fence(text, at, found.end(), over=over)
+        return None
+
+    def _inline(self, text: str, at: int, *, over: bool) -> Cut:
+        match text[at]:
+            case "*" | "_" | "~" | "`" | "\\":
+                return self._run(text, at, over=over)
+            case "[":
+                return self._link(text, at, at, over=over)
+            case "!" if self._space or self._starts_line:  # elsewhere it ends a sentence
+                if at + 1 == len(text) and not over:
+                    return WAIT
+                return self._link(text, at, at + 1, over=over) if text[at + 1 : at + 2] == "[" else Cut(1, "!")
+            case "<":
+                return self._tag(text, at, over=over)
+            case "&":
+                return entity(text, at, over=over)
+            case "|":
+                return self._cell(text, at, over=over)
+        if emoji := markup.EMOJI_RUN.match(text, at):
+            self._removed = True
+            self._space |= bool(emoji[0].strip(markup.JOINERS))
+            return Cut(len(emoji[0]))
+        if plain := markup.PLAIN.match(text, at):
+            return self._address(text, at, over=over) or Cut(len(plain[0]), plain[0])
+        return Cut(1, text[at])
+
+    # Links
+
+    def _address(self, text: str, at: int, *, over: bool) -> Cut | None:
+        """An address begins here, with what introduces it; None if it does not."""
+        if not self._space and self._said.isalnum() and not is_wide(self._said) and text[at].isalnum():
+            return None  # within a word
+        if self._said in ("'", "’") and text[at] not in "hHwW":
+            return None  # it's
+        if found := markup.LINK.match(text, at):
+            self._url = "".join(_CLOSES[char] for char in found[0] if char in _CLOSES)[-1:]
+            self._removed = True
+            return Cut(len(found[0]), self._link_hint)
+        rest = text[at : at + markup.LONGEST_OPENING].lower()
+        return WAIT if not over and at + len(rest) == len(text) and rest in markup.LINK_BEGINS else None
+
+    def _skip_url(self, text: str, at: int, *, over: bool) -> Cut:
+        url = markup.URL.match(text, at)
+        assert url is not None
+        tail = markup.URL_TAIL.search(url[0])
+        assert tail is not None
+        if url.end() == len(text) and not over:
+            return Cut(tail.start()) if tail.start() else WAIT
+        closes = text[at + tail.start() : at + tail.start() + 1]
+        size = tail.start() + (1 if closes and closes == self._url else 0)
+        self._url = None
+        return Cut(size)
+
+    def _link(self, text: str, at: int, bracket: int, *, over: bool) -> Cut:
+        """A link or an image begins at `at`, with its text's bracket at `bracket`."""
+        literal = Cut(1, text[at])
+        label = markup.LABEL.match(text, bracket, bracket + markup.HOLD)
+        if label is None:
+            return WAIT if may_close(text, bracket, markup.HOLD, over=over) else literal
+        after = text[label.end() : label.end() + 1]
+        if not after and not over:
+            return WAIT
+        if self._starts_line and label[1] in (" ", "x", "X"):
+            return Cut(label.end() - at)  # [x] of a list of tasks
+        if not after or after not in "([":
+            return literal
+        address = markup.ADDRESS.match(text, label.end(), label.end() + markup.HOLD_ADDRESS)
+        if address is None:
+            return WAIT if may_close(text, label.end(), markup.HOLD_ADDRESS, over=over) else literal
+        return Cut(address.end() - at, again=label[1])
+
+    # Tags
+
+    def _tag(self, text: str, at: int, *, over: bool) -> Cut:
+        if (cut := self._address(text, at, over=over)) is not None:
+            return cut
+        tag = markup.TAG.match(text, at, at + markup.HOLD)
+        if tag is None:
+            may_be = not over and len(text) - at < markup.HOLD and markup.TAG_BEGINS.match(text, at)
+            return WAIT if may_be else LESS
+        name = (tag[1] or "").lower()
+        if name in markup.THOUGHTS and not tag[0].startswith("</"):
+            self._thought = f"</{name}>"
+        return Cut(len(tag[0]), "\n" if name in markup.BREAKS else "")
+
+    def _think(self, text: str, at: int) -> Cut:
+        end = re.compile(re.escape(self._thought), re.IGNORECASE).search(text, at)
+        if end is None:
+            size = max(0, len(text) - at - len(self._thought) + 1)
+            return Cut(size) if size else WAIT
+        self._thought = ""
+        return Cut(end.end() - at)
+
+    # Emphasis, code, tables
+
+    def _run(self, text: str, at: int, *, over: bool) -> Cut:
+        run = markup.RUN.match(text, at)
+        assert run is not None
+        size = len(run[0])
+        if is_open(text, run.end(), size, over=over) and run[1] != "`":
+            return WAIT
+        before = " " if self._space or self._starts_line else self._said
+        after = text[run.end() : run.end() + 1] or " "
+        return Cut(size, run[0] if is_said(run[0], before, after) else "")
+
+    def _cell(self, text: str, at: int, *, over: bool) -> Cut:
+        cell = markup.CELL.match(text, at)
+        assert cell is not None
+        size = len(cell[0])
+        if is_open(text, cell.end(), size, over=over):
+            return WAIT
+        ends_line = size >= markup.HOLD or text[cell.end() : cell.end() + 1] in markup.NEWLINES  # or nothing follows
+        if ends_line or self._said in ",;:":
+            return Cut(size)
+        self._space = False
+        return Cut(1, ",", again=" ")
+
+
+class CleanForSpeech(Processor):
+    """Lets through of the agent's text what can be said; `link_hint` is said in place of addresses. The stage around
+    `SpeechCleaner`."""
+
+    def __init__(self, link_hint: str = "") -> None:
+        self._link_hint = link_hint
+        self._cleaner = SpeechCleaner(link_hint)
+
+    def process(self, frame: LLMText | LLMEnd) -> Iterator[LLMText | LLMEnd]:
+        if isinstance(frame, LLMText):
+            text = self._cleaner.feed(frame.text)
+            if text:
+                yield frame if text == frame.text else LLMText(text)
+        else:
+            yield from self.finish()
+            yield frame
+
+    def finish(self) -> Iterator[LLMText]:
+        text = self._cleaner.flush()
+        if text:
+            yield LLMText(text)
+
+    def reset(self) -> None:
+        self._cleaner = SpeechCleaner(self._link_hint)

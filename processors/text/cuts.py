@@ -1,0 +1,80 @@
+"""What to take out of a text, where that can be told from the text alone."""
+
+from __future__ import annotations
+
+import html
+import string
+from typing import NamedTuple
+
+from voiceflow.processors.text import markup
+
+
+class Cut(NamedTuple):
+    """What to do with the start of the text."""
+
+    size: int
+    """How many characters are dealt with."""
+    say: str = ""
+    again: str = ""
+    """Text to be cleaned in their place."""
+
+
+WAIT = Cut(0)
+"""It depends on what follows."""
+LESS = Cut(1, "<", again=" ")
+"""A `<` that begins no tag, and shall never look as if it did."""
+
+
+def is_open(text: str, end: int, size: int, *, over: bool) -> bool:
+    """Whether what ends at `end` may go on with the next piece of text."""
+    return end == len(text) and size < markup.HOLD and not over
+
+
+def may_close(text: str, at: int, hold: int, *, over: bool) -> bool:
+    """Whether the bracket at `at` may still be closed in time."""
+    return not over and len(text) - at < hold and not any(char in markup.NEWLINES for char in text[at:])
+
+
+def fence(text: str, at: int, end: int, *, over: bool) -> Cut | None:
+    """The line that opens or closes a block of code is dropped; a tick within a line only itself."""
+    if is_open(text, end, end - at, over=over):
+        return WAIT
+    if end - at < 3:
+        return None
+    info = markup.INFO.match(text, end)
+    assert info is not None
+    if info.end() == len(text) and not over:
+        return WAIT
+    after = text[info.end() : info.end() + 1]
+    is_line = after in markup.NEWLINES if after else " " not in info[0].strip()
+    return Cut((info.end() if is_line else end) - at)
+
+
+def is_said(run: str, before: str, after: str) -> bool:
+    """Whether a run of `*`, `_`, `~` or a backslash between these characters is text rather than markup."""
+    if len(run) >= markup.HOLD or run[0] == "`":
+        return False
+    if run[0] == "~":
+        return len(run) != 2
+    if run[0] == "\\":
+        return after not in string.punctuation and not after.isspace()
+    if before.isspace() and after.isspace():
+        return run == "*"  # 2 * 3
+    if not (before + after).isascii() and (is_wide(before) or is_wide(after)):
+        return False  # 这是**重要**的
+    is_within = (before.isalnum() or before == ")") and (after.isalnum() or after == "(")
+    return is_within and (run in ("*", "_", "__") or after.isdigit())  # 2*3, snake_case, 2**3
+
+
+def is_wide(char: str) -> bool:
+    return "\u2e80" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7af" or "\uff00" <= char <= "\uffef"
+
+
+def entity(text: str, at: int, *, over: bool) -> Cut:
+    entity = markup.ENTITY.match(text, at)
+    if entity is None:
+        return WAIT if not over and markup.ENTITY_BEGINS.match(text, at) else Cut(1, "&")
+    decoded = html.unescape(entity[0])
+    if decoded == entity[0]:
+        return Cut(1, "&")
+    return Cut(len(entity[0]), *LESS[1:]) if decoded == "<" else Cut(len(entity[0]), again=decoded)

@@ -1,0 +1,142 @@
+"""Splits text into sentences as it streams, each as soon as it is certain.
+
+Whether a full stop ends a sentence is told by the word before it and what comes after it (fullstop.py). The splitter
+looks at one place after the other, and waits at the first that cannot be told yet: after `Hello! ` for nothing, after
+most full stops for a character, after `U.S. ` for a word. How the text was cut into pieces makes no difference.
+
+What leaves is not always a sentence:
+
+- A newline ends everything. Text that went through here before passes straight on.
+- The first sentence of a reply may end at a clause, at least 40 characters in and with at least 15 more to come:
+  nobody hears anything until it has been synthesised. The voice rises at the comma, as it would have; a last word or
+  two by themselves would sound odd. Later sentences are synthesised while earlier ones are heard, and stay whole.
+- A sentence that goes on and on ends at a clause after 250 characters, at a space after 400, anywhere after 1000.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from voiceflow.frames import LLMEnd, LLMText
+from voiceflow.processor import Processor
+from voiceflow.processors.text.fullstop import NEWLINE, PLACE, ends
+
+OPENING_CLAUSE: Final = 40
+"""Characters before the first sentence of a reply may end at a clause, and ..."""
+REST: Final = 15
+"""... how many of the sentence must follow."""
+LONG: Final = 250
+"""Characters after which any sentence ends at a clause, ..."""
+LONGER: Final = 400
+"""... at a space, ..."""
+LONGEST: Final = 1000
+"""... anywhere."""
+
+_SPACE = re.compile(rf"(?:(?!{NEWLINE})\s)+")
+
+
+class SentenceSplitter:
+    """Splits one reply as it streams: text in, whole sentences out.
+
+    >>> splitter = SentenceSplitter()
+    >>> splitter.feed("Hello! I am Dr. ")
+    ['Hello!']
+    >>> splitter.feed("Smith."), splitter.flush()
+    ([], ['I am Dr. Smith.'])
+    """
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._opening = True
+        """Whether nothing of the reply has left yet."""
+
+    def feed(self, text: str) -> list[str]:
+        """Take a piece of the reply; returns the sentences that are complete now, without space around them."""
+        added = _SPACE.sub(" ", text)
+        if self._text[-1:] in ("", " "):
+            added = added.removeprefix(" ")
+        self._text += added
+        return list(self._sentences(over=False))
+
+    def flush(self) -> list[str]:
+        """The reply is over: returns what was still held. After it: like new."""
+        sentences = list(self._sentences(over=True))
+        self._text, self._opening = "", True
+        return sentences
+
+    def _sentences(self, *, over: bool) -> Iterator[str]:
+        text, start = self._text, 0
+        while (end := _end(text, start, opening=self._opening, over=over)) is not None:
+            sentence = text[start:end].strip()
+            start = end
+            while text[start : start + 1].isspace():
+                start += 1
+            if sentence:
+                self._opening = False
+                yield sentence
+        self._text = text[start:]
+
+
+class SplitSentences(Processor):
+    """One `LLMText` for each sentence, which ends with a newline. The stage around `SentenceSplitter`."""
+
+    def __init__(self) -> None:
+        self._splitter = SentenceSplitter()
+
+    def process(self, frame: LLMText | LLMEnd) -> Iterator[LLMText | LLMEnd]:
+        if isinstance(frame, LLMText):
+            yield from _lines(self._splitter.feed(frame.text))
+        else:
+            yield from self.finish()
+            yield frame
+
+    def finish(self) -> Iterator[LLMText]:
+        yield from _lines(self._splitter.flush())
+
+    def reset(self) -> None:
+        self._splitter = SentenceSplitter()
+
+
+def _lines(sentences: Iterable[str]) -> Iterator[LLMText]:
+    for sentence in sentences:
+        yield LLMText(sentence + "\n")
+
+
+def _end(text: str, start: int, *, opening: bool, over: bool) -> int | None:
+    """Where the piece that begins at `start` ends; None if that cannot be told yet, or if nothing is left."""
+    clause = late_clause = end = None
+    told = len(text)  # no sentence ends before this place
+    for place in PLACE.finditer(text, start):
+        if place.end() > start + LONGEST:
+            told = start + LONGEST + 1
+            break
+        if place["clause"]:
+            length = place.end() - start
+            if length >= LONG:
+                late_clause = late_clause or place.end()
+            elif opening and length >= OPENING_CLAUSE:
+                clause = clause or place.end()
+            continue
+        is_end = ends(text, start, place, over=over)
+        if is_end is not False:
+            told, end = place.start(), place.end() if is_end else None
+            break
+    else:
+        end = len(text) if over and start < len(text) else None
+    if clause is not None:
+        if told - clause >= REST:
+            return clause
+        if end is None:
+            return None  # it may end within the REST
+    return min((cut for cut in (late_clause, *_cuts(text, start, told)) if cut is not None), default=end)
+
+
+def _cuts(text: str, start: int, told: int) -> Iterator[int]:
+    """Where a sentence that has no clauses is cut."""
+    space = text.find(" ", start + LONGER, told)
+    if space >= 0:
+        yield space + 1
+    if told > start + LONGEST:
+        yield start + LONGEST

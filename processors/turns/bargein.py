@@ -1,0 +1,125 @@
+"""Who may interrupt the agent, and when: by speaking, by speaking for some time, or by saying enough words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.processor import Processor
+from voiceflow.processors.turns.backchannels import BACKCHANNELS, Ignored
+from voiceflow.processors.vad import PREROLL, VAD
+from voiceflow.signature import Kind, Signature
+
+if TYPE_CHECKING:
+    from voiceflow.call import Call
+
+LOOK: Final = 0.02
+"""How often it is looked whether a caller who paused when the time had come goes on, in seconds."""
+
+
+class BargeIn(Processor):
+    """Stops the agent when the caller interrupts.
+
+    `BargeIn()` stands between the VAD and the STT and interrupts as soon as the caller speaks;
+    `BargeIn(min_speech=0.5)` once that has lasted half a second, the silence after the last sound not included: a
+    cough does not interrupt.
+
+    `BargeIn(min_words=2)` stands after the STT and interrupts when the caller has said two words that are not
+    among `ignore`, be it in several utterances. While the agent speaks, it drops what is nothing but `ignore`: an
+    "uh-huh" is no turn. To an agent that is silent, it is an answer.
+
+    A reply that may not be interrupted is heard to its end, and what the caller said meanwhile is the next turn.
+    Raises `ValueError` for both conditions at once.
+    """
+
+    def __init__(self, min_speech: float = 0.0, min_words: int = 0, ignore: Iterable[str] = BACKCHANNELS) -> None:
+        if min_speech and min_words:
+            raise ValueError(
+                f"BargeIn(min_speech={min_speech:g}, min_words={min_words}): the time is known before the STT, the "
+                f"words after it. Give one of them, or put a BargeIn in each place"
+            )
+        self.min_speech = min_speech
+        """How long the caller must speak to interrupt, in seconds."""
+        self.min_words = min_words
+        self._ignored = Ignored(ignore)
+        self._said = 0  # words, in final transcripts, since the agent began to speak
+        self._vad: VAD | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def wants_interims(self) -> bool:
+        """Whether it acts on interim transcripts, so that the STT should make them."""
+        return self.min_words > 0
+
+    @property
+    def signature(self) -> Signature:
+        """Only what the condition is about: so a `BargeIn` on the wrong side of the STT does not link."""
+        heard = (Transcript,) if self.min_words else (SpeechStarted, SpeechStopped)
+        return Signature(Kind.GENERATOR, heard, (*heard, Clear))
+
+    async def open(self, call: Call) -> None:
+        self._vad = next((step.processor for step in call.plan.walk() if isinstance(step.processor, VAD)), None)
+        call.on_reply(self._replied)
+
+    def process(
+        self, frame: SpeechStarted | SpeechStopped | Transcript
+    ) -> Iterator[SpeechStarted | SpeechStopped | Transcript | Clear]:
+        match frame:
+            case Transcript():
+                yield from self._words(frame)
+            case SpeechStarted():
+                yield frame
+                self._started(frame)
+                if self._timer is None and self.call.interruptible:
+                    yield Clear()
+            case SpeechStopped():
+                self._disarm()
+                yield frame
+
+    def reset(self) -> None:
+        self._disarm()
+        self._said = 0
+
+    def finish(self) -> None:
+        self._disarm()
+
+    async def close(self) -> None:
+        self._disarm()
+
+    def _words(self, transcript: Transcript) -> Iterator[Transcript | Clear]:
+        new = self._ignored.count(transcript.text)
+        if transcript.final and not new and self.call.speaking:
+            return
+        said = self._said + new
+        if said >= self.min_words and self.call.interruptible:
+            self._said = 0
+            yield Clear()
+        elif transcript.final:
+            self._said = said
+        yield transcript
+
+    def _replied(self, reply: object) -> None:
+        if not self.call.speaking:  # else it is one that what the caller says now has called for
+            self._said = 0
+
+    def _started(self, speech: SpeechStarted) -> None:
+        """Set the timer, unless the speech is long enough already."""
+        self._disarm()
+        spoken = max(0.0, speech.lead - PREROLL) if self._vad is None else self._vad.spoken
+        if spoken < self.min_speech:
+            self._timer = asyncio.get_running_loop().call_later(self.min_speech - spoken, self._look)
+
+    def _look(self) -> None:
+        """The time has come, unless the caller has paused since."""
+        self._timer = None
+        if self._vad is not None and self._vad.spoken < self.min_speech:
+            self._timer = asyncio.get_running_loop().call_later(LOOK, self._look)
+        elif self.call.interruptible:
+            self.emit(Clear())
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

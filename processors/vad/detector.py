@@ -1,0 +1,75 @@
+"""Where speech starts and stops, worked out from one judgement after the other: voiced or not.
+
+No audio, no clock and no I/O in here: windows come in, positions come out, counted in samples from the first one.
+Speech starts when enough voiced windows have come in a row, and then began a little before the first of them; it
+stops when the last voiced window is long enough ago.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from voiceflow.audio import CANONICAL
+
+RATE: Final = CANONICAL.rate
+PREROLL: Final = 0.3
+"""The breath and the soft consonants before the first voiced window belong to the speech: seconds."""
+SILENCE: Final = 0.7
+"""Pauses within a sentence are shorter: seconds."""
+
+
+class Detector:
+    """The state of one stream of 16 kHz audio. The three times, in seconds, may be changed at any moment."""
+
+    def __init__(self, confirm: float, silence: float = SILENCE, preroll: float = PREROLL) -> None:
+        self.confirm = confirm
+        """How long audio must be voiced, without a break, to be speech."""
+        self.silence = silence
+        """How long no window must have been voiced for speech to be over."""
+        self.preroll = preroll
+        """How much of what came before the first voiced window belongs to the speech."""
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Forget the stream; keep the times."""
+        self.speaking = False
+        """Whether the caller is speaking."""
+        self.position = 0
+        """The sample up to which windows were judged."""
+        self.began = 0
+        """The sample at which the speech began, pre-roll included."""
+        self.voiced_start = 0
+        """The sample at which the first voiced window of the speech began."""
+        self.voiced_end = 0
+        """The sample at which the last voiced window of the speech ended."""
+        self._run = 0  # samples in a row that were voiced, up to here
+
+    @property
+    def spoken(self) -> float:
+        """How long the caller has been speaking, from the first voiced window to the last, in seconds."""
+        return (self.voiced_end - self.voiced_start) / RATE if self.speaking else 0.0
+
+    def push(self, voiced: bool, samples: int) -> bool:
+        """Take the judgement of the next window, `samples` long. True if speech starts or stops with it: which
+        of them, `speaking` tells."""
+        self.position += samples
+        self._run = self._run + samples if voiced else 0
+        if self.speaking:
+            if voiced:
+                self.voiced_end = self.position
+            return self.position - self.voiced_end >= round(self.silence * RATE) and self.stop()
+        return self._run >= max(1, round(self.confirm * RATE)) and self._start()
+
+    def stop(self) -> bool:
+        """The speech is over, if there is any. Returns whether there was."""
+        was, self.speaking = self.speaking, False
+        self._run = 0
+        return was
+
+    def _start(self) -> bool:
+        self.voiced_start = self.position - self._run
+        # What the utterance before this one had of voice is not heard twice.
+        self.began = max(self.voiced_start - round(self.preroll * RATE), self.voiced_end)
+        self.voiced_end = self.position
+        self.speaking = True
+        return True

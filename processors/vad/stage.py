@@ -1,0 +1,128 @@
+"""What every voice activity detector does: audio passes untouched, and between its pieces stands where speech starts
+and stops."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+
+from voiceflow.frames import AudioRaw, SpeechStarted, SpeechStopped
+from voiceflow.processor import Processor
+from voiceflow.processors.vad.detector import RATE, Detector
+from voiceflow.processors.vad.echo import Echo
+from voiceflow.processors.vad.levels import level
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from voiceflow.call import Call
+
+STAY: Final = 0.6
+"""What keeps speech going may be this much weaker than what starts it: words fade, and an agent that takes every
+trailing syllable for a pause is worse than one that waits."""
+OVERDUE: Final = 0.2
+"""The next piece follows after the length of the last one. What is so much later, in seconds, is not jitter."""
+SAMPLE: Final = 2  # bytes
+
+
+class VAD(Detector, Processor):
+    """The base of voice activity detectors: a subclass judges windows of `window` samples.
+
+    `SpeechStarted` follows the frame that completes `confirm` seconds of voice, `SpeechStopped` the one that
+    completes `silence` seconds without. Where a live caller's audio stops arriving, time ends the speech instead.
+    The agent's own voice, returned by the line, is not speech (see echo.py).
+
+    `confirm`, `silence` and `preroll` (seconds) may be changed during the call.
+    """
+
+    window: ClassVar[int]
+    """How many samples `is_voiced` gets, an even number."""
+
+    def __init__(self, confirm: float, silence: float, preroll: float) -> None:
+        super().__init__(confirm, silence, preroll)
+        self._rest = b""  # of the audio that came, what is not yet a whole window
+        self._arrived = 0.0
+        self._overdue = 0.0  # when it is certain that audio has stopped arriving
+        self._timer: asyncio.TimerHandle | None = None
+        self._echo = Echo()
+
+    @abstractmethod
+    def is_voiced(self, window: NDArray[np.int16], level: float) -> bool:
+        """Whether `window` holds a voice; `level` is its RMS. Called for every window, in order."""
+
+    async def open(self, call: Call) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._live = call.source.live  # other sources wait for the pipeline: their audio is never overdue
+        call.on_played(self._echo.played)
+
+    def process(self, frame: AudioRaw) -> Iterator[AudioRaw | SpeechStarted | SpeechStopped]:
+        yield frame
+        self._arrived = now = self._loop.time()
+        self._overdue = now + len(frame.data) / (SAMPLE * RATE) + OVERDUE
+        data = self._rest + frame.data if self._rest else frame.data
+        size = self.window * SAMPLE
+        end = len(data) - len(data) % size
+        for offset in range(0, end, size):
+            window = np.frombuffer(data, "<i2", self.window, offset)
+            behind = (len(data) - offset) / (SAMPLE * RATE)
+            if self.push(self._judge(window, now - behind), self.window):
+                self._rest = data[offset + size :]
+                yield self._started() if self.speaking else self._stopped()
+        self._rest = data[end:]
+
+    def finish(self) -> Iterator[SpeechStopped]:
+        """Speech ends with the call."""
+        self._disarm()
+        if self.stop():
+            yield self._stopped()
+
+    async def close(self) -> None:
+        self._disarm()
+
+    def reset(self) -> None:
+        self._disarm()
+        self._rest = b""
+        self.start_over()
+
+    def _judge(self, window: NDArray[np.int16], at: float) -> bool:
+        loud = level(window)
+        gate = self._echo.gate(loud, at)
+        voiced = self.is_voiced(window, loud)
+        return voiced and loud > (gate * STAY if self.speaking else gate)
+
+    def _started(self) -> SpeechStarted:
+        if self._live and self._timer is None:
+            self._timer = self._loop.call_later(self.silence, self._watch)
+        return SpeechStarted((self._received - self.began) / RATE)
+
+    def _stopped(self) -> SpeechStopped:
+        return SpeechStopped((self._received - self.voiced_end) / RATE)
+
+    @property
+    def _received(self) -> int:
+        """How many samples came so far."""
+        return self.position + len(self._rest) // SAMPLE
+
+    # When audio stops arriving
+
+    def _watch(self) -> None:
+        """One timer for the whole speech: it looks whether audio still arrives, and when to look again."""
+        self._timer = None
+        if not self.speaking:
+            return
+        stopped = self._stopped()
+        due = max(self._overdue, self._arrived + self.silence - stopped.trail)
+        if self._loop.time() < due - 1e-6:  # a timer may be early by what a float rounds
+            self._timer = self._loop.call_at(due, self._watch)
+        else:
+            self.stop()
+            self.emit(stopped)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,139 @@
+"""The example pipelines: their conversations in whole calls, with doubles in place of the engines."""
+
+import pytest
+from doubles import make_call
+from talking import LONG, Voice, run, when
+
+from voiceflow import DTMF, Call, Ended, Frame, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.linking import link
+from voiceflow.pipelines import frontdesk, menu
+from voiceflow.processors import BargeIn, Dialog
+from voiceflow.transports.nominal import nominal_call
+
+
+def at_the_desk(*script: Frame | float) -> tuple[list[str], Ended]:
+    voice = Voice()
+    ended = run(make_call(*script), lambda c: c.source | BargeIn() | Dialog(frontdesk.talk) | voice | c.sink)
+    return voice.texts, ended
+
+
+def speaks(text: str, seconds: float = 1.0) -> tuple[Frame | float, ...]:
+    return (SpeechStarted(), seconds, SpeechStopped(), Transcript(text))
+
+
+GREETING = "Hello, this is the front desk."
+GOODBYE = "I am sorry, I could not help you."
+
+
+@pytest.mark.parametrize(
+    ("said", "understood"),
+    [
+        ("I would like to book a table, please.", "book a table"),
+        ("Please cancel my booking!", "cancel a booking"),
+        ("Can I talk to a human?", "talk to a person"),
+    ],
+)
+def test_the_front_desk_understands_confirms_and_says_goodbye(said, understood):
+    texts, ended = at_the_desk(15.0, *speaks(said), 8.0, *speaks("Yes, please."), LONG)
+    assert texts[0].startswith(GREETING)
+    assert texts[1] == f"You want to {understood}. Is that right?"
+    assert texts[2] == f"Alright, we will help you to {understood}. Thank you for calling, goodbye!"
+    assert (len(texts), ended.reason, ended.error) == (3, "hung up", None)
+
+
+def test_the_front_desk_asks_again_when_it_was_wrong():
+    script = (15.0, *speaks("A table."), 8.0, *speaks("No, that's not right"), 8.0, *speaks("Cancel it"), 8.0)
+    texts, _ = at_the_desk(*script, *speaks("Right"), LONG)
+    assert texts[2:4] == [
+        "Then let us try again. What can I do for you?",
+        "You want to cancel a booking. Is that right?",
+    ]
+    assert texts[-1].startswith("Alright, we will help you to cancel a booking.")
+
+
+def test_the_front_desk_asks_again_when_nothing_is_heard():
+    texts, ended = at_the_desk(40.0, *speaks("A table"), 8.0, *speaks("Yes"), LONG)
+    assert texts[1] == f"Are you still there? {texts[0]}"
+    assert texts[-1].startswith("Alright")
+    assert ended.reason == "hung up"
+
+
+def test_the_front_desk_gives_up_on_silence():
+    texts, ended = at_the_desk(LONG)
+    assert [text.startswith("Are you still there?") for text in texts] == [False, True] * 3 + [False]
+    assert texts[-1].startswith(GOODBYE)
+    assert ended.reason == "hung up"
+
+
+def test_the_front_desk_gives_up_on_what_it_does_not_understand():
+    texts, _ = at_the_desk(15.0, *speaks("Mumble"), 10.0, *speaks("Mumble"), 10.0, *speaks("Mumble"), LONG)
+    assert texts[1] == texts[2] == "I did not get that. Say: book a table, cancel a booking, or talk to a person."
+    assert texts[3].startswith(GOODBYE)
+
+
+def test_a_caller_who_knows_the_front_desk_interrupts_it():
+    call, voice = make_call(1.0, *speaks("A table"), 8.0, *speaks("Yes"), LONG), Voice()
+    run(call, lambda c: c.source | BargeIn() | Dialog(frontdesk.talk) | voice | c.sink)
+    assert when(call, "clear") == [1.0]
+    assert voice.said[1] == (2.0, "You want to book a table. Is that right?")
+
+
+@pytest.mark.parametrize("after", [0.5, 5.0, 11.0, 16.0, 18.0])
+def test_the_caller_may_leave_the_front_desk_at_any_time(after):
+    script: list[Frame | float] = [15.0, *speaks("A table"), 1.0] if after > 15.0 else []
+    spent = sum(item for item in script if isinstance(item, float))
+    texts, ended = at_the_desk(*script, max(0.0, after - spent))
+    assert texts[0].startswith(GREETING)
+    assert (ended.reason, ended.error, ended.abandoned) == ("the caller hung up", None, 0)
+
+
+# the menu
+
+
+def at_the_menu(*script: Frame | float) -> tuple[Call, list[tuple[float, str]], Ended]:
+    call, voice = make_call(*script), Voice()
+    ended = run(call, lambda c: c.source | menu.KeySkips() | Dialog(menu.talk) | voice | c.sink)
+    return call, voice.said, ended
+
+
+def test_a_key_is_answered_at_once_though_the_menu_is_still_being_said():
+    call, said, ended = at_the_menu(2.0, DTMF("1"), 3.0, DTMF("9"), LONG)
+    assert [at for at, _ in said] == [0.0, 2.0, 5.0]
+    assert said[0][1].startswith("Welcome! Press 1 for our opening hours.")
+    assert said[1][1].startswith("We are open from Monday to Friday")
+    assert said[2][1] == "Thank you for calling. Goodbye!"
+    assert when(call, "clear") == [2.0, 5.0]
+    assert ended.reason == "hung up"
+
+
+@pytest.mark.parametrize("key", ["0", "#", "*"])
+def test_a_key_that_leads_nowhere_is_named(key):
+    _, said, _ = at_the_menu(2.0, DTMF(key), 3.0, DTMF("9"), LONG)
+    assert said[1][1].startswith(f"There is nothing behind {key}. Press 1")
+
+
+def test_the_menu_is_said_again_when_no_key_is_pressed_and_then_it_says_goodbye():
+    _, said, ended = at_the_menu(LONG)
+    assert [text.split(".")[0] for _, text in said] == [
+        "Welcome! Press 1 for our opening hours",
+        "I heard no key",
+        "Thank you for calling",
+    ]
+    assert ended.reason == "hung up"
+
+
+@pytest.mark.parametrize("after", [0.5, 20.0, 26.0])
+def test_the_caller_may_leave_the_menu_at_any_time(after):
+    _, said, ended = at_the_menu(after)
+    assert said[0][1].startswith("Welcome!")
+    assert (ended.reason, ended.error, ended.abandoned) == ("the caller hung up", None, 0)
+
+
+# as they are run
+
+
+@pytest.mark.parametrize("transport", ["twilio", "telnyx"])
+@pytest.mark.parametrize("pipeline", [frontdesk, menu], ids=["frontdesk", "menu"])
+def test_it_links(pipeline, transport):
+    plan = link(pipeline.pipeline(nominal_call(transport)))
+    assert [type(step.processor) for step in plan.walk() if step.speaker] == [Dialog]
