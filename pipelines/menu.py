@@ -5,7 +5,6 @@ Run `voiceflow run menu`, and from another terminal press 1 after two seconds an
     voiceflow call ws://127.0.0.1:8000/sip/media-stream --digits wwww1wwwwwwwwww9 --record heard.wav
 """
 
-import asyncio
 from collections.abc import Iterator
 
 from voiceflow import DTMF, Call, Clear, Pipeline, Processor
@@ -22,21 +21,13 @@ MENU = " ".join(f"Press {key} {what}." for key, (what, _) in CHOICES.items()) + 
 async def talk(call: Call) -> None:
     line, silences = f"Welcome! {MENU}", 0
     while silences < 2:
-        key = await choose(call, line)
+        key = await call.digits(say=line, end="")
         if key == "9":
             break
         silences = 0 if key else silences + 1
         _, answer = CHOICES.get(key, ("", f"There is nothing behind {key}." if key else "I heard no key."))
         line = f"{answer} {MENU}"
     await call.say("Thank you for calling. Goodbye!")
-
-
-async def choose(call: Call, line: str) -> str:
-    """Say `line` and return the key that the caller presses, already while it is said; "" if there is none."""
-    async with asyncio.TaskGroup() as both:
-        pressing = both.create_task(call.digits(1, end="", timeout=25.0))
-        await call.say(line)
-    return pressing.result()
 
 
 class KeySkips(Processor):

@@ -13,6 +13,8 @@ from voiceflow import (
     LLMText,
     Parallel,
     Processor,
+    SpeechStarted,
+    SpeechStopped,
     Transcript,
 )
 
@@ -209,3 +211,38 @@ def test_keys_are_heard_once_where_speakers_stand_beside_each_other():
         await call.hangup()
 
     run(call, lambda c: c.source | Parallel(Parrot(), Menu()) | Voice() | c.sink, act)
+
+
+def test_a_caller_who_has_begun_to_answer_may_finish():
+    script = (2.0, SpeechStarted(), 9.0, Transcript("at last"), SpeechStopped(), 5.0)
+    call, answers = make_call(*script), []
+
+    async def act() -> None:
+        answers.append(await call.ask("well?", timeout=3.0))
+
+    run(call, talk(Parrot()), act)
+    assert [answer.text for answer in answers] == ["at last"]
+
+
+def test_a_caller_who_began_and_said_nothing_has_not_answered():
+    call, answers = make_call(2.0, SpeechStarted(), 9.0, SpeechStopped(), 5.0), []
+
+    async def act() -> None:
+        answers.append((await call.ask("well?", timeout=3.0), now()))
+
+    run(call, talk(Parrot()), act)
+    assert answers == [(None, pytest.approx(11.0, abs=0.3))]
+
+
+def test_digits_are_asked_for_and_count_already_meanwhile():
+    call, voice = make_call(0.2, DTMF("1"), 0.2, DTMF("2"), LONG), Voice()
+
+    async def act() -> None:
+        assert await call.digits(2, say="press two keys") == "12"
+        assert now() == pytest.approx(0.4)
+        assert await call.digits(2, say="and two more", timeout=3.0) == ""
+        assert now() == pytest.approx(1.4 + 1.2 + 3.0)
+        await call.hangup()
+
+    run(call, talk(Parrot(), voice=voice), act)
+    assert voice.texts == ["press two keys", "and two more"]

@@ -20,6 +20,8 @@ from voiceflow import (
     LLMEnd,
     LLMText,
     Processor,
+    SpeechStarted,
+    SpeechStopped,
     Transcript,
 )
 from voiceflow.wavfile import write_wav
@@ -338,3 +340,34 @@ def test_an_interim_transcript_is_no_reply():
     call.on_reply(replies.append)
     run(call, talk(Patient()))
     assert [reply.text for reply in replies] == ["one"]
+
+
+def test_what_is_no_longer_wanted_before_it_has_begun_is_not_said():
+    call, voice = make_call(SpeechStarted(), 1.0, SpeechStopped(), LONG), Voice()
+
+    async def act() -> None:
+        first = asyncio.ensure_future(call.say("one"))
+        second = asyncio.ensure_future(call.say("two"))
+        await asyncio.sleep(0.5)
+        second.cancel()
+        assert await first == pytest.approx(0.3)
+        assert await call.say("three") == pytest.approx(0.5)
+        await call.hangup()
+
+    run(call, talk(voice=voice), act)
+    assert voice.texts == ["one", "three"]
+
+
+def test_who_goes_on_speaking_to_a_caller_who_is_gone_does_not_hold_up_the_rest():
+    class Chatterbox(Processor):
+        async def open(self, call: Call) -> None:
+            async def chatter() -> None:
+                while True:
+                    await call.say("and another thing")
+
+            call.start(chatter, self.name)
+
+        def process(self, frame: DTMF) -> DTMF:
+            return frame
+
+    assert run(make_call(3.0), talk(ears=(Chatterbox(),))).error is None

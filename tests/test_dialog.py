@@ -58,6 +58,19 @@ def test_the_call_is_hung_up_though_the_last_words_are_interrupted():
     assert ended.reason == "hung up"
 
 
+def test_the_call_is_hung_up_though_they_are_interrupted_after_the_dialog_has_ended():
+    saying = []
+
+    async def conversation(call: Call) -> None:
+        saying.append(asyncio.ensure_future(call.say("Goodbye, goodbye, goodbye")))
+        await asyncio.sleep(0.1)
+
+    call = make_call(0.5, DTMF("1"), LONG)
+    ended = run(call, talk(Dialog(conversation), ears=(Interrupter(),)))
+    assert ended.reason == "hung up"
+    assert [at for at, kind, _ in ear_of(call).log if kind == "hangup"] == [pytest.approx(0.5)]
+
+
 def test_the_dialog_begins_when_everybody_is_open():
     class Slow(Voice):
         async def open(self, call: Call) -> None:

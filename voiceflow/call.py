@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
+from typing import Any, TypeVar
 
 from voiceflow.processors.codec import convert
 
@@ -17,7 +17,8 @@ from .engine.ledger import Reply
 from .engine.runtime import Ended, Limits, Observer, Runtime
 from .engine.worker import replying
 from .errors import CallError
-from .frames import DTMF, AudioRaw, End, Frame, LLMText, Transcript
+from .frames import AudioRaw, Frame, LLMText, Transcript
+from .hearing import Hearing, Listener
 from .inference import shared_pool
 from .latency import TurnClock, TurnLatency
 from .linking import link
@@ -27,8 +28,10 @@ from .tones import tones
 from .transport import CallControl, Sink, Source
 from .wavfile import read_wav
 
-HEARD_FRAMES = 4096
-"""How much a listener who does not listen may leave unheard."""
+T = TypeVar("T")
+
+ANSWERING = 0.25
+"""How often it is looked, in seconds, whether a caller who speaks is done and has said nothing that was understood."""
 
 
 class CallLog(logging.LoggerAdapter[logging.Logger]):
@@ -78,7 +81,7 @@ class Call:
         self.log = CallLog(logging.getLogger("voiceflow.call"), {"call": self.id})
         self._limits = limits or Limits()
         self._runtime: Runtime | None = None
-        self._listeners: list[asyncio.Queue[Frame]] = []
+        self._hearing = Hearing()
         self.audio_listeners: list[Callable[[AudioRaw, float], None]] = []
         self.reply_listeners: list[Callable[[Reply], None]] = []
         self.turn_listeners: list[Callable[[TurnLatency], None]] = []
@@ -129,7 +132,7 @@ class Call:
     @property
     def listening(self) -> bool:
         """Whether `listen`, `ask` or `digits` waits for the caller."""
-        return bool(self._listeners)
+        return bool(self._hearing.listeners)
 
     @property
     def error(self) -> CallError | None:
@@ -142,7 +145,8 @@ class Call:
         """Say `text` and wait until it was heard or interrupted; returns the seconds that were heard.
 
         It is a reply of its own, after the one that is running. Inside the work on a reply it becomes a part
-        of that reply. If not `interruptible`, `BargeIn` lets the caller hear it to its end.
+        of that reply. If not `interruptible`, `BargeIn` lets the caller hear it to its end. Cancelled
+        before it has begun, it is not said.
         """
         await self._running.opened.wait()
         if not any(step.speech and step.processor.signature.takes(LLMText) for step in self.plan.walk()):
@@ -180,12 +184,19 @@ class Call:
     async def _say(self, frames: list[Frame], interruptible: bool) -> float:
         runtime = self._running
         if runtime.tasks.stopping:
-            return 0.0
+            return await _too_late()
         work = replying.get()
         if work is not None and work.void:
             return 0.0  # the work was interrupted: nothing of it is heard any more
         if work is None or work.worker.runtime is not runtime or work.ended:
-            return await runtime.voice.say(frames, interruptible=interruptible).done
+            reply = runtime.voice.say(frames, interruptible=interruptible)
+            if reply.done.done():
+                return await _too_late()
+            try:
+                return await reply.done
+            except asyncio.CancelledError:
+                runtime.voice.unsay(reply)
+                raise
         return await runtime.voice.join(frames, interruptible=interruptible).done
 
     @property
@@ -198,57 +209,56 @@ class Call:
 
     async def listen(self) -> AsyncIterator[Transcript]:
         """Yield what the caller says, utterance by utterance, until the caller is gone."""
-        with self._listening() as heard:
-            while transcript := await _next_transcript(heard):
+        with self._listener() as listener:
+            while transcript := await listener.transcript():
                 yield transcript
 
     async def ask(self, text: str, *, timeout: float | None = None) -> Transcript | None:
         """Say `text` and return what the caller answers, which may be before it was said to its end. None if
-        there is no answer within `timeout` seconds after that, or the caller is gone."""
-        with self._listening() as heard:
-            saying = asyncio.ensure_future(self.say(text))
-            answer = asyncio.ensure_future(_next_transcript(heard))
-            try:
-                await asyncio.wait({saying, answer}, return_when=asyncio.FIRST_COMPLETED)
+        there is no answer within `timeout` seconds after that, or the caller is gone. Who has begun to speak may
+        finish."""
+        with self._listener() as listener:
+            return await self._answer(listener.transcript(), text, timeout)
+
+    async def digits(self, count: int = 1, *, say: str | None = None, end: str = "#", timeout: float = 10.0) -> str:
+        """Collect up to `count` keys; `end`, or `timeout` seconds without a key, end the collection early. With
+        `say`, that is said first; keys count already meanwhile."""
+        pressed = ""
+        with self._listener() as listener:
+            while len(pressed) < count:
+                key = await self._answer(listener.key(), None if pressed else say, timeout)
+                if key is None or key == end:
+                    break
+                pressed += key
+        return pressed
+
+    async def _answer(self, answer: Coroutine[Any, Any, T], text: str | None, timeout: float | None) -> T | None:
+        """What comes of `answer` while `text` is said, or within `timeout` seconds after that."""
+        answering = asyncio.ensure_future(answer)
+        saying = asyncio.ensure_future(self.say(text)) if text is not None else None
+        try:
+            if saying is not None:
+                await asyncio.wait({saying, answering}, return_when=asyncio.FIRST_COMPLETED)
                 if saying.done():
                     saying.result()
-                async with asyncio.timeout(timeout):
-                    return await answer
-            except TimeoutError:
-                return None
-            finally:
-                answer.cancel()
+            speaking = False
+            while not (await asyncio.wait({answering}, timeout=timeout))[0]:
+                spoke, speaking = speaking, self._running.listening
+                if not (spoke or speaking):
+                    return None
+                timeout = ANSWERING
+            return answering.result()
+        finally:
+            answering.cancel()
+            if saying is not None:
                 saying.cancel()
-
-    async def digits(self, count: int = 1, *, end: str = "#", timeout: float = 10.0) -> str:
-        """Collect up to `count` keys; `end`, or `timeout` seconds without a key, end the collection early."""
-        pressed = ""
-        with self._listening() as heard, contextlib.suppress(TimeoutError):
-            while len(pressed) < count:
-                async with asyncio.timeout(timeout):
-                    frame = await heard.get()
-                if isinstance(frame, End) or (isinstance(frame, DTMF) and frame.digit == end):
-                    break
-                if isinstance(frame, DTMF):
-                    pressed += frame.digit
-        return pressed
 
     def hear(self, frame: Frame) -> None:
         """The caller said or did something, or is gone."""
-        for listener in self._listeners:
-            if listener.qsize() < HEARD_FRAMES or isinstance(frame, End):
-                listener.put_nowait(frame)
+        self._hearing.hear(frame)
 
-    @contextlib.contextmanager
-    def _listening(self) -> Iterator[asyncio.Queue[Frame]]:
-        heard: asyncio.Queue[Frame] = asyncio.Queue()
-        if self._running.tasks.stopping:
-            heard.put_nowait(End())
-        self._listeners.append(heard)
-        try:
-            yield heard
-        finally:
-            self._listeners.remove(heard)
+    def _listener(self) -> contextlib.AbstractContextManager[Listener]:
+        return self._hearing.listener(over=self._running.tasks.stopping)
 
     # Leaving
 
@@ -288,6 +298,11 @@ class Call:
 
         runtime.tasks.start(begin(), name)
 
+    def on_heard(self, callback: Callable[[Frame], None]) -> None:
+        """Call `callback(frame)` for what the caller says and does, as it arrives before the speaker: `Transcript`,
+        `DTMF`, `SpeechStarted`, `SpeechStopped`, and at last `End`."""
+        self._hearing.callbacks.append(callback)
+
     def on_reply(self, callback: Callable[[Reply], None]) -> None:
         """Call `callback(reply)` for each reply as it takes its place in the conversation, before its first word."""
         self.reply_listeners.append(callback)
@@ -317,11 +332,7 @@ class Call:
         return self._runtime
 
 
-async def _next_transcript(heard: asyncio.Queue[Frame]) -> Transcript | None:
-    """The next final transcript; None when the caller is gone."""
-    while True:
-        frame = await heard.get()
-        if isinstance(frame, End):
-            return None
-        if isinstance(frame, Transcript) and frame.final:
-            return frame
+async def _too_late() -> float:
+    """The caller is gone. Who speaks on and on in a loop is not to keep everything else from running."""
+    await asyncio.sleep(0.01)
+    return 0.0

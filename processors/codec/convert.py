@@ -17,7 +17,7 @@ from voiceflow.errors import AudioCodecError
 from voiceflow.frames import AudioRaw
 from voiceflow.processors.codec import g711, mix
 from voiceflow.processors.codec.g722 import G722Decoder, G722Encoder
-from voiceflow.processors.codec.resample import Resampler, saturate
+from voiceflow.processors.codec.resample import Resampler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,8 +49,9 @@ class Stateless:
         """Nothing is kept."""
 
 
-ResamplerType: TypeAlias = Callable[[int, int, int], Stateful]
-"""Makes a resampler of the rate in Hz that comes in, the rate that goes out, and the number of channels."""
+ResamplerType: TypeAlias = Callable[[int, int, int, bool], Stateful]
+"""Makes a resampler of the rate in Hz that comes in, the rate that goes out, the number of channels, and whether it
+must limit what comes out to 16 bits."""
 
 
 class Step(NamedTuple):
@@ -96,12 +97,17 @@ class Chain:
         made = [step.make() for step in _plan(source, to, resampler)]
         if source.encoding == "pcm16":
             made.insert(0, Stateless(_samples))
+        if to.encoding == "pcm16" and to.channels <= source.channels:
+            made.append(Stateless(np.ndarray.tobytes))
         self._converters = made
         self._pushes = [converter.push for converter in made]
 
     def push(self, data: bytes) -> bytes:
         """What comes out after this piece, which may be nothing."""
-        return _run(self._pushes, data)
+        audio: Any = data
+        for push in self._pushes:
+            audio = push(audio)
+        return audio  # type: ignore[no-any-return]
 
     def finish(self) -> bytes:
         """What the converters still hold. After it: like new."""
@@ -116,19 +122,22 @@ class Chain:
         for place, converter in enumerate(self._converters, 1):
             tail = converter.finish()
             if tail is not None:
-                yield _run(self._pushes[place:], tail)
+                for push in self._pushes[place:]:
+                    tail = push(tail)
+                yield tail
 
 
 class StreamResampler:
     """`Resampler` for one or two interleaved channels."""
 
-    def __init__(self, source: int, target: int, channels: int) -> None:
+    def __init__(self, source: int, target: int, channels: int, limited: bool) -> None:
         self._channels = [Resampler(source, target) for _ in range(channels)]
-        self.push = self._channels[0].push if channels == 1 else self._push  # mono takes no detour
+        self._pushes = [mono.push if limited else mono.push_unlimited for mono in self._channels]
+        self.push = self._pushes[0] if channels == 1 else self._push  # mono takes no detour
 
-    def _push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        count = len(self._channels)
-        return _interleave([mono.push(samples[i::count]) for i, mono in enumerate(self._channels)])
+    def _push(self, samples: NDArray[np.int16]) -> NDArray[Any]:
+        count = len(self._pushes)
+        return _interleave([push(samples[i::count]) for i, push in enumerate(self._pushes)])
 
     def finish(self) -> NDArray[np.int16]:
         return _interleave([mono.finish() for mono in self._channels])
@@ -141,7 +150,7 @@ class StreamResampler:
 class WholeResampler:
     """Resamples a piece that is a whole recording: by soxr, which looks ahead and so needs no delay."""
 
-    def __init__(self, source: int, target: int, channels: int) -> None:
+    def __init__(self, source: int, target: int, channels: int, limited: bool) -> None:
         self._rates = source, target
         self._channels = channels
 
@@ -150,7 +159,8 @@ class WholeResampler:
 
         # In floats: soxr dithers 16-bit output, which turns silence into noise.
         frames = samples.reshape(-1, self._channels).astype(np.float64)
-        return saturate(soxr.resample(frames, *self._rates, quality="VHQ").reshape(-1))
+        signal: NDArray[np.float64] = soxr.resample(frames, *self._rates, quality="VHQ").reshape(-1)
+        return np.rint(signal).clip(-32_768, 32_767).astype(np.int16)
 
     def finish(self) -> None:
         """Nothing is ever left over."""
@@ -171,14 +181,7 @@ def _big_endian(samples: NDArray[np.int16]) -> bytes:
     return samples.astype(">i2").tobytes()
 
 
-def _run(pushes: list[Callable[[Any], Any]], audio: Any) -> bytes:
-    for push in pushes:
-        audio = push(audio)
-    data: bytes = audio if isinstance(audio, bytes) else audio.tobytes()
-    return data
-
-
-def _interleave(channels: list[NDArray[np.int16]]) -> NDArray[np.int16]:
+def _interleave(channels: list[NDArray[Any]]) -> NDArray[Any]:
     return channels[0] if len(channels) == 1 else np.stack(channels, axis=-1).reshape(-1)
 
 
@@ -195,8 +198,8 @@ def _plan(source: AudioFormat, to: AudioFormat, resampler: ResamplerType) -> Ite
         if downmix:
             yield Step("stereo to mono", partial(Stateless, mix.downmix))
         if resample:
-            channels = min(source.channels, to.channels)
-            yield Step(f"{source.rate} to {to.rate} Hz", partial(resampler, source.rate, to.rate, channels))
+            channels, limited = min(source.channels, to.channels), to.encoding not in _LIMITING
+            yield Step(f"{source.rate} to {to.rate} Hz", partial(resampler, source.rate, to.rate, channels, limited))
         if to.encoding != "pcm16":
             yield Step(f"pcm16 to {to.encoding}", _ENCODERS[to.encoding])
     if to.channels > source.channels:
@@ -204,6 +207,8 @@ def _plan(source: AudioFormat, to: AudioFormat, resampler: ResamplerType) -> Ite
         yield Step("mono to stereo", partial(Stateless, partial(mix.duplicate, size=size)))
 
 
+_LIMITING = ("mulaw", "alaw")
+"""Their tables limit what is too loud."""
 _LAW_TO_LAW = {("mulaw", "alaw"): g711.mulaw_to_alaw, ("alaw", "mulaw"): g711.alaw_to_mulaw}
 _DECODERS: dict[str, Callable[[], Stateful]] = {
     "pcm16be": partial(Stateless, _samples_of_big_endian),

@@ -7,12 +7,17 @@ into a sign, a 3-bit segment that doubles in width from one to the next, and a 4
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from voiceflow.processors.codec.resample import limits
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Samples: TypeAlias = "NDArray[np.int16] | NDArray[np.float64]"
+"""What is encoded: 16-bit samples, or a resampler's whole numbers, which may be beyond full scale."""
 
 _MULAW_BIAS = 33  # shifts mu-law's segments to powers of two, from 2**5 on
 _ALAW_TOGGLE = 0x55  # A-law inverts every other bit, so that silence has transitions on the line
@@ -28,14 +33,14 @@ def alaw_decode(data: bytes) -> NDArray[np.int16]:
     return alaw_decoding().take(np.frombuffer(data, np.uint8))
 
 
-def mulaw_encode(samples: NDArray[np.int16]) -> bytes:
-    """Native 16-bit samples in mu-law, one byte each."""
-    return mulaw_encoding().take(samples.view(np.uint16)).tobytes()
+def mulaw_encode(samples: Samples) -> bytes:
+    """Samples in mu-law, one byte each."""
+    return mulaw_encoding().take(samples.astype(np.intp)).tobytes()
 
 
-def alaw_encode(samples: NDArray[np.int16]) -> bytes:
-    """Native 16-bit samples in A-law, one byte each."""
-    return alaw_encoding().take(samples.view(np.uint16)).tobytes()
+def alaw_encode(samples: Samples) -> bytes:
+    """Samples in A-law, one byte each."""
+    return alaw_encoding().take(samples.astype(np.intp)).tobytes()
 
 
 def mulaw_to_alaw(data: bytes) -> bytes:
@@ -69,8 +74,8 @@ def alaw_decoding() -> NDArray[np.int16]:
 
 @functools.cache
 def mulaw_encoding() -> NDArray[np.uint8]:
-    """The mu-law code of each sample, indexed by the sample's bits as an unsigned number."""
-    sample = _every_sample()
+    """The mu-law code of each sample, indexed as `limits` is."""
+    sample = limits().astype(np.int32)
     # One's complement for negative samples, as in G.191; audioop negates, and differs in 508 codes.
     magnitude = np.minimum((np.where(sample < 0, ~sample, sample) >> 2) + _MULAW_BIAS, 0x1FFF)
     segment = _bit_length(magnitude) - 6
@@ -82,8 +87,8 @@ def mulaw_encoding() -> NDArray[np.uint8]:
 
 @functools.cache
 def alaw_encoding() -> NDArray[np.uint8]:
-    """The A-law code of each sample, indexed by the sample's bits as an unsigned number."""
-    sample = _every_sample()
+    """The A-law code of each sample, indexed as `limits` is."""
+    sample = limits().astype(np.int32)
     magnitude = np.where(sample < 0, ~sample, sample) >> 4
     segment = np.maximum(_bit_length(magnitude) - 4, 0)
     mantissa = (magnitude >> np.maximum(segment - 1, 0)) & 15
@@ -100,10 +105,6 @@ def _mulaw_to_alaw() -> bytes:
 @functools.cache
 def _alaw_to_mulaw() -> bytes:
     return mulaw_encode(alaw_decoding())
-
-
-def _every_sample() -> NDArray[np.int32]:
-    return np.arange(65_536, dtype=np.uint16).view(np.int16).astype(np.int32)
 
 
 def _bit_length(number: NDArray[np.int32]) -> NDArray[np.int32]:

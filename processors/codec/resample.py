@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -31,6 +33,10 @@ _OVERLAP = 1.2
 _TAP_UNIT = 2.0**-30
 _MAX_RATIO = 2_560  # 11 025 to 192 000 Hz, the most awkward pair of usual rates, is 2560 / 147
 _GROUP = 20  # outputs computed together: few enough that their windows overlap, enough for a matrix product
+_OVERSHOOT = 3  # times full scale, more than any filter's taps add up to: what its sums may reach
+
+_Filtering: TypeAlias = Callable[["NDArray[np.int16]"], "NDArray[np.float64]"]
+"""Takes the samples of one piece and gives the sums that they complete, rounded."""
 
 
 class Filter(NamedTuple):
@@ -63,38 +69,46 @@ class Resampler:
     round(delay * target) + m is the signal at m / target seconds.
     """
 
+    _inputs: int
+    """Since the current period began."""
+    _begun: bool
+    _place: tuple[int, int]
+    """The last piece's: `_inputs` before it, and how many it had."""
+    _filtering: _Filtering
+    """What filters pieces at that place."""
+    _after: int
+    """`_inputs` after them."""
+
     def __init__(self, source: int, target: int) -> None:
         self._filter = design(source, target)
-        groups, width, outputs = self._filter.taps.shape
-        period = self._filter.period
+        width, period = self._filter.taps.shape[1], self._filter.period
         self.delay = self._filter.delay / target
         """How much later the signal comes out than it went in, in seconds."""
         # Longer pieces are cut: that bounds the buffers, and keeps BLAS from starting threads.
         self._longest = source // 20
         periods = self._longest // period + 2
         self._line = np.zeros(periods * period + width)  # from the first window of the current period on
-        self._sums = np.empty((periods * groups, outputs))
-        self._flat_sums = self._sums.reshape(-1)
         self._starts = np.add.outer(np.arange(periods) * period, self._filter.starts).reshape(-1)
         self._windows = np.lib.stride_tricks.sliding_window_view(self._line, width)
-        self._inputs = 0  # since the current period began
-        self._begun = False
+        self.reset()
 
     def push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """The outputs that `samples` complete."""
-        if len(samples) > self._longest:
-            cuts = range(0, len(samples), self._longest)
-            return np.concatenate([self.push(samples[cut : cut + self._longest]) for cut in cuts])
-        _, _, up, down, period, history, _ = self._filter
-        line, before, after = self._line, self._inputs, self._inputs + len(samples)
-        line[history + before : history + after] = samples
-        sums = self._filtered(-(-before * up // down), -(-after * up // down))
-        gone = after - after % period
-        if gone:
-            line[: history + after - gone] = line[gone : history + after]
-        self._inputs = after - gone
-        self._begun = self._begun or after > before
-        return saturate(sums)
+        return limits().take(self.push_unlimited(samples).astype(np.intp))
+
+    def push_unlimited(self, samples: NDArray[np.int16]) -> NDArray[np.float64]:
+        """The same as whole numbers, perhaps beyond full scale, as `limits` takes them. Valid until the next piece."""
+        count = len(samples)
+        if count > self._longest:
+            cuts = range(0, count, self._longest)
+            return np.concatenate([self.push_unlimited(samples[cut : cut + self._longest]).copy() for cut in cuts])
+        place = self._inputs, count
+        if place != self._place:  # seldom: a stream's pieces are equally long
+            self._place = place
+            self._filtering, self._after = self._filtering_at(*place)
+            self._begun = self._begun or count > 0
+        self._inputs = self._after
+        return self._filtering(samples)
 
     def finish(self) -> NDArray[np.int16]:
         """The last `delay` seconds of the stream. After it: like new."""
@@ -109,28 +123,59 @@ class Resampler:
         self._line.fill(0.0)
         self._inputs = 0
         self._begun = False
+        self._place = 0, -1
 
-    def _filtered(self, start: int, stop: int) -> NDArray[np.float64]:
-        """The outputs from `start` to `stop`, counted from the current period's first."""
-        taps, period = self._filter.taps, self._filter.period
+    def _filtering_at(self, before: int, count: int) -> tuple[_Filtering, int]:
+        """What filters `count` inputs that come after `before` of the current period, and `_inputs` after them.
+
+        All views of the buffers are made here: it takes as long as to filter.
+        """
+        taps, _, up, down, period, history, _ = self._filter
         groups, _, outputs = taps.shape
-        first, last = start // outputs, -(-stop // outputs)
-        sums = self._sums[: last - first]
+        after = before + count
+        start, stop = -(-before * up // down), -(-after * up // down)  # outputs since the current period began
+        first, last = start // outputs, -(-stop // outputs)  # their groups
+        sums = np.empty((last - first, outputs))
         if groups == 1:
-            np.dot(self._windows[first * period : last * period : period], taps[0], sums)
+            add_up = partial(np.dot, self._windows[first * period : last * period : period], taps[0], sums)
         else:
-            windows = self._windows[self._starts[first:last], None]
-            for cut in range(first - first % groups, last, groups):  # one period at a time
-                a, b = max(cut, first), min(cut + groups, last)
-                part = slice(a - first, b - first)
-                np.matmul(windows[part], taps[a - cut : b - cut], sums[part, None])
-        return self._flat_sums[start - first * outputs : stop - first * outputs]
+            add_up = partial(_add_up, self._windows, self._starts[first:last], first % groups, taps, sums)
+        completed = sums.reshape(-1)[start - first * outputs : stop - first * outputs]
+        gone, end = after - after % period, history + after
+        room, kept, keep = self._line[history + before : end], self._line[: end - gone], self._line[gone:end]
+
+        def filtering(samples: NDArray[np.int16]) -> NDArray[np.float64]:
+            room[...] = samples
+            add_up()
+            if gone:
+                kept[...] = keep
+            return np.rint(completed, completed)
+
+        return filtering, after - gone
 
 
-def saturate(signal: NDArray[np.float64]) -> NDArray[np.int16]:
-    """The nearest samples to `signal`, which is overwritten; what is too loud becomes full scale."""
-    np.rint(signal, signal)
-    return signal.clip(-32_768.0, 32_767.0, signal).astype(np.int16)
+def _add_up(
+    windows: NDArray[np.float64],
+    starts: NDArray[np.intp],
+    place: int,
+    taps: NDArray[np.float64],
+    sums: NDArray[np.float64],
+) -> None:
+    """The `sums` of the groups whose windows begin at `starts`, at uneven distances. The first is number `place` of its
+    period."""
+    inputs, done = windows[starts, None], 0
+    while done < len(starts):  # one period at a time
+        part = slice(done, done + len(taps) - place)
+        np.matmul(inputs[part], taps[place : place + len(starts) - done], sums[part, None])
+        done, place = part.stop, 0
+
+
+@functools.cache
+def limits() -> NDArray[np.int16]:
+    """The sample for every number that a resampler may make: what is too loud becomes full scale. Indexed by the
+    number, negative ones from the end. To look it up takes half the time of clipping it."""
+    loudest = _OVERSHOOT * 32_768
+    return np.roll(np.arange(-loudest, loudest), loudest).clip(-32_768, 32_767).astype(np.int16)
 
 
 @functools.cache

@@ -27,7 +27,7 @@ class SpeechCleaner:
 
     >>> cleaner = SpeechCleaner(link_hint="our page")
     >>> cleaner.feed("**Sure!** Visit https://exam"), cleaner.feed("ple.com.\\n\\n- Bye"), cleaner.flush()
-    ('Sure!', ' our page.\\nBye', '')
+    ('Sure! our page', '.\\nBye', '')
     """
 
     def __init__(self, link_hint: str = "") -> None:

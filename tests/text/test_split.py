@@ -139,6 +139,12 @@ def test_a_short_rest_stays_with_the_first_sentence():
     assert split(text, " Bye.") == [text, "Bye."]
 
 
+@pytest.mark.parametrize("length", range(232, 252))
+def test_how_it_is_cut_makes_no_difference_where_the_opening_clause_is_long(length):
+    text = "x" * length + ", yyyy, zz, and so on. Then more."
+    assert split(*text) == split(text)
+
+
 def test_later_sentences_stay_whole():
     text = "Thank you very much for calling our little shop today, we are happy to help you."
     assert split("Hello! " + text) == ["Hello!", text]

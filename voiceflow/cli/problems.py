@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from voiceflow.errors import VoiceflowError
+from voiceflow.logs import quieten_libraries
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -43,6 +44,8 @@ def start_logging(level: str | None) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=(level or "info").upper(), handlers=[handler], force=True)
+    if level != "debug":
+        quieten_libraries()
 
 
 @contextmanager

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from voiceflow.call import Call
+    from voiceflow.engine.ledger import Reply
     from voiceflow.engine.runtime import Ended
-    from voiceflow.frames import AudioRaw
+    from voiceflow.frames import AudioRaw, Frame, Transcript
     from voiceflow.processor import Pipeline
     from voiceflow.transports.wav import WavSource
 
@@ -33,6 +34,7 @@ class Outcome(NamedTuple):
     """None if the user stopped it."""
     call_seconds: float
     took_seconds: float
+    conversation: list[Transcript | Reply]
 
 
 def run_recording(
@@ -76,18 +78,28 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
     """Run the call to its end, or until the user stops it."""
     from voiceflow.call import Call
     from voiceflow.clock import VirtualLoop
+    from voiceflow.frames import Transcript
     from voiceflow.lag import LagGauge
+    from voiceflow.routes import Route
     from voiceflow.transports.wav import WavSink, WavSource
 
     source = WavSource(said)
     sink = WavSink(source)
+    conversation: list[Transcript | Reply] = []
     started = time.perf_counter()
+
+    def heard(frame: Frame) -> None:
+        if isinstance(frame, Transcript) and frame.final and frame.text:
+            conversation.append(frame)
 
     async def run() -> Ended:
         progress = asyncio.create_task(_show_progress(source))
         try:
             with LagGauge():
-                return await Call(source, sink, transport="wav").run(build)
+                call = Call(source, sink, transport="wav", route=Route())
+                call.on_heard(heard)
+                call.on_reply(conversation.append)
+                return await call.run(build)
         finally:
             progress.cancel()
             await asyncio.wait([progress])
@@ -98,7 +110,7 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
             ended = runner.run(run())
     except KeyboardInterrupt:
         pass
-    return Outcome(said, sink.heard(), ended, source.position, time.perf_counter() - started)
+    return Outcome(said, sink.heard(), ended, source.position, time.perf_counter() - started, conversation)
 
 
 async def _show_progress(source: WavSource) -> None:
@@ -126,7 +138,7 @@ def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
     """What the call came to, in seconds and milliseconds, as it is printed."""
     from .likeness import compare
 
-    said, heard, ended, call_seconds, took_seconds = outcome
+    said, heard, ended, call_seconds, took_seconds, conversation = outcome
     likeness = compare(said, heard)
     return {
         "in": str(path_in),
@@ -140,7 +152,17 @@ def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
         "call_seconds": round(call_seconds, 3),
         "took_seconds": round(took_seconds, 3),
         "speed": round(call_seconds / took_seconds, 1),
+        "conversation": [line for said in conversation if (line := _line(said))],
     }
+
+
+def _line(said: Transcript | Reply) -> dict[str, Any] | None:
+    """Who said what; of the agent, what was heard of it."""
+    from voiceflow.frames import Transcript
+
+    if isinstance(said, Transcript):
+        return {"who": "caller", "said": said.text}
+    return {"who": "agent", "said": said.heard, "interrupted": said.interrupted} if said.text else None
 
 
 def _print_table(result: dict[str, Any]) -> None:
@@ -158,7 +180,14 @@ def _print_table(result: dict[str, Any]) -> None:
         "ended": result["reason"],
         "took": f"{took:.2f} s for {call:.2f} s ({result['speed']:g} x real time)",
     }
+    if result["conversation"]:  # then what was heard is an answer, not an echo
+        del rows["delay"], rows["correlation"]
     table = Table(show_header=False)
+    for line in result["conversation"]:
+        cut = " ... (interrupted)" if line.get("interrupted") else ""
+        table.add_row(Text(line["who"], style="bold"), Text(line["said"] + cut, overflow="fold"))
+    if result["conversation"]:
+        table.add_section()
     for name, value in rows.items():
         table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
     Console().print(table)

@@ -32,6 +32,8 @@ class Playout(Link):
 
     __slots__ = (
         "_changes",
+        "_first_piece",
+        "_largest_piece",
         "_offset",
         "_timer",
         "_writing",
@@ -56,6 +58,7 @@ class Playout(Link):
         super().__init__(sink.accepts)
         self.sink = sink
         self.format = sink.accepts
+        self._first_piece, self._largest_piece = map(self.format.bytes_for, (FIRST_PIECE, LARGEST_PIECE))
         self.ledger = Ledger()
         self.loop = asyncio.get_running_loop()
         self.on_played = on_played
@@ -98,11 +101,11 @@ class Playout(Link):
     def put(self, frame: Frame) -> None:
         if self.closed:
             return
-        if type(frame).speech or type(frame) is End:
+        if not type(frame).speech and type(frame) is not End:
+            self._guarded(self.sink.notify, frame)
+        elif not self._write_at_once(frame):
             super().put(frame)
             self._pump()
-        else:
-            self._guarded(self.sink.notify, frame)
 
     def echo(self, name: str) -> None:
         """The peer returned the mark `name`."""
@@ -140,6 +143,20 @@ class Playout(Link):
         reply.finish(0.0)
         self._changed()
 
+    def _write_at_once(self, frame: Frame) -> bool:
+        """Write audio past the queue, if it need not wait: an echo's never must."""
+        if type(frame) is not AudioRaw or self.frames or self._writing:
+            return False
+        now = self.loop.time()
+        if not 0 < len(frame.data) <= self._room(now):
+            return False
+        self._writing = True
+        self._guarded(self._write_audio, frame.data, now)
+        self._writing = False
+        if self.frames:  # the sink's write ended up here again
+            self._pump()
+        return True
+
     def _pump(self) -> None:
         """Write what is due."""
         if self._writing:  # a sink's write that ends up here again: the outer loop goes on
@@ -166,15 +183,12 @@ class Playout(Link):
         frame = self.frames[0]
         match frame:
             case AudioRaw():
-                if ledger.play_end - LEAD > now + _EPSILON:
+                room = self._room(now)
+                if not room:
                     return False
-                piece = self._piece(FIRST_PIECE if ledger.play_end <= now else LARGEST_PIECE)
+                piece = self._piece(room)
                 if piece:
-                    seconds = len(piece) / self.format.byte_rate
-                    ledger.audio(seconds, now)
-                    self.sink.write_audio(piece)
-                    for callback in self.on_audio:
-                        callback(AudioRaw(piece, self.format), ledger.play_end - seconds)
+                    self._write_audio(piece, now)
             case End():
                 if ledger.play_end > now + _EPSILON:
                     return False
@@ -185,6 +199,20 @@ class Playout(Link):
                 self._note(frame)
         self._changed()
         return True
+
+    def _room(self, now: float) -> int:
+        """How many bytes of audio are due, in one piece."""
+        play_end = self.ledger.play_end
+        if play_end - LEAD > now + _EPSILON:
+            return 0
+        return self._first_piece if play_end <= now else self._largest_piece
+
+    def _write_audio(self, piece: bytes, now: float) -> None:
+        seconds = len(piece) / self.format.byte_rate
+        self.ledger.audio(seconds, now)
+        self.sink.write_audio(piece)
+        for callback in self.on_audio:
+            callback(AudioRaw(piece, self.format), self.ledger.play_end - seconds)
 
     def _note(self, frame: Frame) -> None:
         ledger, cue = self.ledger, None
@@ -202,9 +230,8 @@ class Playout(Link):
         if cue is not None and self.sink.echoes:
             self.sink.write_mark(cue.name)
 
-    def _piece(self, seconds: float) -> bytes:
-        """Take what is there, up to `seconds`."""
-        limit = self.format.bytes_for(seconds)
+    def _piece(self, limit: int) -> bytes:
+        """Take what is there, up to `limit` bytes."""
         parts: list[bytes] = []
         size = 0
         while size < limit and self.frames and type(frame := self.frames[0]) is AudioRaw:

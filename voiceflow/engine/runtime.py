@@ -317,6 +317,11 @@ class Runtime:
         """Whether agent speech is generated, queued or played, or anything is still being worked on."""
         return not self.playout.at_rest or any(worker.working or worker.inbox.frames for worker in self.workers)
 
+    @property
+    def listening(self) -> bool:
+        """Whether the caller speaks, or what was said is still being recognised."""
+        return self.floor.taken or any(worker.working for worker in self.workers if not worker.step.speech)
+
     def observe(self, callback: Observer) -> None:
         """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary."""
         self.observers.append(callback)

@@ -127,6 +127,14 @@ class Voice:
             self._speak_next()
         return reply
 
+    def unsay(self, reply: Reply) -> None:
+        """Nobody wants `reply` to be said any more, if it has not begun."""
+        for waiting in self._waiting:
+            if waiting[0] is reply:
+                self._waiting.remove(waiting)
+                self._playout.withdraw(reply)
+                break
+
     def join(self, frames: list[Frame], *, interruptible: bool = True) -> Reply:
         """Say `frames` as a part of the reply that is running."""
         part = self._new_reply(interruptible=interruptible, part=True)

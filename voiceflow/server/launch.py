@@ -15,6 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from voiceflow.config import Config, find_config, load_config, read_env_file
 from voiceflow.errors import ConfigError, VoiceflowError
+from voiceflow.logs import quieten_libraries
 from voiceflow.routes import Routes
 from voiceflow.security.tokens import run_key
 
@@ -73,7 +74,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 def serve(options: Options, config: Config, *, workers: int, reload: bool) -> None:
     """Serve until stopped. Raises `ConfigError` where the address cannot be had."""
     _check_address(config.server_host, config.server_port)
-    _quieten_uvicorn()
+    quieten_libraries()
     os.environ[VARIABLE] = msgspec.json.encode(options).decode()
     folder = Path(options.target).parent
     with run_key():
@@ -98,18 +99,13 @@ def application() -> Server:
     try:
         config = options.load()
         logging.basicConfig(level=config.log_level, format="%(levelname)s %(name)s: %(message)s")  # if in a worker
-        _quieten_uvicorn()
+        quieten_libraries()
         with run_key() as key:
             routes = Routes(find_config(options.config))
             return Server(load_pipeline(options.target), config, routes, key, open=options.insecure)
     except VoiceflowError as error:  # after a reload: at the start it would have been seen before
         log.error("%s", error)
         raise SystemExit(STARTUP_FAILURE) from None
-
-
-def _quieten_uvicorn() -> None:
-    for name in ("uvicorn.error", "watchfiles"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # our own lines say what is served where
 
 
 def _check_address(host: str, port: int) -> None:
