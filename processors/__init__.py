@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .dialog import Dialog, Greeting
-    from .llm import LLM, AutoLLM, ClaudeLLM, OllamaLLM, OpenAILLM
-    from .stt import STT, Transcription, WhisperSTT
-    from .text import CleanForSpeech, SplitSentences
-    from .tts import TTS, PiperTTS, Speech
-    from .turns import BargeIn
-    from .vad import VAD, EnergyVAD, SileroVAD
+    from voiceflow.processors.dialog import Dialog, Greeting
+    from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, OllamaLLM, OpenAILLM
+    from voiceflow.processors.stt import STT, Transcription, WhisperSTT
+    from voiceflow.processors.text import CleanForSpeech, SplitSentences
+    from voiceflow.processors.tts import TTS, PiperTTS, Speech
+    from voiceflow.processors.turns import BargeIn
+    from voiceflow.processors.vad import VAD, EnergyVAD, SileroVAD
 
 _ROOMS = {
     "dialog": ("Dialog", "Greeting"),

@@ -80,6 +80,7 @@ def test_an_echo_is_heard_20_ms_late_and_unchanged(folder: Path) -> None:
         "reason": "the caller hung up",
         "error": None,
         "call_seconds": 8.162,
+        "conversation": [],
     }
     said, heard = read_wav(SPEECH), read_wav(folder / "heard.wav")
     assert heard.data[640 : 640 + len(said.data)] == said.data
@@ -335,3 +336,36 @@ def test_help_loads_nothing_that_only_commands_need() -> None:
     code = f"import sys, voiceflow.cli; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_who_said_what_is_shown_instead_of_how_alike_it_is(tmp_path):
+    pipeline = tmp_path / "talk.py"
+    pipeline.write_text(
+        "from collections.abc import AsyncIterator, Iterator\n"
+        "from voiceflow import AudioRaw, Call, LLMText, Mark, Pipeline, Processor, Transcript\n"
+        "class Ears(Processor):\n"
+        "    heard = 0\n"
+        "    def process(self, frame: AudioRaw) -> Iterator[Transcript]:\n"
+        "        self.heard += 1\n"
+        "        if self.heard == 10:\n"
+        "            yield Transcript('What time is it?')\n"
+        "class Brain(Processor):\n"
+        "    async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:\n"
+        "        yield LLMText('Late.')\n"
+        "class Mouth(Processor):\n"
+        "    async def process(self, frame: LLMText) -> AsyncIterator[Mark | AudioRaw]:\n"
+        "        yield Mark(frame.text)\n"
+        "        yield AudioRaw(bytes(6400))\n"
+        "        yield Mark()\n"
+        "def pipeline(call: Call) -> Pipeline:\n"
+        "    return call.source | Ears() | Brain() | Mouth() | call.sink\n"
+    )
+    arguments = ["run", str(pipeline), "--wav", str(SPEECH), str(tmp_path / "heard.wav"), "--fast"]
+    shown = CliRunner().invoke(main, arguments)
+    assert "What time is it?" in shown.output
+    assert "correlation" not in shown.output
+    report = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
+    assert report["conversation"] == [
+        {"who": "caller", "said": "What time is it?"},
+        {"who": "agent", "said": "Late.", "interrupted": False},
+    ]
