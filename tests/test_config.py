@@ -178,7 +178,10 @@ def test_a_dot_env_of_something_else_is_one_error(write: Write, content: bytes) 
 
 def test_the_example_documents_every_variable_and_sets_none(environment: dict[str, str]) -> None:
     text = (Path(__file__).parent.parent / ".env.example").read_text()
-    others = "LLM_PROVIDER ANTHROPIC_API_KEY OPENAI_API_KEY OPENAI_MODEL OLLAMA_URL OLLAMA_HOST OLLAMA_MODEL"
+    others = (
+        "LLM_PROVIDER ANTHROPIC_API_KEY OPENAI_API_KEY OPENAI_BASE_URL OPENAI_MODEL OLLAMA_URL OLLAMA_HOST OLLAMA_MODEL "
+        "VOICEFLOW_CACHE HF_ENDPOINT HF_HUB_CACHE HF_HOME"
+    )
     documented = re.findall(r"^#([A-Z_]+)=", text, re.MULTILINE)
     assert sorted(documented) == sorted([*ENVIRONMENT, *others.split(), "GOOGLE_CLIENT_ID"])
     assert all(line.startswith("#") or not line for line in text.splitlines())

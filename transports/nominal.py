@@ -13,6 +13,7 @@ FORMATS: Final = {
     "wav": CANONICAL,
     "twilio": AudioFormat("mulaw", 8_000),
     "telnyx": AudioFormat("mulaw", 8_000),
+    "webrtc": AudioFormat("pcm16", 48_000),
 }
 """The format that each transport nominally has, both ways."""
 

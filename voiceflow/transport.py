@@ -68,6 +68,11 @@ class Sink(Processor):
     def write_clear(self) -> None:
         """Make the peer drop what it was sent and has not played, before anything written later."""
 
+    def recallable(self) -> float | None:
+        """Seconds of what was written that `write_clear` would recall now, where the transport knows. None: time
+        tells, counted from when it was written."""
+        return None
+
     def notify(self, frame: Frame) -> None:
         """A frame that reached the end of the pipeline and is not speech: a transcript, an error."""
 

@@ -30,7 +30,7 @@ Examples:
 @click.option(
     "--as",
     "transport",
-    type=click.Choice(["wav", "twilio", "telnyx"]),
+    type=click.Choice(["wav", "twilio", "telnyx", "webrtc"]),
     default="wav",
     show_default=True,
     help="Link it as for a call by this transport.",

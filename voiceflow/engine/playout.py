@@ -116,7 +116,10 @@ class Playout(Link):
         queued, closed = self._open_sentence()
         self.remove(lambda frame: type(frame).speech)
         self._offset = 0
-        cleared = self.ledger.clear(self.loop.time(), queued, closed=closed)
+        now, recallable = self.loop.time(), self.sink.recallable()
+        if recallable is not None:
+            self.ledger.play_end = now + recallable
+        cleared = self.ledger.clear(now, queued, closed=closed)
         self._guarded(self.sink.write_clear)
         self._schedule()
         self._changed()

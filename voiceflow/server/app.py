@@ -10,8 +10,8 @@ from typing import Final
 import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voiceflow import models
@@ -24,7 +24,10 @@ from voiceflow.security.local import is_local
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.nominal import nominal_call
 
+from .browsercalls import BrowserCalls
 from .calls import Build, Calls
+from .page import page
+from .signalling import Signalling
 from .webhooks import Webhooks
 
 log = logging.getLogger("voiceflow.server")
@@ -42,13 +45,17 @@ class Server:
         tokens = StreamTokens(key)
         self._client = httpx.AsyncClient()
         self.calls = Calls(build, config, routes, tokens, self._client, open=open)
+        self._browsers = BrowserCalls(build, None, self.calls.active)
+        signalling = Signalling(self._browsers, open=open)
         webhooks = Webhooks(config, routes, tokens, open=open)
         self._app: ASGIApp = Starlette(
             routes=[
-                Route("/", self._home),
                 Route("/health", self._health),
                 Route("/sip/twilio/answer", webhooks.twilio, methods=["POST"]),
                 Route("/sip/telnyx/answer", webhooks.telnyx, methods=["POST"]),
+                Route("/api/offer", signalling.offer, methods=["POST"]),
+                WebSocketRoute("/ws", signalling.websocket),
+                *page(),
             ],
         )
 
@@ -78,11 +85,9 @@ class Server:
         with LagGauge():
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown
+        await self._browsers.stop()
         await self._client.aclose()
         await send({"type": "lifespan.shutdown.complete"})
-
-    async def _home(self, request: Request) -> Response:
-        return PlainTextResponse(f"voiceflow: media streams are at {MEDIA}, state is at /health\n")
 
     async def _health(self, request: Request) -> Response:
         dids = self._routes.dids

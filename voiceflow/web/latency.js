@@ -1,8 +1,9 @@
-/** A waterfall for each turn: its segments beside each other, to scale. */
+/** Each turn's latency as a row of segments. All rows have one scale, so that turns can be compared. */
 
-const LONGEST_SHOWN = 8;
+const MOST_SHOWN = 8;
+/** @type {Record<string, string>} */
 const NAMES = {
-  endpoint: "end of speech",
+  endpoint: "end of your turn",
   recognition: "recognition",
   first_token: "first word",
   first_sentence: "first sentence",
@@ -10,37 +11,56 @@ const NAMES = {
   playout: "playout",
 };
 
-/** @param {HTMLElement} list @param {{turn: number, stages: Record<string, number>}} latency */
-export function showLatency(list, { turn, stages }) {
-  const total = Object.values(stages).reduce((sum, seconds) => sum + seconds, 0);
-  const row = document.createElement("li");
-  const label = document.createElement("span");
-  label.textContent = `Turn ${turn}: ${total.toFixed(2)} s`;
-  const bar = document.createElement("div");
-  bar.className = "waterfall";
-  const parts = Object.entries(stages).map(([name, seconds]) => {
-    const part = document.createElement("span");
-    part.className = name;
-    part.style.flexGrow = String(Math.max(seconds, 0));
-    part.title = `${NAMES[name] ?? name}: ${(1000 * seconds).toFixed(0)} ms`;
-    return part;
-  });
-  bar.append(...parts);
-  bar.setAttribute("role", "img");
-  bar.setAttribute("aria-label", parts.map((part) => part.title).join(", "));
-  const legend = document.createElement("p");
-  legend.className = "legend";
-  for (const part of parts) {
-    const item = document.createElement("span");
-    item.className = part.className;
-    item.textContent = part.title;
-    legend.append(item);
+export class Latency {
+  /** @param {HTMLElement} list */
+  constructor(list) {
+    this.list = list;
   }
+
+  clear() {
+    this.list.replaceChildren();
+  }
+
+  /** The newest comes first, with its figures. @param {{turn: number, stages: Record<string, number>}} turn */
+  add({ turn, stages }) {
+    const total = Object.values(stages).reduce((sum, seconds) => sum + seconds, 0);
+    for (const details of this.list.querySelectorAll("details")) details.open = false;
+    const row = document.createElement("li");
+    row.dataset.total = String(total);
+    row.append(draw(`Turn ${turn}`, total, stages));
+    this.list.prepend(row);
+    while (this.list.children.length > MOST_SHOWN) this.list.lastElementChild?.remove();
+    const rows = /** @type {HTMLElement[]} */ ([...this.list.children]);
+    const longest = Math.max(...rows.map(({ dataset }) => Number(dataset.total)));
+    for (const { style, dataset } of rows) style.setProperty("--share", String(Number(dataset.total) / longest));
+  }
+}
+
+/** @param {string} name @param {number} total @param {Record<string, number>} stages */
+function draw(name, total, stages) {
+  const bar = element("span", "waterfall");
+  bar.ariaHidden = "true"; // the figures say the same
+  const figures = element("ul", "figures");
+  for (const [stage, seconds] of Object.entries(stages)) {
+    const segment = element("span", stage);
+    segment.style.flexGrow = String(Math.max(0, seconds));
+    bar.append(segment);
+    const figure = element("li", stage);
+    figure.append(element("span", "", NAMES[stage] ?? stage), element("span", "", `${Math.round(1000 * seconds)} ms`));
+    figures.append(figure);
+  }
+  const summary = element("summary");
+  summary.append(element("span", "", name), element("span", "", `${total.toFixed(2)} s`), bar);
   const details = document.createElement("details");
-  const summary = document.createElement("summary");
-  summary.append(label, bar);
-  details.append(summary, legend);
-  row.append(details);
-  list.prepend(row);
-  while (list.children.length > LONGEST_SHOWN) list.lastElementChild?.remove();
+  details.open = true;
+  details.append(summary, figures);
+  return details;
+}
+
+/** @param {string} tag @param {string} [className] @param {string} [text] */
+function element(tag, className = "", text = "") {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
 }

@@ -1,97 +1,114 @@
 /** The page to talk from: it shows what `VoiceflowClient` tells. */
 
 import { VoiceflowClient } from "./voiceflow-client.js";
-import { showLatency } from "./latency.js";
+import { Latency } from "./latency.js";
 import { Meter } from "./meter.js";
 import { Transcript } from "./transcript.js";
 
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
-const STATES = { listening: "Listening", thinking: "Thinking …", speaking: "Speaking" };
+/** @type {Record<string, string>} */
+const DOING = { listening: "listening", thinking: "thinking …", speaking: "speaking" };
 
-/** @template {HTMLElement} T @param {string} id @returns {T} */
-const element = (id) => /** @type {T} */ (document.getElementById(id));
+/** @param {string} selector @returns {HTMLElement} */
+const find = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+const capital = (/** @type {string} */ words) => words[0].toUpperCase() + words.slice(1);
 
-const button = /** @type {HTMLButtonElement} */ (element("call"));
-const status = element("status");
-const problem = element("problem");
+const button = find("#call");
+const [caller, agent] = [find("#caller"), find("#agent")];
+const meters = [new Meter(caller), new Meter(agent)];
+const transcript = new Transcript(find("#transcript"));
+const latency = new Latency(find("#latency"));
+const keys = new Map(KEYS.map((key) => [key, makeKey(key)]));
 const client = new VoiceflowClient();
-const transcript = new Transcript(element("transcript"));
-const meters = [new Meter(element("caller")), new Meter(element("agent"))];
+let reachable = false;
+
+/** What goes on with the call, in words; and what can be done now. @param {string} words */
+function show(words) {
+  const { inCall } = client;
+  if (find("#status").textContent !== words) find("#status").textContent = words;
+  document.body.classList.toggle("in-call", inCall);
+  button.textContent = inCall ? "Hang up" : "Call";
+  // Not `disabled`, which would take the focus from who is on it.
+  button.ariaDisabled = String(!inCall && !reachable);
+  for (const key of keys.values()) key.ariaDisabled = String(!inCall);
+}
+
+/** @param {HTMLElement} party @param {boolean} speaks @param {string} words */
+function showDoing(party, speaks, words) {
+  party.classList.toggle("active", speaks);
+  party.querySelector(".doing")?.replaceChildren(words);
+}
+
+function call() {
+  if (client.inCall) return client.hangUp();
+  if (!reachable) return;
+  find("#problem").textContent = "";
+  find("#talk-hint").hidden = find("#latency-hint").hidden = false;
+  transcript.clear();
+  latency.clear();
+  client.startCall();
+  show("Calling … Allow the microphone, if you are asked.");
+}
+
+/** @param {string} key */
+function press(key) {
+  client.sendDigit(key);
+  keys.get(key)?.classList.add("pressed");
+  setTimeout(() => keys.get(key)?.classList.remove("pressed"), 150);
+}
+
+/** @param {string} key */
+function makeKey(key) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = key;
+  made.addEventListener("click", () => client.inCall && press(key));
+  find("#keypad").append(made);
+  return made;
+}
 
 /** @param {string} name @param {(detail: any) => void} listener */
 const on = (name, listener) =>
   client.addEventListener(name, (event) => listener(/** @type {CustomEvent} */ (event).detail));
 
-/** @param {string} words @param {"Call" | "Hang up"} [action] */
-function show(words, action) {
-  status.textContent = words;
-  if (action) {
-    button.textContent = action;
-    document.body.classList.toggle("in-call", action === "Hang up");
-  }
-}
-
-function endCall(/** @type {string} */ reason) {
-  show(`Call ended: ${reason}.`, "Call");
-  for (const meter of meters) meter.stop();
-  element("agent").classList.remove("active");
-  element("caller").classList.remove("active");
-  for (const key of element("keypad").querySelectorAll("button")) key.disabled = true;
-}
-
-button.addEventListener("click", async () => {
-  if (client.inCall) return client.hangUp();
-  problem.hidden = true;
-  transcript.clear();
-  element("latency").replaceChildren();
-  element("hint").hidden = true;
-  show("Calling …", "Hang up");
-  await client.startCall();
-});
-
 on("ready", () => {
-  button.disabled = false;
-  if (!client.inCall) show("Ready. Press Call and talk.", "Call");
+  reachable = true;
+  if (!client.inCall) show("Ready. Press Call and talk.");
+});
+on("lost", ({ reason }) => {
+  reachable = false;
+  if (!client.inCall) show(`${capital(reason)}. Trying again …`);
 });
 on("connected", () => {
-  show("Connected", "Hang up");
+  show("Connected.");
+  showDoing(agent, false, DOING.listening);
   meters[0].start(client.localStream);
   meters[1].start(client.remoteStream);
-  for (const key of element("keypad").querySelectorAll("button")) key.disabled = false;
 });
-on("failed", ({ reason }) => {
-  problem.textContent = `${reason[0].toUpperCase()}${reason.slice(1)}.`;
-  problem.hidden = false;
+on("failed", ({ reason }) => (find("#problem").textContent = `${capital(reason)}.`));
+on("ended", ({ reason }) => {
+  show(find("#problem").textContent ? "The call failed." : `Call ended: ${reason}.`);
+  for (const party of [caller, agent]) showDoing(party, false, "");
+  for (const meter of meters) meter.stop();
 });
-on("ended", ({ reason }) => endCall(reason));
-on("log", ({ message, level }) => {
-  console[level === "warning" ? "warn" : level](message);
-  if (level === "warning" && !client.inCall && message.startsWith("no connection")) {
-    button.disabled = true;
-    show("The server cannot be reached. Trying again …");
-  }
+on("transcript", (said) => {
+  find("#talk-hint").hidden = true;
+  transcript.caller(said);
 });
-on("transcript", (said) => transcript.caller(said));
-on("reply", (reply) => transcript.agent(reply));
-on("state", ({ state }) => {
-  show(STATES[state] ?? state);
-  element("agent").classList.toggle("active", state === "speaking");
+on("reply", (reply) => {
+  find("#talk-hint").hidden = true;
+  transcript.agent(reply);
 });
-on("speech", ({ speaking }) => element("caller").classList.toggle("active", speaking));
+on("state", ({ state }) => showDoing(agent, state === "speaking", DOING[state]));
+on("speech", ({ speaking }) => showDoing(caller, speaking, speaking ? "speaking" : ""));
 on("latency", (turn) => {
-  element("latency-hint").hidden = true;
-  showLatency(element("latency"), turn);
+  find("#latency-hint").hidden = true;
+  latency.add(turn);
 });
+on("log", ({ message, level }) => (level === "debug" ? console.debug(message) : console.warn(message)));
 
-for (const key of KEYS) {
-  const press = document.createElement("button");
-  press.type = "button";
-  press.textContent = key;
-  press.disabled = true;
-  press.addEventListener("click", () => client.sendDigit(key));
-  element("keypad").append(press);
-}
-document.addEventListener("keydown", ({ key, ctrlKey, metaKey, altKey }) => {
-  if (client.inCall && KEYS.includes(key) && !ctrlKey && !metaKey && !altKey) client.sendDigit(key);
+button.addEventListener("click", call);
+document.addEventListener("keydown", ({ key, ctrlKey, metaKey, altKey, repeat }) => {
+  if (client.inCall && keys.has(key) && !(ctrlKey || metaKey || altKey || repeat)) press(key);
 });
 addEventListener("pagehide", () => client.hangUp());

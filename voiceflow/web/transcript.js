@@ -1,60 +1,63 @@
 /** Who said what. Words that the agent was stopped from saying are crossed out. */
 
 export class Transcript {
-  /** @param {HTMLElement} list */
-  constructor(list) {
-    this.list = list;
-    this.clear();
+  /** @type {HTMLElement | null} The caller's words that are not final. */
+  #interim = null;
+  /** @type {Map<number, HTMLElement>} */
+  #replies = new Map();
+
+  /** @param {HTMLElement} log */
+  constructor(log) {
+    this.log = log;
   }
 
   clear() {
-    this.list.replaceChildren();
-    /** @type {HTMLLIElement | null} */
-    this.interim = null;
-    /** @type {Map<number, HTMLLIElement>} */
-    this.replies = new Map();
+    this.log.replaceChildren();
+    this.#interim = null;
+    this.#replies.clear();
   }
 
   /** @param {{text: string, final: boolean}} said */
   caller({ text, final }) {
-    if (!text) return;
-    const line = this.interim ?? this.line("caller", "You");
-    line.lastElementChild?.replaceChildren(text);
+    if (!text && !this.#interim) return;
+    const line = this.#interim ?? this.#line("caller", "You");
+    this.#interim = final ? null : line;
+    if (!text) return line.remove(); // it was nothing after all
     line.classList.toggle("interim", !final);
-    this.interim = final ? null : line;
-    this.follow();
+    this.#write(line, text);
   }
 
   /** @param {{id: number, text: string, heard: string, done: boolean, interrupted: boolean}} reply */
   agent({ id, text, heard, done, interrupted }) {
-    if (!text && !heard) return;
-    const line = this.replies.get(id) ?? this.line("agent", "Agent");
-    this.replies.set(id, line);
+    const line = this.#replies.get(id) ?? this.#line("agent", "Agent");
+    this.#replies.set(id, line);
+    if (done && !interrupted) return this.#write(line, text);
     const rest = unheard(text, heard);
-    const said = done && !interrupted ? [heard || text] : [span("heard", heard), " ", span("rest", rest, interrupted)];
-    line.lastElementChild?.replaceChildren(...said);
-    line.classList.toggle("interrupted", interrupted);
-    this.follow();
+    const tail = interrupted ? [tagged("s", rest), " ", tagged("small", "interrupted")] : [tagged("i", rest)];
+    this.#write(line, heard, " ", ...tail);
   }
 
-  /** @param {"caller" | "agent"} who @param {string} name */
-  line(who, name) {
-    const line = document.createElement("li");
-    line.className = who;
-    line.append(span("name", name), document.createElement("p"));
-    this.list.append(line);
+  /** @param {string} party @param {string} name */
+  #line(party, name) {
+    const line = document.createElement("p");
+    line.className = party;
+    line.append(tagged("b", name), " ", document.createElement("span"));
+    this.log.append(line);
     return line;
   }
 
-  follow() {
-    this.list.scrollTop = this.list.scrollHeight;
+  /** Follows the newest words, unless the reader has scrolled back. @param {HTMLElement} line @param {(string | Node)[]} words */
+  #write(line, ...words) {
+    const { log } = this;
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+    line.lastElementChild?.replaceChildren(...words);
+    if (atEnd) log.scrollTop = log.scrollHeight;
   }
 }
 
-/** @param {string} name @param {string} text @param {boolean} [struck] */
-function span(name, text, struck = false) {
-  const element = document.createElement(struck ? "s" : "span");
-  element.className = name;
+/** @param {string} tag @param {string} text */
+function tagged(tag, text) {
+  const element = document.createElement(tag);
   element.textContent = text;
   return element;
 }
@@ -62,7 +65,9 @@ function span(name, text, struck = false) {
 /** What of `text` comes after the words of `heard`. Markup in `text` is not in `heard`: words are counted.
  * @param {string} text @param {string} heard */
 function unheard(text, heard) {
-  const words = text.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
-  const count = heard.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word)).length;
-  return words.slice(count).join(" ");
+  const count = heard.split(/\s+/).filter(isWord).length;
+  const places = [...text.matchAll(/\S+/g)].filter(([word]) => isWord(word));
+  return count < places.length ? text.slice(places[count].index) : "";
 }
+
+const isWord = (/** @type {string} */ word) => /[\p{L}\p{N}]/u.test(word);

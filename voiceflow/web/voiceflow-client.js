@@ -1,5 +1,5 @@
 /**
- * Calls to a voiceflow server from a web page. One module, no dependencies.
+ * Calls to a voiceflow server from a web page. No dependencies, no build step.
  *
  *     import { VoiceflowClient } from "/voiceflow-client.js";
  *     const client = new VoiceflowClient();
@@ -8,6 +8,7 @@
  *
  * Events (`detail` holds the fields):
  * - `ready`: the server answers; a call may be started. Again after each reconnection.
+ * - `lost {reason}`: the server does not answer. The client tries again by itself; a call that is up goes on.
  * - `connected`: the call is up.
  * - `failed {reason}`: the call could not be started or kept. `ended` follows.
  * - `ended {reason}`: the call is over. Exactly once for each `startCall`.
@@ -23,53 +24,58 @@
  * @property {number} [iceGatheringTimeout] How long to look for ways to the server, in milliseconds: 10 000.
  */
 
-const PING_INTERVAL = 30_000;
+import { Failure, Signaling } from "./signaling.js";
+
+/** @typedef {import("./signaling.js").Tell} Tell */
+
+const AUDIO = { sampleRate: 48_000, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 const ANSWER_TIMEOUT = 15_000;
 const CONNECT_TIMEOUT = 15_000;
-/** The server says something every second or two; without any word for this long it is gone. */
-const SILENCE_TIMEOUT = 5_000;
-const FIRST_RETRY = 500;
-const LONGEST_RETRY = 30_000;
+/** During a call the server is asked this often whether it is there, and gone when it owes this many answers. */
+const CALL_PING_INTERVAL = 1_000;
+const CALL_PINGS_UNANSWERED = 5;
 
 export class VoiceflowClient extends EventTarget {
+  #audio;
+  #iceGatheringTimeout;
+  #signaling;
+  /** @type {Call | null} */
+  #call = null;
+  /** @type {Tell} */
+  #tell = (name, detail = {}) => this.dispatchEvent(new CustomEvent(name, { detail }));
+
   /** @param {Options} [options] */
-  constructor(options = {}) {
+  constructor({ signalingUrl = "/ws", audio = AUDIO, iceGatheringTimeout = 10_000 } = {}) {
     super();
-    this.audio = options.audio ?? {
-      sampleRate: 48_000,
-      echoCancellation: true,
-      noiseSuppression: true,
-      autoGainControl: true,
-    };
-    this.iceGatheringTimeout = options.iceGatheringTimeout ?? 10_000;
-    /** @private @type {Call | null} */
-    this.call = null;
-    /** @private */
-    this.signaling = new Signaling(options.signalingUrl ?? "/ws", this);
+    this.#audio = audio;
+    this.#iceGatheringTimeout = iceGatheringTimeout;
+    this.#signaling = new Signaling(signalingUrl, this.#tell);
   }
 
   /** Whether a call is being made or up. */
   get inCall() {
-    return this.call !== null;
+    return this.#call?.over === false;
   }
 
   /** The microphone's stream during a call, for meters. @returns {MediaStream | null} */
   get localStream() {
-    return this.call?.microphone ?? null;
+    return this.#call?.microphone ?? null;
   }
 
   /** The agent's stream during a call, for meters. @returns {MediaStream | null} */
   get remoteStream() {
-    return this.call?.remote ?? null;
+    return this.#call?.remote ?? null;
   }
 
-  /** Start a call. Resolves once it is up, or with false if it failed: `failed` has told why. @returns {Promise<boolean>} */
+  /**
+   * Start a call. Resolves to true once it is up; to false if it failed (`failed` has told why) or was hung up before.
+   * @returns {Promise<boolean>}
+   */
   async startCall() {
-    if (this.call) throw new Error("a call is on already: hang up first");
-    const call = new Call(this);
-    this.call = call;
+    if (this.inCall) throw new Error("a call is on already: hang up first");
+    const call = (this.#call = new Call(this.#signaling, this.#tell));
     try {
-      await call.start(this.signaling);
+      await call.start(this.#audio, this.#iceGatheringTimeout);
       return true;
     } catch (error) {
       call.end(error instanceof Failure ? error.message : `the call failed: ${error}`, true);
@@ -78,243 +84,171 @@ export class VoiceflowClient extends EventTarget {
   }
 
   hangUp() {
-    this.call?.end("you hung up");
+    this.#call?.end("you hung up");
   }
 
   /** Press a key: 0-9, *, #, A-D. @param {string} digit */
   sendDigit(digit) {
-    this.call?.send({ type: "dtmf", digit });
+    this.#call?.send({ type: "dtmf", digit });
   }
 
   /** End everything. The client cannot be used any more. */
   destroy() {
     this.hangUp();
-    this.signaling.close();
-  }
-
-  /** @private @param {string} name @param {object} [detail] */
-  tell(name, detail = {}) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
-  }
-
-  /** @private @param {string} message @param {"debug" | "info" | "warning" | "error"} [level] */
-  log(message, level = "info") {
-    this.tell("log", { message, level });
+    this.#signaling.close();
   }
 }
 
-/** What went wrong, in words for the person who calls. */
-class Failure extends Error {}
-
 /** One call: microphone, peer connection, data channel. */
 class Call {
-  /** @param {VoiceflowClient} client */
-  constructor(client) {
-    this.client = client;
-    this.over = false;
-    this.up = false;
-    /** @type {MediaStream | null} */
-    this.microphone = null;
-    /** @type {MediaStream | null} */
-    this.remote = null;
-    /** @type {RTCPeerConnection | null} */
-    this.peer = null;
-    /** @type {RTCDataChannel | null} */
-    this.channel = null;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.silence = undefined;
-    this.speaker = new Audio();
-    this.speaker.autoplay = true;
+  over = false;
+  /** @type {MediaStream | null} */
+  microphone = null;
+  /** @type {MediaStream | null} */
+  remote = null;
+  /** @type {RTCPeerConnection | null} */
+  #peer = null;
+  /** @type {RTCDataChannel | null} */
+  #channel = null;
+  #up = false;
+  #unanswered = 0;
+  #pinging = 0;
+  #speaker = new Audio();
+  /** @type {(failure: Failure) => void} */
+  #stop = () => {};
+  /** @type {Promise<never>} Rejects when the call ends: whatever is waited for then comes too late. */
+  #ended = new Promise((_, reject) => (this.#stop = reject));
+
+  /** @param {Signaling} signaling @param {Tell} tell */
+  constructor(signaling, tell) {
+    this.signaling = signaling;
+    this.tell = tell;
+    this.#ended.catch(() => {}); // often nobody waits
   }
 
-  /** @param {Signaling} signaling */
-  async start(signaling) {
-    const [iceServers, microphone] = await Promise.all([signaling.hello(), openMicrophone(this.client.audio)]);
-    this.microphone = microphone;
-    if (this.over) return this.release();
-    const peer = (this.peer = new RTCPeerConnection({ iceServers }));
-    for (const track of microphone.getTracks()) {
-      track.onended = () => this.end("the microphone was taken away", true);
-      peer.addTrack(track, microphone);
-    }
-    peer.ontrack = ({ track, streams }) => this.play(streams[0] ?? new MediaStream([track]));
-    this.openChannel(peer.createDataChannel("voiceflow"));
-    const connected = this.connected(peer);
-    connected.catch(() => {}); // whoever awaits it is told; nobody may yet
+  /** @param {MediaTrackConstraints} audio @param {number} gathering ms */
+  async start(audio, gathering) {
+    const opening = openMicrophone(audio).then((stream) => this.#speakInto(stream));
+    const microphone = await Promise.race([opening, this.#ended]);
+    const { ice_servers: iceServers } = await this.#ask({ type: "hello" });
+    const peer = (this.#peer = new RTCPeerConnection({ iceServers }));
+    for (const track of microphone.getTracks()) peer.addTrack(track, microphone);
+    peer.ontrack = ({ track, streams }) => this.#play(streams[0] ?? new MediaStream([track]));
+    this.#open(peer.createDataChannel("voiceflow"));
+    const connected = this.#connected(peer);
     await peer.setLocalDescription();
-    await gathered(peer, this.client.iceGatheringTimeout);
-    const sdp = await signaling.offer(peer.localDescription?.sdp ?? "");
-    if (this.over) return;
+    await this.#before(gathered(peer), gathering).catch(() => {}); // what was found by then must do
+    const { sdp } = await this.#ask({ type: "webrtc_offer", sdp: peer.localDescription?.sdp });
     await peer.setRemoteDescription({ type: "answer", sdp });
-    await within(connected, CONNECT_TIMEOUT, "no way to the server was found: a firewall may need a TURN server");
-    if (this.over) return;
-    this.up = true;
-    this.client.tell("connected");
+    await this.#before(connected, CONNECT_TIMEOUT, "no way to the server was found: a firewall may need a TURN server");
+    this.#up = true;
+    this.tell("connected");
+  }
+
+  /** The microphone was granted, perhaps too late. @param {MediaStream} stream */
+  #speakInto(stream) {
+    this.microphone = stream;
+    for (const track of stream.getTracks()) {
+      if (this.over) track.stop();
+      track.onended = () => this.end("the microphone was taken away", true);
+    }
+    return stream;
   }
 
   /** Resolves when the connection is up; ends the call when it breaks. @param {RTCPeerConnection} peer */
-  connected(peer) {
-    return new Promise((resolve, reject) => {
+  #connected(peer) {
+    return new Promise((resolve) => {
       peer.onconnectionstatechange = () => {
-        this.client.log(`connection: ${peer.connectionState}`, "debug");
-        if (peer.connectionState === "connected") resolve(undefined);
-        if (peer.connectionState === "failed" || peer.connectionState === "closed") {
-          const failure = new Failure("the connection to the server broke");
-          if (this.up) this.end(failure.message, true);
-          else reject(failure);
-        }
+        const state = peer.connectionState;
+        this.tell("log", { message: `connection: ${state}`, level: "debug" });
+        if (state === "connected") resolve(state);
+        if (state === "failed") this.end("the connection to the server broke", true);
       };
     });
   }
 
   /** @param {MediaStream} stream */
-  play(stream) {
+  #play(stream) {
     this.remote = stream;
-    this.speaker.srcObject = stream;
-    this.speaker.play().catch((error) => this.client.log(`the browser does not play: ${error}`, "warning"));
+    this.#speaker.srcObject = stream;
+    this.#speaker.play().catch((error) => {
+      if (!this.over) this.tell("log", { message: `the browser does not play: ${error}`, level: "warning" });
+    });
   }
 
   /** @param {RTCDataChannel} channel */
-  openChannel(channel) {
-    this.channel = channel;
-    channel.onopen = () => this.heard();
-    channel.onmessage = ({ data }) => this.receive(data);
-    channel.onclose = () => this.up && this.end("the server ended the call");
+  #open(channel) {
+    this.#channel = channel;
+    channel.onopen = () => (this.#pinging = setInterval(() => this.#ping(), CALL_PING_INTERVAL));
+    channel.onmessage = ({ data }) => this.#receive(data);
+    channel.onclose = () => this.end("the server ended the call", !this.#up);
   }
 
-  /** The server is there. */
-  heard() {
-    clearTimeout(this.silence);
-    if (this.over) return;
-    this.silence = setTimeout(() => this.end("the server is silent: the connection broke", true), SILENCE_TIMEOUT);
+  /** Answers are counted, not timed: what the browser holds up, it holds up on both ways. */
+  #ping() {
+    if (this.#unanswered >= CALL_PINGS_UNANSWERED) this.end("the connection to the server broke", true);
+    this.#unanswered += 1;
+    this.send({ type: "ping" });
   }
 
   /** @param {string} data */
-  receive(data) {
-    this.heard();
+  #receive(data) {
+    if (this.over) return;
+    this.#unanswered = 0;
     const { type, ...detail } = JSON.parse(data);
     if (type === "ping") this.send({ type: "pong" });
     else if (type === "ended") this.end(detail.reason);
     else if (type !== "pong") {
       // What is on its way when the agent is interrupted is not to be heard any more.
-      if (type === "clear") this.mute(true);
-      if (type === "state" && detail.state === "speaking") this.mute(false);
-      this.client.tell(type, detail);
+      if (type === "clear") this.#mute(true);
+      if (type === "state" && detail.state === "speaking") this.#mute(false);
+      this.tell(type, detail);
     }
   }
 
   /** Silences the track itself, and so everything that plays or measures it. @param {boolean} muted */
-  mute(muted) {
+  #mute(muted) {
     for (const track of this.remote?.getAudioTracks() ?? []) track.enabled = !muted;
   }
 
   /** @param {object} message */
   send(message) {
-    if (this.channel?.readyState === "open") this.channel.send(JSON.stringify(message));
+    if (this.#channel?.readyState === "open") this.#channel.send(JSON.stringify(message));
+  }
+
+  /** @param {object} message to the signalling @returns {Promise<any>} */
+  async #ask(message) {
+    if (this.over) throw new Failure("the call is over");
+    return this.#before(this.signaling.ask(message), ANSWER_TIMEOUT, "the server does not answer");
+  }
+
+  /**
+   * What `promise` resolves to. Fails with `reason` after `timeout` ms, and when the call ends.
+   * @template T @param {Promise<T>} promise @param {number} timeout @param {string} [reason] @returns {Promise<T>}
+   */
+  async #before(promise, timeout, reason) {
+    let timer = 0;
+    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Failure(reason)), timeout)));
+    try {
+      return await Promise.race([promise, late, this.#ended]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** @param {string} reason @param {boolean} [failed] */
   end(reason, failed = false) {
     if (this.over) return;
     this.over = true;
+    this.#stop(new Failure(reason));
+    clearInterval(this.#pinging);
     this.send({ type: "hangup" });
-    this.client.signaling.hangUp();
-    this.release();
-    this.client.call = null;
-    if (failed) this.client.tell("failed", { reason });
-    this.client.tell("ended", { reason });
-  }
-
-  release() {
-    clearTimeout(this.silence);
+    this.signaling.hangUp();
     for (const track of this.microphone?.getTracks() ?? []) track.stop();
-    this.speaker.srcObject = null;
-    this.peer?.close();
-  }
-}
-
-/** The WebSocket to the server: kept open, reconnected with back-off. */
-class Signaling {
-  /** @param {string} url @param {VoiceflowClient} client */
-  constructor(url, client) {
-    this.url = new URL(url, location.href);
-    this.url.protocol = this.url.protocol.replace("http", "ws");
-    this.client = client;
-    this.closed = false;
-    this.retry = FIRST_RETRY;
-    /** @type {{type: string, resolve: (message: any) => void, reject: (error: Error) => void} | null} */
-    this.waiting = null;
-    /** @type {RTCIceServer[] | null} */
-    this.iceServers = null;
-    this.connect();
-  }
-
-  connect() {
-    const socket = (this.socket = new WebSocket(this.url));
-    socket.onopen = () => {
-      this.send({ type: "hello" });
-      this.pinging = setInterval(() => this.send({ type: "ping" }), PING_INTERVAL);
-    };
-    socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
-    socket.onclose = ({ reason }) => this.lost(reason);
-  }
-
-  /** @param {any} message */
-  receive(message) {
-    if (message.type === "hello_ack") {
-      this.iceServers = message.ice_servers;
-      this.retry = FIRST_RETRY;
-      this.client.tell("ready");
-    }
-    if (message.type === "error") this.client.log(message.message, "error");
-    const waiting = this.waiting;
-    if (message.type === "error") waiting?.reject(new Failure(message.message));
-    else if (waiting?.type === message.type) waiting.resolve(message);
-  }
-
-  /** @param {string} reason */
-  lost(reason) {
-    clearInterval(this.pinging);
-    this.iceServers = null;
-    this.waiting?.reject(new Failure(reason || "the server cannot be reached"));
-    if (this.closed) return;
-    this.client.log(`no connection to ${this.url}; next attempt in ${this.retry / 1000} s`, "warning");
-    this.retrying = setTimeout(() => this.connect(), this.retry);
-    this.retry = Math.min(2 * this.retry, LONGEST_RETRY);
-  }
-
-  /** The servers to find a way with, as soon as the server has told them. @returns {Promise<RTCIceServer[]>} */
-  async hello() {
-    return this.iceServers ?? (await this.answer("hello_ack")).ice_servers;
-  }
-
-  /** @param {string} sdp @returns {Promise<string>} the answer */
-  async offer(sdp) {
-    this.send({ type: "webrtc_offer", sdp });
-    return (await this.answer("webrtc_answer")).sdp;
-  }
-
-  hangUp() {
-    this.send({ type: "hangup" });
-  }
-
-  /** The next message of `type`. @param {string} type @returns {Promise<any>} */
-  answer(type) {
-    const answered = new Promise((resolve, reject) => {
-      this.waiting = { type, resolve, reject };
-    });
-    return within(answered, ANSWER_TIMEOUT, "the server does not answer");
-  }
-
-  /** @param {object} message */
-  send(message) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
-  }
-
-  close() {
-    this.closed = true;
-    clearTimeout(this.retrying);
-    this.socket?.close();
+    this.#speaker.srcObject = null;
+    this.#peer?.close();
+    if (failed) this.tell("failed", { reason });
+    this.tell("ended", { reason });
   }
 }
 
@@ -326,30 +260,22 @@ async function openMicrophone(audio) {
   try {
     return await navigator.mediaDevices.getUserMedia({ audio });
   } catch (error) {
-    const name = error instanceof DOMException ? error.name : "";
-    if (name === "NotAllowedError") {
-      throw new Failure("the microphone was refused: allow it for this page in the address bar, then call again");
-    }
-    if (name === "NotFoundError") throw new Failure("there is no microphone: connect one, then call again");
-    if (name === "NotReadableError") throw new Failure("another program holds the microphone: close it, then call again");
-    throw error;
+    const told = error instanceof DOMException && MICROPHONE_ERRORS.get(error.name);
+    throw told ? new Failure(told) : error;
   }
 }
 
-/** Local candidates are in the offer: wait until all are known, or `timeout` ms. @param {RTCPeerConnection} peer */
-function gathered(peer, timeout) {
+const MICROPHONE_ERRORS = new Map([
+  ["NotAllowedError", "the microphone was refused: allow it for this page in the address bar, then call again"],
+  ["NotFoundError", "there is no microphone: connect one, then call again"],
+  ["NotReadableError", "another program holds the microphone: close it, then call again"],
+]);
+
+/** Resolves when all ways to this browser are known: they are in the offer. @param {RTCPeerConnection} peer */
+function gathered(peer) {
   return new Promise((resolve) => {
     const check = () => peer.iceGatheringState === "complete" && resolve(undefined);
     peer.addEventListener("icegatheringstatechange", check);
-    setTimeout(resolve, timeout);
     check();
-  });
-}
-
-/** @template T @param {Promise<T>} promise @param {number} timeout ms @param {string} reason @returns {Promise<T>} */
-function within(promise, timeout, reason) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Failure(reason)), timeout);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

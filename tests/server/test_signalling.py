@@ -1,0 +1,189 @@
+"""How browsers' calls begin and end: real WebSockets, a real server, aiortc in the browser's place."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack
+from server.serving import TUNNEL, Served, run, serving, until
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+
+@contextlib.asynccontextmanager
+async def browser(served: Served, **headers: str) -> AsyncIterator[ClientConnection]:
+    async with connect(f"ws://127.0.0.1:{served.port}/ws", additional_headers=headers) as socket:
+        yield socket
+
+
+async def ask(socket: ClientConnection, message: object) -> dict[str, Any]:
+    await socket.send(message if isinstance(message, str) else json.dumps(message))
+    answer: dict[str, Any] = json.loads(await socket.recv())
+    return answer
+
+
+@contextlib.asynccontextmanager
+async def peer() -> AsyncIterator[RTCPeerConnection]:
+    connection = RTCPeerConnection()
+    connection.addTrack(AudioStreamTrack())
+    connection.createDataChannel("voiceflow")
+    await connection.setLocalDescription(await connection.createOffer())
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        ({"type": "hello"}, {"type": "hello_ack", "ice_servers": []}),
+        ({"type": "ping"}, {"type": "pong"}),
+        ({"type": "webrtc_offer"}, {"type": "error", "message": "Missing SDP in offer"}),
+        ({"type": "webrtc_offer", "sdp": ""}, {"type": "error", "message": "Missing SDP in offer"}),
+    ],
+)
+def test_each_message_has_its_answer(message, answer):
+    async def main() -> None:
+        async with serving() as served, browser(served) as socket:
+            assert await ask(socket, message) == answer
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("not JSON", "expected hello, webrtc_offer, ping or hangup"),
+        ({"type": "dance"}, "'dance'"),
+        ({"sdp": "v=0"}, "type"),
+        ([1], "expected hello"),
+        ({"type": "webrtc_offer", "sdp": 5}, "sdp"),
+        ({"type": "webrtc_offer", "sdp": "not SDP"}, "begins with v=0"),
+        ({"type": "webrtc_offer", "sdp": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"}, "no audio"),
+    ],
+)
+def test_what_is_wrong_is_said_and_the_conversation_goes_on(message, words):
+    async def main() -> None:
+        async with serving() as served, browser(served) as socket:
+            answer = await ask(socket, message)
+            assert answer["type"] == "error"
+            assert words in answer["message"]
+            assert (await ask(socket, {"type": "ping"}))["type"] == "pong"
+
+    run(main())
+
+
+def test_a_call_begins_with_an_offer_and_ends_with_a_hangup():
+    async def main() -> None:
+        async with serving() as served, browser(served) as socket, peer() as caller:
+            offer = {"type": "webrtc_offer", "sdp": caller.localDescription.sdp}
+            answer = await ask(socket, offer)
+            assert answer["type"] == "webrtc_answer"
+            await caller.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+            await until(lambda: caller.connectionState == "connected")
+            assert await served.active_calls() == 1
+            second = await ask(socket, offer)
+            assert second == {"type": "error", "message": "a call is on already: hang up before the next offer"}
+            await socket.send(json.dumps({"type": "hangup"}))
+            await until(lambda: not served.server.calls.active)
+            async with peer() as again:
+                offer = {"type": "webrtc_offer", "sdp": again.localDescription.sdp}
+                assert (await ask(socket, offer))["type"] == "webrtc_answer"
+
+    run(main())
+
+
+def test_a_call_outlives_its_websocket_and_ends_with_the_server():
+    async def main() -> None:
+        async with serving() as served, peer() as caller:
+            async with browser(served) as socket:
+                answer = await ask(socket, {"type": "webrtc_offer", "sdp": caller.localDescription.sdp})
+                await caller.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+                await until(lambda: caller.connectionState == "connected")
+            assert await served.active_calls() == 1
+
+    run(main())
+
+
+def test_an_offer_by_http_is_a_call_too():
+    async def main() -> None:
+        async with serving() as served, peer() as caller, httpx.AsyncClient(base_url=served.http) as client:
+            body = {"sdp": caller.localDescription.sdp, "type": "offer"}
+            answer = (await client.post("/api/offer", json=body)).json()
+            assert answer["type"] == "answer"
+            assert answer["pc_id"]
+            await caller.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+            await until(lambda: caller.connectionState == "connected")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 400, "expected {sdp, type}"),
+        (b"{}", 400, "Missing SDP in offer"),
+        (b'{"sdp": "no"}', 400, "begins with v=0"),
+        (b'{"sdp": "' + b"x" * 70_000 + b'"}', 400, "at most 65536 bytes"),
+    ],
+)
+def test_an_offer_by_http_that_is_wrong_is_refused(body, status, words):
+    async def main() -> None:
+        async with serving() as served, httpx.AsyncClient(base_url=served.http) as client:
+            answer = await client.post("/api/offer", content=body)
+            assert answer.status_code == status
+            assert words in answer.json()["error"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("headers", [TUNNEL, {"Origin": "https://example.com"}])
+def test_browsers_elsewhere_are_refused_until_somebody_opens(headers):
+    async def main() -> None:
+        async with serving() as served, httpx.AsyncClient(base_url=served.http) as client:
+            async with browser(served, **headers) as socket:
+                with pytest.raises(ConnectionClosed) as closed:
+                    await socket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1008
+            assert "--insecure" in closed.value.rcvd.reason
+            answer = await client.post("/api/offer", json={"sdp": "v=0"}, headers=headers)
+            assert answer.status_code == 403
+            assert "--insecure" in answer.json()["error"]
+        async with serving(open=True) as served, browser(served, **headers) as socket:
+            assert (await ask(socket, {"type": "ping"}))["type"] == "pong"
+
+    run(main())
+
+
+@pytest.mark.parametrize(("messages", "code"), [(["x" * 70_000], 1009), ([b"binary"], 1009), (["{}"] * 30, 1008)])
+def test_messages_that_are_too_large_or_too_many_close_the_socket(messages, code):
+    async def main() -> None:
+        async with serving() as served, browser(served) as socket:
+            with pytest.raises(ConnectionClosed) as closed:
+                for message in messages:
+                    await socket.send(message)
+                while True:
+                    await socket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == code
+
+    run(main())
+
+
+def test_the_page_and_its_parts_are_served_for_this_page_alone():
+    async def main() -> None:
+        async with serving() as served, httpx.AsyncClient(base_url=served.http) as client:
+            page = await client.get("/")
+            assert page.headers["content-type"] == "text/html; charset=utf-8"
+            assert "default-src 'self'" in page.headers["content-security-policy"]
+            script = await client.get("/voiceflow-client.js")
+            assert script.headers["content-type"] == "text/javascript; charset=utf-8"
+            assert "export class VoiceflowClient" in script.text
+
+    run(main())

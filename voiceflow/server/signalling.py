@@ -1,0 +1,192 @@
+"""How a browser's call begins: over a WebSocket, or with one HTTP request.
+
+    hello                ->  hello_ack {ice_servers}
+    webrtc_offer {sdp}   ->  webrtc_answer {sdp}
+    ping                 ->  pong
+    hangup
+
+Whatever else comes is answered with `error {message}`. The WebSocket may break and come back while a call goes on:
+the call's own liveness is watched on its data channel.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from voiceflow.errors import CallRejectedError, VoiceflowError
+from voiceflow.security.local import is_local
+
+from .browsercalls import BrowserCall, BrowserCalls
+
+log = logging.getLogger("voiceflow.server")
+
+LARGEST_OFFER: Final = 64 * 1024
+"""Bytes. An offer is a few thousand."""
+LARGEST_BURST: Final = 20
+"""Messages that may come at once."""
+RATE: Final = 2.0
+"""Messages a second that may come for long. A client pings every 30 s."""
+TOO_LARGE: Final = 1009
+POLICY: Final = 1008
+
+
+class Message(msgspec.Struct, frozen=True, tag_field="type"):
+    """From the browser."""
+
+
+class Hello(Message, frozen=True, tag="hello"):
+    pass
+
+
+class Offer(Message, frozen=True, tag="webrtc_offer"):
+    sdp: str = ""
+
+
+class Ping(Message, frozen=True, tag="ping"):
+    pass
+
+
+class Hangup(Message, frozen=True, tag="hangup"):
+    pass
+
+
+FromBrowser: TypeAlias = Hello | Offer | Ping | Hangup
+
+_decode: Any = msgspec.json.Decoder(FromBrowser).decode
+
+
+class HttpOffer(msgspec.Struct, frozen=True):
+    """The body of `POST /api/offer`."""
+
+    sdp: str = ""
+
+
+REFUSED: Final = (
+    "calls from other machines are refused: open the page on this machine (localhost), or start with --insecure"
+)
+MISSING_SDP: Final = "Missing SDP in offer"
+
+
+class Signalling:
+    """Takes offers and makes calls of them."""
+
+    def __init__(self, calls: BrowserCalls, *, open: bool) -> None:
+        self._calls = calls
+        self._open = open  # to everybody
+
+    async def websocket(self, websocket: WebSocket) -> None:
+        """One browser, until it leaves."""
+        if not self._may_call(websocket.scope):
+            log.warning("a browser was refused: %s", REFUSED)
+            await websocket.accept()  # a page is not told why its handshake failed, only why it was closed
+            await websocket.close(POLICY, REFUSED)
+            return
+        await websocket.accept()
+        conversation = _Conversation(self._calls, local=is_local(websocket.scope))
+        budget = _Budget(LARGEST_BURST, RATE)
+        while (received := await websocket.receive())["type"] == "websocket.receive":
+            text = received.get("text")
+            if text is None or len(text) > LARGEST_OFFER:
+                await websocket.close(TOO_LARGE, f"messages are text of at most {LARGEST_OFFER} characters")
+                return
+            if not budget.spend(time.monotonic()):
+                await websocket.close(POLICY, f"more than {RATE:g} messages a second")
+                return
+            answer = await conversation.answer(text)
+            if answer is not None:
+                try:
+                    await websocket.send_json(answer)
+                except WebSocketDisconnect:
+                    return
+
+    async def offer(self, request: Request) -> Response:
+        """`POST /api/offer {sdp, type}` -> `{sdp, type, pc_id}`: a call without a WebSocket."""
+        if not self._may_call(request.scope):
+            return _refusal(REFUSED, 403)
+        try:
+            offer = msgspec.json.decode(await _body(request), type=HttpOffer)
+            if not offer.sdp:
+                return _refusal(MISSING_SDP, 400)
+            call = await self._calls.start(offer.sdp, local=is_local(request.scope))
+        except msgspec.DecodeError as error:
+            return _refusal(f"expected {{sdp, type}}: {error}", 400)
+        except CallRejectedError as error:
+            return _refusal(str(error), 503)
+        except VoiceflowError as error:
+            return _refusal(str(error), 400)
+        return JSONResponse({"sdp": call.sdp, "type": "answer", "pc_id": call.id})
+
+    def _may_call(self, scope: Scope) -> bool:
+        return self._open or is_local(scope)
+
+
+class _Conversation:
+    """What one browser's WebSocket has led to."""
+
+    def __init__(self, calls: BrowserCalls, *, local: bool) -> None:
+        self._calls = calls
+        self._local = local
+        self._call: BrowserCall | None = None
+
+    async def answer(self, text: str) -> dict[str, Any] | None:
+        try:
+            match _decode(text):
+                case Hello():
+                    return {"type": "hello_ack", "ice_servers": await self._calls.ice_servers(local=self._local)}
+                case Ping():
+                    return {"type": "pong"}
+                case Offer(sdp):
+                    return await self._offered(sdp)
+                case Hangup() if self._call is not None:
+                    await self._call.hang_up()
+        except msgspec.DecodeError as error:
+            return _error(f"expected hello, webrtc_offer, ping or hangup: {error}")
+        except VoiceflowError as error:
+            return _error(str(error))
+        return None
+
+    async def _offered(self, sdp: str) -> dict[str, Any]:
+        if not sdp:
+            return _error(MISSING_SDP)
+        if self._call is not None and not self._call.ended:
+            return _error("a call is on already: hang up before the next offer")
+        self._call = await self._calls.start(sdp, local=self._local)
+        return {"type": "webrtc_answer", "sdp": self._call.sdp}
+
+
+class _Budget:
+    """How much may come: a burst, and a rate at which it is allowed again."""
+
+    def __init__(self, burst: int, rate: float) -> None:
+        self._burst, self._rate = burst, rate
+        self._left, self._at = float(burst), time.monotonic()
+
+    def spend(self, now: float) -> bool:
+        self._left = min(self._burst, self._left + self._rate * (now - self._at)) - 1
+        self._at = now
+        return self._left >= 0
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_OFFER:
+            raise VoiceflowError(f"an offer has at most {LARGEST_OFFER} bytes")
+    return body
+
+
+def _error(message: str) -> dict[str, Any]:
+    return {"type": "error", "message": message}
+
+
+def _refusal(message: str, status: int) -> Response:
+    return JSONResponse({"error": message}, status_code=status)

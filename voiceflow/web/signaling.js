@@ -1,0 +1,94 @@
+/**
+ * The WebSocket over which calls begin: kept open, reconnected with back-off.
+ *
+ * @typedef {(name: string, detail?: object) => void} Tell dispatches an event of the client
+ */
+
+const PING_INTERVAL = 30_000;
+const ANSWER_TIMEOUT = 15_000;
+const FIRST_RETRY = 500;
+const LONGEST_RETRY = 15_000;
+
+/** What went wrong, in words for the person who calls. */
+export class Failure extends Error {}
+
+/** Each question has one answer, and they come in order. */
+export class Signaling {
+  #retry = FIRST_RETRY;
+  #closed = false;
+  /** One at a time: of the next attempt, of the next ping, or of the answer to it. */
+  #timer = 0;
+  /** @type {{resolve: (message: any) => void, reject: (failure: Failure) => void}[]} */
+  #asked = [];
+
+  /** @param {string} url @param {Tell} tell */
+  constructor(url, tell) {
+    this.url = new URL(url, location.href);
+    this.url.protocol = this.url.protocol.replace("http", "ws");
+    this.tell = tell;
+    this.socket = this.#connect();
+  }
+
+  get open() {
+    return this.socket.readyState === WebSocket.OPEN;
+  }
+
+  /** The answer to `message`. @param {object} message @returns {Promise<any>} */
+  ask(message) {
+    return new Promise((resolve, reject) => {
+      if (!this.open) return reject(new Failure("the server cannot be reached: try again in a moment"));
+      this.#asked.push({ resolve, reject });
+      this.socket.send(JSON.stringify(message));
+    });
+  }
+
+  hangUp() {
+    if (this.open) this.socket.send(JSON.stringify({ type: "hangup" }));
+  }
+
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.socket.close();
+  }
+
+  #connect() {
+    const socket = new WebSocket(this.url);
+    socket.onopen = () => this.#check({ type: "hello" });
+    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
+    socket.onclose = ({ reason }) => this.#lost(reason || "the server cannot be reached");
+    return socket;
+  }
+
+  /** Ask from time to time: a socket does not notice by itself that the network is gone. @param {object} message */
+  async #check(message) {
+    this.#timer = setTimeout(() => this.socket.close(), ANSWER_TIMEOUT);
+    try {
+      const { type } = await this.ask(message);
+      this.#retry = FIRST_RETRY;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#check({ type: "ping" }), PING_INTERVAL);
+      if (type === "hello_ack") this.tell("ready");
+    } catch {
+      this.socket.close();
+    }
+  }
+
+  /** @param {any} message */
+  #receive(message) {
+    const asked = this.#asked.shift();
+    if (message.type === "error") asked?.reject(new Failure(message.message));
+    else asked?.resolve(message);
+  }
+
+  /** @param {string} reason */
+  #lost(reason) {
+    clearTimeout(this.#timer);
+    for (const { reject } of this.#asked.splice(0)) reject(new Failure(reason));
+    if (this.#closed) return;
+    const wait = this.#retry * (0.5 + 0.5 * Math.random()); // after a restart not all pages come at once
+    this.#timer = setTimeout(() => (this.socket = this.#connect()), wait);
+    this.#retry = Math.min(2 * this.#retry, LONGEST_RETRY);
+    this.tell("lost", { reason });
+  }
+}
