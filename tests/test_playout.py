@@ -183,6 +183,20 @@ async def test_no_byte_is_lost_or_moved_however_frames_and_pieces_lie(line):
 
 
 @on_a_line()
+async def test_what_a_write_makes_somebody_say_comes_after_it(line):
+    more, write = [audio(0.02, 2)], line.ear.write_audio
+
+    def interrupting(data: bytes) -> None:
+        if more:
+            line.put(more.pop())
+        write(data)
+
+    line.ear.write_audio = interrupting
+    line.put(audio(0.02, 1))
+    assert [data for _, kind, data in line.ear.log if kind == "audio"] == [audio(0.02, 1).data, audio(0.02, 2).data]
+
+
+@on_a_line()
 async def test_an_empty_piece_of_audio_writes_nothing(line):
     line.put(AudioRaw(b""), AudioRaw(b""))
     assert line.ear.log == []

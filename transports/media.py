@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from voiceflow.audio import AudioFormat
 from voiceflow.errors import ProviderConnectionError, VoiceflowError
-from voiceflow.frames import End, Frame
+from voiceflow.frames import AudioRaw, End, Frame
 from voiceflow.transport import CallControl, Sink, Source
 from voiceflow.transports.dialect import Echo, Event, ProtocolError, Refused, Start, Stop, Stream
 
@@ -170,7 +170,7 @@ class MediaSource(Source):
             events = self._early
             while True:
                 for event in events:
-                    frame = self._frame(event)
+                    frame = event if type(event) is AudioRaw else self._frame(event)
                     if frame is not None:
                         yield frame
                 message = await read()

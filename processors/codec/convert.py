@@ -74,20 +74,20 @@ def convert(frame: AudioRaw, format: AudioFormat) -> AudioRaw:
 
     Raises `AudioCodecError` if the frame is not what its format says, or cannot be converted.
     """
-    check_whole(frame)
+    if len(frame.data) % frame.format.frame_bytes:
+        raise not_whole(frame)
     if frame.format is format:
         return frame
     chain = Chain(frame.format, format, WholeResampler)
     return AudioRaw(chain.push(frame.data) + chain.finish(), format)
 
 
-def check_whole(frame: AudioRaw) -> None:
-    """Raise `AudioCodecError` unless `frame` is whole samples."""
-    if len(frame.data) % frame.format.frame_bytes:
-        raise AudioCodecError(
-            f"{len(frame.data)} bytes are not whole samples of {frame.format}, which have "
-            f"{frame.format.frame_bytes} bytes: carry the cut sample over to the next frame"
-        )
+def not_whole(frame: AudioRaw) -> AudioCodecError:
+    """What to raise for a frame that ends within a sample."""
+    return AudioCodecError(
+        f"{len(frame.data)} bytes are not whole samples of {frame.format}, which have "
+        f"{frame.format.frame_bytes} bytes: carry the cut sample over to the next frame"
+    )
 
 
 class Chain:

@@ -136,8 +136,9 @@ class Resampler:
         start, stop = -(-before * up // down), -(-after * up // down)  # outputs since the current period began
         first, last = start // outputs, -(-stop // outputs)  # their groups
         sums = np.empty((last - first, outputs))
+        add_up: Callable[[], object]
         if groups == 1:
-            add_up = partial(np.dot, self._windows[first * period : last * period : period], taps[0], sums)
+            add_up = partial(self._windows[first * period : last * period : period].dot, taps[0], sums)
         else:
             add_up = partial(_add_up, self._windows, self._starts[first:last], first % groups, taps, sums)
         completed = sums.reshape(-1)[start - first * outputs : stop - first * outputs]

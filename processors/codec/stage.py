@@ -6,7 +6,7 @@ from voiceflow.audio import ANY, AudioFormat
 from voiceflow.errors import AudioCodecError
 from voiceflow.frames import AudioRaw
 from voiceflow.processor import Processor
-from voiceflow.processors.codec.convert import Chain, StreamResampler, check_whole
+from voiceflow.processors.codec.convert import Chain, StreamResampler, not_whole
 
 
 class Convert(Processor):
@@ -38,11 +38,13 @@ class Convert(Processor):
 
     def process(self, frame: AudioRaw) -> AudioRaw | None:
         """The frame in `produces`; None while it is too short for a sample. Raises `AudioCodecError`."""
-        check_whole(frame)
-        before = b"" if frame.format is self._source else self._switch(frame.format)
+        source, data = frame.format, frame.data
+        if len(data) % source.frame_bytes:
+            raise not_whole(frame)
+        before = b"" if source is self._source else self._switch(source)
         if self._chain is None:
-            return AudioRaw(before + frame.data, self.produces) if before else frame
-        data = before + self._chain.push(frame.data)
+            return AudioRaw(before + data, self.produces) if before else frame
+        data = before + self._chain.push(data)
         return AudioRaw(data, self.produces) if data else None
 
     def finish(self) -> AudioRaw | None:

@@ -237,6 +237,14 @@ def test_a_full_scale_recording_saturates_and_does_not_wrap():
     assert (heard[inside & (np.arange(len(heard)) % 120 < 60)] > 0).all()
 
 
+@pytest.mark.parametrize("law", ["mulaw", "alaw"])
+def test_what_resampling_makes_too_loud_for_g711_becomes_its_loudest_code(law):
+    square = AudioRaw(np.where(np.arange(4_000) % 40 < 20, 32_767, -32_768).astype("<i2").tobytes())
+    limited = Convert(AudioFormat("pcm16", 8_000)).process(square)
+    assert np.abs(limited.samples.astype(int)).max() >= 32_767
+    assert Convert(AudioFormat(law, 8_000)).process(square) == convert(limited, AudioFormat(law, 8_000))
+
+
 def test_importing_the_codecs_loads_neither_soxr_nor_g722():
     code = "import sys, voiceflow.processors.codec; print({'soxr', 'G722', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from voiceflow.errors import AudioCodecError
 from voiceflow.processors.codec import Resampler
-from voiceflow.processors.codec.resample import design
+from voiceflow.processors.codec.resample import design, limits
 
 every_pair = pytest.mark.parametrize(("source", "target"), PAIRS)
 main_pairs = pytest.mark.parametrize(
@@ -123,6 +123,12 @@ def test_sums_are_exact_so_their_order_cannot_matter(source, target):
     taps = design(source, target).taps * 2.0**30
     assert np.array_equal(taps, np.rint(taps))
     assert 32_768 * np.abs(taps).sum(axis=1).max() < 2**53
+
+
+@every_pair
+def test_whatever_a_filter_makes_of_16_bit_samples_has_a_limit(source, target):
+    loudest = 32_768 * np.abs(design(source, target).taps).sum(axis=1).max()
+    assert loudest < len(limits()) / 2
 
 
 @every_pair
