@@ -123,6 +123,8 @@ async def opened(example: Example) -> Processor:
     processor = example.make()
     await models.load([processor])
     processor.call = running_call()
+    for part in processor.elements if isinstance(processor, Pipeline) else ():
+        part.call = processor.call
     await processor.open(processor.call)
     return processor
 

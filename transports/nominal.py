@@ -38,6 +38,6 @@ class _Line(Sink):
         return self._name
 
 
-def nominal_call(transport: str) -> Call:
-    """A call to link a pipeline with, as a call of `transport` would."""
-    return Call(_Caller(transport), _Line(transport), transport=transport, route=Route())
+def nominal_call(transport: str, route: Route | None = None) -> Call:
+    """A call to link a pipeline with, as a call of `transport` would; without a `route`, that of any number."""
+    return Call(_Caller(transport), _Line(transport), transport=transport, route=route or Route())

@@ -48,6 +48,7 @@ class TurnClock:
     def __init__(self, runtime: Runtime, on_turn: Callable[[TurnLatency], None]) -> None:
         self._loop = runtime.loop
         self._on_turn = on_turn
+        self._started: SpeechStarted | None = None
         self._stopped: SpeechStopped | None = None
         self._times: list[float] = []
         """When the segments of the turn in progress ended; first, when the first one began."""
@@ -63,7 +64,8 @@ class TurnClock:
             case AudioRaw():
                 if len(times) == 5 and upstream is self._voice:
                     times.append(self._loop.time())
-            case SpeechStarted():
+            case SpeechStarted() if frame is not self._started:
+                self._started = frame
                 times.clear()
             case SpeechStopped() if frame is not self._stopped:
                 now = self._loop.time()
@@ -72,10 +74,14 @@ class TurnClock:
             case Transcript(final=True) if frame.text and frame is not self._transcript and len(times) in (2, 3):
                 self._transcript = frame
                 times[2:] = [self._loop.time()]
-            case LLMText() if len(times) == 3:
-                times.append(self._loop.time())
-            case Mark() if frame.text and len(times) == 4:
-                times.append(self._loop.time())
+            case LLMText() if len(times) in (3, 4):
+                if len(times) == 3:
+                    times.append(self._loop.time())
+                if frame.text.endswith("\n"):
+                    times.append(self._loop.time())
+            case Mark() if frame.text and len(times) in (4, 5):
+                if len(times) == 4:  # a voice that does not wait for sentences
+                    times.append(self._loop.time())
                 self._voice = upstream
 
     def _played(self, audio: AudioRaw, at: float) -> None:

@@ -93,6 +93,11 @@ class Routes:
         self._refresh()
         return list(self._routes)
 
+    def all(self) -> list[Route]:
+        """The routes that calls may take."""
+        self._refresh()
+        return list(self._routes.values()) or [Route()]
+
     def lookup(self, did: str) -> Route | None:
         """The route of a called number in any writing. None: refuse the call."""
         self._refresh()

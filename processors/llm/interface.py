@@ -114,7 +114,10 @@ class LLM(Processor):
         if turn.interrupted:
             return
         yield Error(failure, self.name)
-        yield LLMText(APOLOGY_MIDWAY if turn.said else APOLOGY)
+        if _has_words(turn.said):
+            yield LLMText(APOLOGY_MIDWAY)
+        else:
+            yield LLMText("\n" + APOLOGY if turn.said else APOLOGY)
 
     async def finish(self) -> None:
         await self._toolbox.finish(FINISH_SECONDS)
@@ -144,7 +147,7 @@ class LLM(Processor):
                 turn.said += "\n"
                 yield "\n"  # the end of a sentence: it need not wait for what follows the tools
             await self._toolbox.run(calls, turn, self.call)
-        if not turn.said and not turn.rounds:
+        if not _has_words(turn.said) and not turn.rounds:
             raise ProviderConnectionError("the model answered nothing")
 
     async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece, None]:
@@ -180,3 +183,8 @@ class LLM(Processor):
                 yield last
         else:
             self.call.log.warning("%s: an answer of more than %d tokens is cut short", self.name, self.max_tokens)
+
+
+def _has_words(text: str) -> bool:
+    """Dots and emoji cannot be spoken."""
+    return any(map(str.isalnum, text))

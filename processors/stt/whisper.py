@@ -28,6 +28,8 @@ as many repeats itself, which takes seconds if it is let."""
 NO_SPEECH = 0.6
 """Whisper's usual limits: text is made up if speech is improbable, and the text as well."""
 LOG_PROBABILITY = -1.0
+WILD_GUESS = -1.5
+"""... or if the text is this improbable, however much the sound may be speech: it was music, for instance."""
 COMPRESSION = 2.4
 """... or if it repeats itself so much that it compresses by more than this."""
 
@@ -119,7 +121,7 @@ def is_made_up(segment: Any) -> bool:
     """Whether Whisper has put words to what is no speech."""
     if segment.no_speech_prob > NO_SPEECH and segment.avg_logprob < LOG_PROBABILITY:
         return True
-    return bool(segment.compression_ratio > COMPRESSION)
+    return bool(segment.compression_ratio > COMPRESSION or segment.avg_logprob < WILD_GUESS)
 
 
 def _unusable(folder: Path, error: Exception) -> WeightsError:

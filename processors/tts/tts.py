@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, cast
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw, Error, LLMEnd, LLMText, Mark
 from voiceflow.inference import shared_pool
-from voiceflow.processor import Processor
+from voiceflow.processor import Pipeline, Processor
 from voiceflow.processors.codec import convert
+from voiceflow.processors.text import CleanForSpeech, SplitSentences
 from voiceflow.processors.tts.lines import lines
-from voiceflow.processors.tts.sentences import Sentences
 from voiceflow.processors.tts.speech import Pieces, Speech, synthesis
 
 if TYPE_CHECKING:
@@ -26,10 +24,8 @@ PATIENCE = 15.0
 SORRY_AGAIN = 5.0
 """Seconds until the apology may be heard again in the same reply: not once for each of its sentences."""
 
-Said = AudioRaw | Mark | Error
 
-
-class TTS(Processor):
+class TTS(Pipeline):
     """Speaks what the agent says, sentence by sentence. A voice of your own is a rate and a method:
 
         class Robot(TTS):
@@ -41,6 +37,8 @@ class TTS(Processor):
     `synthesize` may be a function or generator, which run in a thread, or a coroutine or async generator; it gives
     bytes, or `Speech` where it knows when each word is spoken. What goes wrong in it is an `Error` and an apology to
     the caller, and the call goes on.
+
+    In a pipeline it stands behind two stages: markup is removed and the text split into sentences before it.
     """
 
     rate: int
@@ -55,9 +53,17 @@ class TTS(Processor):
     _sorry_at = -math.inf
     """When the caller last heard the apology in this reply, on the loop's clock."""
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> TTS:
+        self = cast(TTS, super().__new__(cls, *args, **kwargs))
+        self.elements = (CleanForSpeech(), SplitSentences(), self)  # not in __init__, which subclasses may replace
+        return self
+
     def __init__(self, voice: str | None = None) -> None:
         if voice is not None:
             self.voice = voice
+
+    signature = Processor.signature  # of the voice
+    __repr__ = Processor.__repr__
 
     @property
     def produces(self) -> AudioFormat:  # type: ignore[override]  # follows from `rate`
@@ -81,32 +87,13 @@ class TTS(Processor):
             self._apology = await shared_pool().run(convert, call.apology, self.produces)
 
     async def process(self, frame: LLMText | LLMEnd) -> AsyncIterator[AudioRaw | Mark | LLMEnd | Error]:
-        sentences = self._text.feed(frame.text) if isinstance(frame, LLMText) else self._text.flush()
-        async with contextlib.aclosing(self._speak_all(sentences)) as speech:
-            async for said in speech:
-                yield said
         if isinstance(frame, LLMEnd):
             self._sorry_at = -math.inf
             yield frame
-
-    def finish(self) -> AsyncGenerator[Said, None]:
-        return self._speak_all(self._text.flush())
-
-    def reset(self) -> None:
-        self._text.reset()
-        self._sorry_at = -math.inf
-
-    @functools.cached_property
-    def _text(self) -> Sentences:
-        return Sentences()  # not in __init__, which subclasses may forget
-
-    async def _speak_all(self, sentences: list[str]) -> AsyncGenerator[Said, None]:
-        for sentence in sentences:
-            async with contextlib.aclosing(self._speak(sentence)) as speech:
-                async for said in speech:
-                    yield said
-
-    async def _speak(self, sentence: str) -> AsyncGenerator[Said, None]:
+            return
+        sentence = frame.text.strip()
+        if not any(map(str.isalnum, sentence)):
+            return  # nothing of it can be spoken
         begun = False
         try:
             async with synthesis(self.synthesize, sentence, self.voice, self.rate) as pieces:
@@ -121,6 +108,9 @@ class TTS(Processor):
                 yield Mark()
             for said in self._failed(sentence, error):
                 yield said
+
+    def reset(self) -> None:
+        self._sorry_at = -math.inf
 
     def _failed(self, sentence: str, error: Exception) -> Iterator[Error | AudioRaw]:
         self.call.log.error("%s could not say %r: %s", self.name, sentence, error, exc_info=error)

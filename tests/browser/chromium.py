@@ -96,9 +96,7 @@ async def open_browser(microphone: Microphone = "granted") -> AsyncIterator[Brow
 
     options = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {HOST} 127.0.0.1"]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*options, *MICROPHONES[microphone]]
-        )
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*options, *MICROPHONES[microphone]])
         yield browser
         await browser.close()
 

@@ -11,10 +11,11 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))  # the server and the browser are those of the tests
 
 from browser.chromium import SPEECH, open_page
 from playwright.async_api import Page, expect
@@ -31,7 +32,10 @@ TURNS = (
         "At eight I have the round table by the window. It seats six, so there is room for one more, and if you come "
         "by car, there is a car park behind the house.",
     ),
-    ("The window is perfect, thank you.", "Lovely. A table for four at eight, by the window. What name may I put down?"),
+    (
+        "The window is perfect, thank you.",
+        "Lovely. A table for four at eight, by the window. What name may I put down?",
+    ),
 )
 CALLER_BEGINS, CALLER_ENDS, CALLER_INTERRUPTS = "A", "B", "C"
 
@@ -111,18 +115,19 @@ async def converse(page: Page) -> None:
     await asyncio.sleep(2.2)
 
 
+LOOKS: dict[str, dict[str, Any]] = {
+    "page-light": {"viewport": {"width": 1000, "height": 800}, "color_scheme": "light"},
+    "page-dark-phone": {
+        "viewport": {"width": 390, "height": 844},
+        "color_scheme": "dark",
+        "device_scale_factor": 2,
+        "has_touch": True,
+    },
+}
+
+
 async def main(folder: Path) -> None:
-    looks = {
-        "page-light": {"viewport": {"width": 1000, "height": 800}, "color_scheme": "light"},
-        "page-dark-phone": {
-            "viewport": {"width": 390, "height": 844},
-            "color_scheme": "dark",
-            "device_scale_factor": 2,
-            "has_touch": True,
-        },
-    }
-    folder.mkdir(exist_ok=True)
-    for name, look in looks.items():
+    for name, look in LOOKS.items():
         async with serving(pipeline) as served, open_page(served.http, **look) as page:
             await converse(page)
             await page.screenshot(path=folder / f"{name}.png")
@@ -130,4 +135,6 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")))
+    docs = Path(sys.argv[1])
+    docs.mkdir(exist_ok=True)
+    asyncio.run(main(docs))

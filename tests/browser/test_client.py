@@ -30,12 +30,25 @@ async def use(page: Page, script: str) -> Any:
 ONCE = ["ready", "ended: you hung up"]
 
 
+DURING = """
+    const original = RTCPeerConnection.prototype.{method};
+    RTCPeerConnection.prototype.{method} = function (...options) {{
+        const doing = original.call(this, ...options);
+        client.hangUp();
+        return doing;
+    }};
+    await starting;
+"""
+
+
 @pytest.mark.parametrize(
     ("moment", "events"),
     [
         ("at once", ONCE),
         ("when the microphone is there", ONCE),
+        ("while it makes its offer", ONCE),
         ("when it has offered", ONCE),
+        ("while it takes the answer", ONCE),
         ("when it is up", ["ready", "connected", "ended: you hung up"]),
     ],
 )
@@ -43,7 +56,9 @@ def test_a_call_that_is_hung_up_ends_once_whenever_that_is(moment: str, events: 
     wait = {
         "at once": "",
         "when the microphone is there": "while (!client.localStream) await new Promise(requestAnimationFrame);",
+        "while it makes its offer": DURING.format(method="setLocalDescription"),
         "when it has offered": "while (peers.at(-1)?.iceGatheringState !== 'complete') await new Promise(setTimeout);",
+        "while it takes the answer": DURING.format(method="setRemoteDescription"),
         "when it is up": "await starting;",
     }
     script = f"""

@@ -59,6 +59,19 @@ def test_both_sides_appear_as_they_speak_and_what_was_interrupted_is_crossed_out
     run(main())
 
 
+def test_what_was_still_to_be_said_when_the_call_ends_is_crossed_out_too():
+    async def main() -> None:
+        async with serving(conversation()) as served, open_page(served.http) as page:
+            await page.click("#call")
+            await expect(page.locator("#agent .doing")).to_have_text("listening")
+            await page.keyboard.press("3")
+            await expect(page.locator("#transcript i")).to_have_text(THEN)
+            await page.click("#call")
+            await expect(page.locator("#transcript s")).to_have_text(THEN)
+
+    run(main())
+
+
 def test_what_was_not_speech_after_all_disappears():
     async def main() -> None:
         async with serving(conversation()) as served, open_page(served.http) as page:

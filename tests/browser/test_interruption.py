@@ -22,7 +22,7 @@ LAST_LOUD = """() => {
 }""".replace("LOUD", str(LOUD))
 MUTED = "peers.at(-1).getReceivers().every(({ track }) => !track.enabled)"
 IS_LOUD = f"loudness.slice(-8).every(({{ peak }}) => peak > {LOUD})"
-IS_SILENT = f"loudness.slice(-40).every(({{ peak }}) => peak <= {LOUD})"
+IS_SILENT = f"loudness.length > 40 && loudness.slice(-40).every(({{ peak }}) => peak <= {LOUD})"
 
 
 def interrupted() -> Scripted:
@@ -40,6 +40,7 @@ def test_after_an_interruption_the_page_is_silent_at_once_and_until_the_next_rep
             await page.click("#call")
             await expect(page.locator("#agent .doing")).to_have_text("listening")
             await page.evaluate("record(256)")
+            await hear(page, IS_SILENT)
             late = []
             for _ in range(ROUNDS):
                 await page.keyboard.press("1")  # and it is heard again

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import re
 import signal
 import socket
 import time
@@ -19,6 +20,7 @@ from browser.scripted import Scripted
 from playwright.async_api import Page, expect
 from server.serving import Served, Uvicorn, run, serving, until
 
+from voiceflow import DTMF, Call, CallError, Processor
 from voiceflow.config import Config
 from voiceflow.routes import Routes
 from voiceflow.server.app import Server
@@ -98,6 +100,23 @@ def test_a_quiet_call_goes_on():
     run(main())
 
 
+def test_a_page_that_hears_nothing_more_of_its_server_says_so():
+    async def main() -> None:
+        async with serving(silence()) as served, open_page(served.http) as page:
+            await page.clock.install()
+            await page.reload()
+            await expect(page.locator("#call")).to_be_enabled()
+            await call(page)
+            await page.evaluate("channels.at(-1).onmessage = null")
+            await page.clock.run_for(VANISHED * 1000)
+            await expect(page.locator("#status")).to_have_text("Connected.")
+            await page.clock.run_for(LATE * 1000)
+            await expect(page.locator("#problem")).to_have_text("The connection to the server broke.")
+            await at_rest(served)
+
+    run(main())
+
+
 def test_a_call_that_the_agent_ends_is_over_on_the_page():
     async def main() -> None:
         async with serving(silence()) as served, open_page(served.http) as page:
@@ -108,6 +127,26 @@ def test_a_call_that_the_agent_ends_is_over_on_the_page():
             await expect(page.locator("#call")).to_have_text("Call")
             await at_rest(served)
             await call(page)
+
+    run(main())
+
+
+class Broken(Processor):
+    def process(self, frame: DTMF) -> DTMF:
+        return frame
+
+    async def open(self, call: Call) -> None:
+        raise CallError("its model does not answer")
+
+
+def test_a_call_whose_pipeline_does_not_open_is_over_at_once():
+    async def main() -> None:
+        async with serving(lambda call: call.source | Broken() | call.sink) as served, open_page(served.http) as page:
+            for _ in range(2):
+                await page.click("#call")
+                await expect(page.locator("#status")).to_have_text(re.compile("The call failed|Call ended"))
+                await expect(page.locator("#call")).to_have_text("Call")
+            await at_rest(served)
 
     run(main())
 

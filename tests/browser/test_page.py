@@ -35,17 +35,28 @@ def similarity(heard: NDArray[np.float32], said: NDArray[np.float32]) -> float:
     return best
 
 
+INK = """[...document.querySelectorAll("canvas")].map((canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((value, place) => place % 4 === 3 && value > 0).length;
+})"""
+"""How many points of each level meter are painted."""
+
+
 def test_a_caller_hears_the_echo_and_hangs_up():
     async def main() -> None:
         async with serving() as served, open_page(served.http) as page:
+            at_rest = await page.evaluate(INK)
             await page.click("#call")
             await expect(page.locator("#agent .doing")).to_have_text("speaking")
             await page.evaluate("record()")
             await asyncio.sleep(4)
             heard = await recording(page)
+            moving = await page.evaluate(INK)
             await page.click("#call")
             await expect(page.locator("#status")).to_have_text("Call ended: you hung up.")
             await until(lambda: not served.server.calls.active)
+            assert await page.evaluate(INK) == at_rest
+            assert all(ink > 2 * before for ink, before in zip(moving, at_rest, strict=True))
             assert await page.evaluate("peers.every((peer) => peer.connectionState === 'closed')")
         assert similarity(heard, said()) > 0.9
 

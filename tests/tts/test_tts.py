@@ -289,13 +289,6 @@ def test_what_is_left_is_spoken_when_the_agent_hangs_up():
     assert text_of(ear_of(call).audio) == "Good bye"
 
 
-def test_reset_forgets_what_was_not_spoken():
-    tts = Letters()
-    tts._text.feed("Hello")
-    tts.reset()
-    assert shown(spoken(tts, LLMText(" there.\n"))) == [Mark("there."), "there.", Mark()]
-
-
 @pytest.mark.parametrize("text", ["word " * 1000, "x" * 5000])
 def test_five_thousand_characters_without_punctuation_are_spoken_in_parts(text):
     tts = Letters()

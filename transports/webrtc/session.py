@@ -183,7 +183,13 @@ class PeerSession:
         self.sdp = connection.localDescription.sdp
 
     async def _close(self) -> None:
+        from voiceflow.transports.webrtc.tap import stop_asking
+
         self._inbound.close()
+        for transceiver in self._connection.getTransceivers():
+            stop_asking(transceiver.receiver.transport.transport)
+        if self._connection.sctp is not None:
+            stop_asking(self._connection.sctp.transport.transport)
         try:
             async with asyncio.timeout(CLOSE):
                 await self._connection.close()

@@ -16,6 +16,7 @@ from typing import Final
 
 import aiortc
 from aiortc.jitterbuffer import JitterBuffer
+from aiortc.rtcicetransport import RTCIceTransport
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtp import RtpPacket
 
@@ -52,6 +53,16 @@ def tap(receiver: RTCRtpReceiver, arrive: Callable[[RtpPacket], None]) -> None:
                 f"like {KNOWN}"
             )
     setattr(receiver, PLACE, Tap(arrive))
+
+
+def stop_asking(transport: RTCIceTransport) -> None:
+    """Before a connection is closed: have aioice ask the peer no more whether it is still there. If it was just about
+    to connect, it would begin after it was closed, and never end."""
+    transport._connection.query_consent = _nothing  # type: ignore[method-assign]
+
+
+async def _nothing() -> None:
+    pass
 
 
 def _adds() -> bool:

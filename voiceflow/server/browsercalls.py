@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("voiceflow.server")
 
+STOPPING: Final = "the server is stopping: call again in a moment"
 GOODBYE: Final = 5.0
 """Seconds that calls have to end when the server stops."""
 
@@ -61,6 +62,7 @@ class BrowserCall:
             call.log.info("from a browser")
             self._active.add(call)
             try:
+                await session.connected()  # first: only a page that is connected can be told what fails
                 ended = await call.run(self._build)
                 call.log.info("ended: %s", ended.reason)
             except VoiceflowError as error:  # before it began
@@ -95,8 +97,11 @@ class BrowserCalls:
     async def start(self, sdp: str, *, local: bool) -> BrowserCall:
         """Answer an offer. Raises `OfferError`, `MissingExtraError`, `CallRejectedError`."""
         if self._stopping:
-            raise CallRejectedError("the server is stopping: call again in a moment")
+            raise CallRejectedError(STOPPING)
         session = await PeerSession.answer(sdp, await self._servers(local))
+        if self._stopping:
+            await session.close()
+            raise CallRejectedError(STOPPING)
         self._calls = {call for call in self._calls if not call.ended}
         call = BrowserCall(session, self._build, self._active)
         self._calls.add(call)

@@ -90,6 +90,7 @@ on("ended", ({ reason }) => {
   show(find("#problem").textContent ? "The call failed." : `Call ended: ${reason}.`);
   for (const party of [caller, agent]) showDoing(party, false, "");
   for (const meter of meters) meter.stop();
+  transcript.end();
 });
 on("transcript", (said) => {
   find("#talk-hint").hidden = true;

@@ -37,6 +37,11 @@ export class Transcript {
     this.#write(line, heard, " ", ...tail);
   }
 
+  /** The call is over: what was still to be said never will be. */
+  end() {
+    for (const rest of this.log.querySelectorAll("i")) rest.replaceWith(tagged("s", rest.textContent ?? ""));
+  }
+
   /** @param {string} party @param {string} name */
   #line(party, name) {
     const line = document.createElement("p");

@@ -12,7 +12,7 @@
  * - `connected`: the call is up.
  * - `failed {reason}`: the call could not be started or kept. `ended` follows.
  * - `ended {reason}`: the call is over. Exactly once for each `startCall`.
- * - `log {message, level}`: what happens meanwhile; level is "debug", "info", "warning" or "error".
+ * - `log {message, level}`: what happens meanwhile; level is "debug" or "warning".
  * - `transcript {text, final}`: what the caller says; interims replace each other, a final one replaces them.
  * - `reply {id, text, heard, done, interrupted}`: what the agent says; a later one with the same id replaces it.
  * - `state {state}`: "listening", "thinking" or "speaking"; `speech {speaking}`: whether the caller speaks.
@@ -59,12 +59,12 @@ export class VoiceflowClient extends EventTarget {
 
   /** The microphone's stream during a call, for meters. @returns {MediaStream | null} */
   get localStream() {
-    return this.#call?.microphone ?? null;
+    return (this.inCall && this.#call?.microphone) || null;
   }
 
   /** The agent's stream during a call, for meters. @returns {MediaStream | null} */
   get remoteStream() {
-    return this.#call?.remote ?? null;
+    return (this.inCall && this.#call?.remote) || null;
   }
 
   /**
@@ -128,20 +128,20 @@ class Call {
 
   /** @param {MediaTrackConstraints} audio @param {number} gathering ms */
   async start(audio, gathering) {
-    const opening = openMicrophone(audio).then((stream) => this.#speakInto(stream));
-    const microphone = await Promise.race([opening, this.#ended]);
+    const microphone = await this.#unlessOver(openMicrophone(audio).then((stream) => this.#speakInto(stream)));
     const { ice_servers: iceServers } = await this.#ask({ type: "hello" });
     const peer = (this.#peer = new RTCPeerConnection({ iceServers }));
     for (const track of microphone.getTracks()) peer.addTrack(track, microphone);
     peer.ontrack = ({ track, streams }) => this.#play(streams[0] ?? new MediaStream([track]));
-    this.#open(peer.createDataChannel("voiceflow"));
-    const connected = this.#connected(peer);
-    await peer.setLocalDescription();
-    await this.#before(gathered(peer), gathering).catch(() => {}); // what was found by then must do
+    this.#watch(peer);
+    const opened = this.#open(peer.createDataChannel("voiceflow"));
+    await this.#unlessOver(peer.setLocalDescription());
+    await this.#before(gathered(peer), gathering); // what was found by then must do
     const { sdp } = await this.#ask({ type: "webrtc_offer", sdp: peer.localDescription?.sdp });
-    await peer.setRemoteDescription({ type: "answer", sdp });
-    await this.#before(connected, CONNECT_TIMEOUT, "no way to the server was found: a firewall may need a TURN server");
+    await this.#unlessOver(peer.setRemoteDescription({ type: "answer", sdp }));
+    await this.#before(opened, CONNECT_TIMEOUT, "no way to the server was found: a firewall may need a TURN server");
     this.#up = true;
+    this.#pinging = setInterval(() => this.#ping(), CALL_PING_INTERVAL);
     this.tell("connected");
   }
 
@@ -155,16 +155,12 @@ class Call {
     return stream;
   }
 
-  /** Resolves when the connection is up; ends the call when it breaks. @param {RTCPeerConnection} peer */
-  #connected(peer) {
-    return new Promise((resolve) => {
-      peer.onconnectionstatechange = () => {
-        const state = peer.connectionState;
-        this.tell("log", { message: `connection: ${state}`, level: "debug" });
-        if (state === "connected") resolve(state);
-        if (state === "failed") this.end("the connection to the server broke", true);
-      };
-    });
+  /** Ends the call when the connection breaks. @param {RTCPeerConnection} peer */
+  #watch(peer) {
+    peer.onconnectionstatechange = () => {
+      this.tell("log", { message: `connection: ${peer.connectionState}`, level: "debug" });
+      if (peer.connectionState === "failed") this.end("the connection to the server broke", true);
+    };
   }
 
   /** @param {MediaStream} stream */
@@ -176,12 +172,14 @@ class Call {
     });
   }
 
-  /** @param {RTCDataChannel} channel */
+  /** Resolves when the channel is open, and so the connection is up. @param {RTCDataChannel} channel */
   #open(channel) {
     this.#channel = channel;
-    channel.onopen = () => (this.#pinging = setInterval(() => this.#ping(), CALL_PING_INTERVAL));
     channel.onmessage = ({ data }) => this.#receive(data);
     channel.onclose = () => this.end("the server ended the call", !this.#up);
+    return new Promise((resolve) => {
+      channel.onopen = resolve;
+    });
   }
 
   /** Answers are counted, not timed: what the browser holds up, it holds up on both ways. */
@@ -217,23 +215,34 @@ class Call {
   }
 
   /** @param {object} message to the signalling @returns {Promise<any>} */
-  async #ask(message) {
-    if (this.over) throw new Failure("the call is over");
+  #ask(message) {
     return this.#before(this.signaling.ask(message), ANSWER_TIMEOUT, "the server does not answer");
   }
 
   /**
-   * What `promise` resolves to. Fails with `reason` after `timeout` ms, and when the call ends.
-   * @template T @param {Promise<T>} promise @param {number} timeout @param {string} [reason] @returns {Promise<T>}
+   * What `promise` resolves to. After `timeout` ms it fails with `reason`, or just goes on if there is none.
+   * @param {Promise<any>} promise @param {number} timeout @param {string} [reason]
    */
   async #before(promise, timeout, reason) {
     let timer = 0;
-    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Failure(reason)), timeout)));
+    const late = new Promise((resolve, reject) => {
+      timer = setTimeout(() => (reason ? reject(new Failure(reason)) : resolve(undefined)), timeout);
+    });
     try {
-      return await Promise.race([promise, late, this.#ended]);
+      return await this.#unlessOver(Promise.race([promise, late]));
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * What `promise` resolves to; fails as soon as the call is over. A closed connection's own promises stay pending.
+   * @template T @param {Promise<T>} promise @returns {Promise<T>}
+   */
+  async #unlessOver(promise) {
+    const result = await Promise.race([promise, this.#ended]);
+    if (this.over) await this.#ended;
+    return result;
   }
 
   /** @param {string} reason @param {boolean} [failed] */

@@ -1,0 +1,86 @@
+"""`voiceflow run assistant` with real engines, as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+from e2e import llm_server
+from e2e.engines import VOICE
+
+COMMAND = [sys.executable, "-c", "from voiceflow.cli import main; main()", "run", "assistant"]
+WATCHDOG = 120.0
+"""Seconds within which it serves: its models have to be read."""
+ECHO, STORYTELLER = "+12025550101", "+12025550102"
+"""The numbers, and what the model is told where they are called."""
+CONFIGURATION = f"""
+dids:
+  "{ECHO}":
+    system_prompt: "{llm_server.ECHO}"
+    tts_voice: {VOICE}
+  "{STORYTELLER}":
+    system_prompt: "{llm_server.STORYTELLER}"
+    tts_voice: {VOICE}
+"""
+NOWHERE = "http://127.0.0.1:9"
+"""Instead of where models are downloaded from: nothing here needs a network."""
+
+
+class Assistant:
+    """`url` is where its media streams go."""
+
+    def __init__(self, port: int, log: Path) -> None:
+        self.url = f"ws://127.0.0.1:{port}/sip/media-stream"
+        self._health = f"http://127.0.0.1:{port}/health"
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def is_serving(self) -> bool:
+        try:
+            return httpx.get(self._health).is_success
+        except httpx.TransportError:
+            return False
+
+
+@contextlib.contextmanager
+def running(folder: Path, model: llm_server.LanguageModel) -> Iterator[Assistant]:
+    """The assistant, with `model` for its language model, while it runs."""
+    (folder / "voiceflow.yaml").write_text(CONFIGURATION)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*COMMAND, "--port", str(port)],
+            cwd=folder,
+            env=os.environ | model.environment | {"HF_ENDPOINT": NOWHERE},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    assistant = Assistant(port, log)
+    try:
+        deadline = time.monotonic() + WATCHDOG
+        while not assistant.is_serving:
+            assert process.poll() is None, assistant.log
+            assert time.monotonic() < deadline, assistant.log
+            time.sleep(0.05)
+        yield assistant
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(WATCHDOG)
+        finally:
+            process.kill()
