@@ -48,6 +48,8 @@ class Voice(Processor):
 
     async def process(self, frame: LLMText) -> AsyncIterator[Mark | AudioRaw]:
         text = frame.text.strip()
+        if not text:
+            return
         self.said.append((now(), text))
         yield Mark(text)
         yield audio(0.1 * len(text))

@@ -19,6 +19,8 @@ class Slow(Processor):
         self.before, self.between = before, between
 
     async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+        if not frame.final:
+            return
         await asyncio.sleep(self.before)
         yield LLMText("one\n")
         await asyncio.sleep(self.between)
@@ -169,3 +171,49 @@ def test_the_line_can_be_interrupted():
     assert voice.texts == []
     assert [kind for _, kind, _ in ear_of(call).log].count("clear") == 1
     assert len(holds(call)) == 1
+
+
+def test_a_caller_who_is_in_the_middle_of_a_sentence_does_not_wait():
+    interims = (Transcript("I", final=False), 5.0, Transcript("I would", final=False), 5.0)
+    call = make_call(SpeechStarted(), 1.0, *interims, Transcript("I would"), SpeechStopped(), 20.0)
+    run(call, talk(Slow(6.0), ears=(HoldLine(),)))
+    assert holds(call) == [pytest.approx(15.0, abs=0.01)]
+
+
+def test_who_was_not_answered_once_may_wait_again():
+    class Picky(Processor):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            if frame.text == "go":
+                await asyncio.sleep(6.0)
+                yield LLMText("gone")
+
+    call = make_call(Transcript("nothing"), 10.0, Transcript("go"), 20.0)
+    run(call, talk(Picky(), ears=(HoldLine(),)))
+    assert holds(call) == [pytest.approx(14.0, abs=0.01)]
+
+
+def test_the_line_counts_for_nothing_of_the_sentence_that_it_fills():
+    class Halting(Processor):
+        async def process(self, frame: LLMText) -> AsyncIterator[Mark | AudioRaw]:
+            yield Mark(frame.text.strip())
+            yield audio(0.5)
+            await asyncio.sleep(20.0)
+            yield audio(1.5)
+            yield Mark()
+
+    class Interrupts(Processor):
+        def process(self, frame: SpeechStarted) -> SpeechStarted:
+            self.call.clear()
+            return frame
+
+    replies: list = []
+    call = make_call(Transcript("go"), 9.0, SpeechStarted(), 1.0, SpeechStopped(), 1.0)
+    call.on_reply(replies.append)
+
+    class Says(Processor):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            yield LLMText("one two three four")
+
+    run(call, lambda c: c.source | HoldLine() | Interrupts() | Says() | Halting() | c.sink)
+    assert holds(call) == [pytest.approx(4.5, abs=0.51)]
+    assert replies[0].heard == "one two"

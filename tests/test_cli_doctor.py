@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from unittest import mock
 import pytest
 from click.testing import CliRunner, Result
 from doubles import virtual
+from phone.relay import SECRET, coturn, needs_coturn
 from weights.hub import isolate
 
 from voiceflow.cli import main
@@ -320,3 +323,86 @@ def test_a_check_that_fails_itself_is_a_finding() -> None:
 
     found = virtual(examine("broken", broken, Setting({})))
     assert found == Finding("broken", "warn", "could not be checked: ZeroDivisionError: by zero")
+
+
+# -- --ice
+
+
+def ice(folder: Path, content: str) -> dict[str, tuple[str, str, str | None]]:
+    (folder / "voiceflow.yaml").write_text(content)
+    return findings("--ice")
+
+
+def test_two_peers_connect_where_no_server_is_configured(folder: Path) -> None:
+    found = ice(folder, "ice: []\n")
+    assert found["servers"] == ("ok", "none, as configured", None)
+    assert found["candidates"][0] == found["connection"][0] == "ok"
+    assert "\n  host " in found["candidates"][1]
+    assert "data both ways after" in found["connection"][1]
+    assert found["relayed connection"][0] == "ok"
+
+
+@needs_coturn
+def test_a_turn_server_that_works_is_shown_with_what_it_gives(folder: Path) -> None:
+    with coturn(folder) as address:
+        turn, stun = f"turn:{address}", f"stun:{address}"
+        found = ice(folder, f"ice: {{provider: coturn, secret: {SECRET}, urls: ['{stun}', '{turn}']}}\n")
+    assert {check: status for check, (status, _, _) in found.items()} == dict.fromkeys(
+        (stun, turn, "candidates", "connection", "relayed connection"), "ok"
+    )
+    assert found[stun][1].startswith("sees us as 127.0.0.1:")
+    assert found[turn][1].startswith("takes the credentials and relays by 127.0.0.1:")
+    assert "\n  relay 127.0.0.1:" in found["candidates"][1]
+    assert found["relayed connection"][1].startswith("relay 127.0.0.1:")
+
+
+@needs_coturn
+def test_a_wrong_secret_is_said_with_what_to_do(folder: Path) -> None:
+    with coturn(folder) as address:
+        (folder / "voiceflow.yaml").write_text(f"ice: {{provider: coturn, secret: hush, urls: 'turn:{address}'}}\n")
+        result = run("--ice")
+    assert result.exit_code == 1
+    assert "refuses the credentials (401" in result.stdout
+    assert "make ice.secret the server's static-auth-secret" in result.stdout
+    assert "hush" not in result.stdout
+
+
+@needs_coturn
+def test_the_pair_that_fails_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voiceflow.doctor.icepath.CONNECT", 1.0)
+    with coturn(folder, loopback_peers=False) as address:
+        found = ice(folder, f"ice: {{provider: coturn, secret: {SECRET}, urls: 'turn:{address}'}}\n")
+    status, said, remedy = found["relayed connection"]
+    assert status == "fail"
+    assert re.search(r"relay 127\.0\.0\.1:\d+ -> relay 127\.0\.0\.1:\d+: no answer", said)
+    assert remedy is not None
+    assert "let the TURN server relay" in remedy
+    assert found["connection"][0] == "ok"
+
+
+def test_servers_that_do_not_answer_are_told_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voiceflow.doctor.iceprobe.ANSWER", 0.3)
+    silent, closed = f"turn:127.0.0.1:{free_port()}", f"turn:127.0.0.1:{free_port()}?transport=tcp"
+    nowhere = f"stun:{'a' * 64}.example"
+    servers = f"username: a, credential: hush, urls: ['{silent}', '{closed}', '{nowhere}', 'stuns:127.0.0.1']"
+    found = ice(folder, f"ice: [{{{servers}}}, {{provider: twilio}}]\n")
+    assert found[silent][:2] == ("fail", "no answer within 0.3 s")
+    assert found[closed][:2] == ("fail", "nothing listens there")
+    assert found[nowhere][:2] == ("fail", f"there is no host called {'a' * 64}.example")
+    assert found["stuns:127.0.0.1"][0] == "warn"
+    assert found["servers"][:2] == ("fail", "TwilioServers gave none")
+    assert found["relayed connection"][:2] == ("fail", "not tried: no TURN server can be used")
+    assert "hush" not in str(found)
+
+
+def test_without_aiortc_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("aioice", "aiortc"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "voiceflow.doctor.iceprobe", raising=False)
+    assert ice(folder, "ice: []\n")["extra webrtc"][2] == "pip install 'voiceflow-pipelines[webrtc]'"
+
+
+def test_a_configuration_that_cannot_be_used_is_all_that_is_said(folder: Path) -> None:
+    found = ice(folder, "ice: {urls: 'stun'}\n")
+    assert list(found) == ["configuration"]
+    assert found["configuration"][0] == "fail"

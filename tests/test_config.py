@@ -16,7 +16,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from voiceflow import ConfigError
-from voiceflow.config import ENVIRONMENT, Config, Providers, Telnyx, find_config, load_config, origin, read_env_file
+from voiceflow.config import (
+    ENVIRONMENT,
+    Cloudflare,
+    Config,
+    Coturn,
+    Providers,
+    StaticServers,
+    Telnyx,
+    TwilioServers,
+    find_config,
+    load_config,
+    origin,
+    read_env_file,
+)
 
 WHOLE = """\
 provider: twilio
@@ -125,6 +138,74 @@ def test_a_wrong_value_that_does_not_count_is_no_error(write: Write) -> None:
     assert load_config(write("server_port: x\n"), port=1).server_port == 1
 
 
+# -- STUN and TURN servers
+
+
+def test_servers_of_every_provider_are_read_in_order(write: Write, environment: dict[str, str]) -> None:
+    environment["TURN_SECRET"] = "north"
+    content = """\
+ice:
+  - urls: stun:stun.example.com
+  - urls: ["turn:a.example.com:3478", "turns:a.example.com?transport=tcp"]
+    username: ann
+    credential: 0123
+  - {provider: coturn, urls: "turn:b.example.com", secret: "${TURN_SECRET}"}
+  - provider: Twilio
+  - {provider: cloudflare, key_id: k, api_token: t}
+"""
+    assert load_config(write(content)).ice == (
+        StaticServers(urls=("stun:stun.example.com",)),
+        StaticServers(
+            urls=("turn:a.example.com:3478", "turns:a.example.com?transport=tcp"), username="ann", credential="0123"
+        ),
+        Coturn(urls=("turn:b.example.com",), secret="north"),
+        TwilioServers(),
+        Cloudflare(key_id="k", api_token="t"),
+    )
+
+
+def test_one_server_needs_no_list_and_an_empty_list_is_none_at_all(write: Write) -> None:
+    assert load_config(write("ice: {urls: 'stun:[::1]:3478'}\n")).ice == (StaticServers(urls=("stun:[::1]:3478",)),)
+    assert load_config(write("ice: []\n")).ice == ()
+    assert load_config(write("ice:\n")).ice is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("{provider: coturm}", "ice.provider is 'coturm', did you mean coturn? Expected coturn, twilio, "),
+        ("{provider: coturn, urls: 'turn:a'}", "expected secret in ice, for coturn"),
+        ("{provider: coturn, urls: 'turn:a', secret: ''}", "expected secret in ice, for coturn"),
+        ("{provider: cloudflare}", "expected key_id and api_token in ice, for cloudflare"),
+        ("{}", "expected urls in ice"),
+        ("{urls: []}", "expected urls in ice"),
+        ("{urls: 'turn:a'}", "expected username and credential in ice"),
+        ("{urls: 'http://a'}", "ice.urls is 'http://a': expected stun:HOST:PORT"),
+        ("{urls: 'stun:a?transport=tcp'}", "expected stun:HOST:PORT"),
+        ("{urls: 'turn:ann:hush@a', username: u, credential: c}", "ice.urls is 'a': expected"),
+        ("stun:a", "expected `key: value` lines"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_one_line(write: Write, entry: str, words: str) -> None:
+    said = problem(write(f"ice:\n  - {entry}\n"))
+    assert said.startswith("voiceflow.yaml, line 2: ")
+    assert words in said
+    assert "hush" not in said
+
+
+def test_an_unknown_key_of_a_server_is_a_warning_with_the_nearest(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    load_config(write("ice: {provider: coturn, urls: 'turn:a', secret: s, url: x}\n"))
+    assert "ice.url is unknown and ignored, did you mean ice.urls?" in caplog.text
+
+
+def test_no_secret_of_a_server_is_shown() -> None:
+    shown = repr(Config(ice=(Coturn(urls=("turn:a",), secret="hush"), Cloudflare(key_id="hush", api_token="hush"))))
+    assert "hush" not in shown
+    assert "secret=..." in shown
+
+
 # -- which file
 
 
@@ -179,8 +260,8 @@ def test_a_dot_env_of_something_else_is_one_error(write: Write, content: bytes) 
 def test_the_example_documents_every_variable_and_sets_none(environment: dict[str, str]) -> None:
     text = (Path(__file__).parent.parent / ".env.example").read_text()
     others = (
-        "LLM_PROVIDER ANTHROPIC_API_KEY OPENAI_API_KEY OPENAI_BASE_URL OPENAI_MODEL OLLAMA_URL OLLAMA_HOST OLLAMA_MODEL "
-        "VOICEFLOW_CACHE HF_ENDPOINT HF_HUB_CACHE HF_HOME"
+        "LLM_PROVIDER ANTHROPIC_API_KEY OPENAI_API_KEY OPENAI_BASE_URL OPENAI_MODEL OLLAMA_URL OLLAMA_HOST "
+        "OLLAMA_MODEL VOICEFLOW_CACHE HF_ENDPOINT HF_HUB_CACHE HF_HOME"
     )
     documented = re.findall(r"^#([A-Z_]+)=", text, re.MULTILINE)
     assert sorted(documented) == sorted([*ENVIRONMENT, *others.split(), "GOOGLE_CLIENT_ID"])

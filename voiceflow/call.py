@@ -120,9 +120,15 @@ class Call:
         return self._running.busy
 
     @property
+    def replying(self) -> bool:
+        """Whether anything of a reply has been said, or is on its way to the caller: more than a thought."""
+        return self._running.replying
+
+    @property
     def interruptible(self) -> bool:
         """Whether the caller may interrupt: not while something is being said that he must hear."""
-        return all(reply.interruptible for reply in self._running.playout.ledger.replies)
+        replies = self._running.playout.ledger.replies
+        return all(reply.interruptible or reply.start is None for reply in replies)
 
     @property
     def elapsed(self) -> float:
@@ -193,7 +199,7 @@ class Call:
             if reply.done.done():
                 return await _too_late()
             try:
-                return await reply.done
+                return await asyncio.shield(reply.done)
             except asyncio.CancelledError:
                 runtime.voice.unsay(reply)
                 raise

@@ -4,7 +4,17 @@
     file = find_config(path)            # what -c says, else the first that exists
     config = load_config(file, port=port)
 
-The fields of `Config` are the keys of the file; `dids` are in the same file, see routes.py. A value that is
+The fields of `Config` are the keys of the file; `dids` are in the same file, see routes.py. `ice` is one mapping or a
+list of them:
+
+    ice:
+      - urls: stun:stun.example.com:3478
+      - {urls: "turn:turn.example.com:3478?transport=udp", username: ann, credential: "${TURN_PASSWORD}"}
+      - {provider: coturn, urls: "turn:turn.example.com:3478", secret: "${TURN_SECRET}"}
+      - {provider: cloudflare, key_id: "${TURN_KEY}", api_token: "${TURN_TOKEN}"}
+      - provider: twilio  # with provider_config.twilio
+
+ A value that is
 empty is one that was not given: with `api_key: ${KEY}` and an empty KEY there is no key, rather than an empty one.
 """
 
@@ -15,7 +25,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
 from dotenv import load_dotenv
@@ -53,6 +63,13 @@ PublicAddress = Annotated[
         description="wss://HOST/PATH without a query (ws:// for localhost only)",
     ),
 ]
+IceUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^(stuns?:[^\s/?@]+|turns?:[^\s/?@]+(\?transport=(udp|tcp))?)\Z",
+        description="stun:HOST:PORT or turn:HOST:PORT?transport=udp (or tcp), stuns: and turns: with TLS",
+    ),
+]
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +102,44 @@ class Providers(msgspec.Struct, frozen=True, kw_only=True):
     twilio: Twilio = Twilio()
 
 
+class StaticServers(Secrets, frozen=True, kw_only=True):
+    """STUN and TURN servers that are always the same."""
+
+    urls: tuple[IceUrl, ...]
+    username: str | None = None
+    """TURN needs one, and a credential."""
+    credential: str | None = None
+
+
+class Coturn(Secrets, frozen=True, kw_only=True):
+    """A coturn server with `use-auth-secret`: each call gets a password of its own."""
+
+    urls: tuple[IceUrl, ...]
+    secret: str
+    """Its `static-auth-secret`."""
+
+
+class TwilioServers(Secrets, frozen=True, kw_only=True):
+    """Twilio's, for the account in `provider_config.twilio`."""
+
+
+class Cloudflare(Secrets, frozen=True, kw_only=True):
+    """Cloudflare's, with a TURN key."""
+
+    key_id: str
+    api_token: str
+
+
+ICE: TypeAlias = StaticServers | Coturn | TwilioServers | Cloudflare
+_ICE_PROVIDERS: dict[str, type[ICE]] = {
+    "": StaticServers,
+    "coturn": Coturn,
+    "twilio": TwilioServers,
+    "cloudflare": Cloudflare,
+}
+"""By the name in `provider`."""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     provider: str | None = None
     """The carrier to expect. None: the first message of a stream tells."""
@@ -94,6 +149,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     public_ws_url: PublicAddress | None = None
     """The address at which carriers reach the media stream."""
     log_level: LogLevel = "INFO"
+    ice: tuple[ICE, ...] | None = None
+    """STUN and TURN servers for calls from browsers. None: a public STUN server, for browsers on other machines. An
+    empty list: none at all."""
 
 
 class _Setting(NamedTuple):
@@ -141,7 +199,7 @@ def load_config(
     Unknown keys in `file` are logged as warnings. Raises `ConfigError`.
     """
     root = None if file is None else read_yaml(file)
-    settings = {} if root is None else dict(_in_file(root, Config, elsewhere=("dids",)))
+    settings = {} if root is None else dict(_in_file(root, Config, elsewhere=("dids", "ice")))
     for variable, key in ENVIRONMENT.items():
         if value := os.environ.get(variable):
             settings[key] = _Setting(value, variable)
@@ -153,7 +211,41 @@ def load_config(
         "log_level": ("--log-level", log_level),
     }
     settings |= {key: _Setting(str(value), name) for key, (name, value) in options.items() if value is not None}
-    return _build(Config, settings)
+    config = _build(Config, settings)
+    ice = None if root is None else root.get("ice")
+    return config if ice is None else msgspec.structs.replace(config, ice=tuple(map(_ice, ice.items())))
+
+
+def _ice(value: Value) -> ICE:
+    """An entry of `ice`, whose `provider` decides what else it has."""
+    named = value.get("provider")
+    provider = named.text() if named else ""
+    kind = _ICE_PROVIDERS.get(provider.lower())
+    if kind is None:
+        near = difflib.get_close_matches(provider.lower(), _ICE_PROVIDERS, n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        known = ", ".join(filter(None, _ICE_PROVIDERS))
+        raise (named or value).error(f"ice.provider is {provider!r}{hint} Expected {known}; or none, with urls")
+    found: dict[str, Any] = {
+        name.removeprefix("ice."): setting.text
+        for name, setting in _in_file(value, kind, "ice.", elsewhere=("provider", "urls"))
+    }
+    if urls := value.get("urls"):
+        found["urls"] = tuple(map(_ice_url, urls.items()))
+    needed = [field.name for field in msgspec.structs.fields(kind) if field.required]
+    if kind is StaticServers and any(url.startswith("turn") for url in found.get("urls", ())):
+        needed += ["username", "credential"]
+    if missing := [name for name in needed if not found.get(name)]:
+        raise value.error(f"expected {' and '.join(missing)} in ice{f', for {provider}' if provider else ''}")
+    return kind(**{name: found[name] for name in _kinds(kind) if name in found})
+
+
+def _ice_url(value: Value) -> str:
+    try:
+        return msgspec.convert(value.text(), IceUrl)
+    except msgspec.ValidationError:
+        shown = value.text().rpartition("@")[2]  # before that would be a password
+        raise value.error(f"ice.urls is {shown!r}: expected {_meaning(IceUrl)}") from None
 
 
 def _in_file(
@@ -165,11 +257,11 @@ def _in_file(
         name = key.text()
         kind = kinds.get(name)
         if kind is None and name not in elsewhere:
-            known = [*kinds, *elsewhere]
+            known = list(dict.fromkeys([*kinds, *elsewhere]))
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
             logger.warning("%s: %s%s is unknown and ignored, %s", key.place, prefix, name, hint)
-        elif kind is None or value.missing:
+        elif kind is None or name in elsewhere or value.missing:
             continue
         elif _is_struct(kind):
             yield from _in_file(value, kind, f"{prefix}{name}.")

@@ -75,6 +75,11 @@ class Value:
         """Keys and values of a mapping, in the file's order; what `<<` merges into it comes first."""
         return list({key.text(): (key, value) for key, value in self._pairs()}.values())
 
+    def items(self) -> list[Value]:
+        """The values of a list. What is no list is the only one of its own."""
+        nodes = self.node.value if isinstance(self.node, yaml.SequenceNode) else [self.node]
+        return [Value(node, self.file) for node in nodes]
+
     def get(self, name: str) -> Value | None:
         """The value of a key, None where it is absent or missing."""
         return next((value for key, value in self.entries() if key.text() == name and not value.missing), None)

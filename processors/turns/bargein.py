@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.frames import Clear, LLMText, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processor import Processor
 from voiceflow.processors.turns.backchannels import BACKCHANNELS, Ignored
+from voiceflow.processors.turns.resumption import Resumption
 from voiceflow.processors.vad import PREROLL, VAD
 from voiceflow.signature import Kind, Signature
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
+    from voiceflow.engine.ledger import Reply
 
 LOOK: Final = 0.02
 """How often it is looked whether a caller who paused when the time had come goes on, in seconds."""
@@ -31,6 +33,7 @@ class BargeIn(Processor):
     "uh-huh" is no turn. To an agent that is silent, it is an answer.
 
     A reply that may not be interrupted is heard to its end, and what the caller said meanwhile is the next turn.
+    Interrupted by a sound in which there turn out to be no words, the agent says the rest of what it was saying.
     Raises `ValueError` for both conditions at once.
     """
 
@@ -43,10 +46,13 @@ class BargeIn(Processor):
         self.min_speech = min_speech
         """How long the caller must speak to interrupt, in seconds."""
         self.min_words = min_words
+        """How many words interrupt; 0: the sound of the voice does."""
         self._ignored = Ignored(ignore)
         self._said = 0  # words, in final transcripts, since the agent began to speak
         self._vad: VAD | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._resumption: Resumption | None = None
+        self._speaks = False  # the caller, on and on
 
     @property
     def wants_interims(self) -> bool:
@@ -62,6 +68,10 @@ class BargeIn(Processor):
     async def open(self, call: Call) -> None:
         self._vad = next((step.processor for step in call.plan.walk() if isinstance(step.processor, VAD)), None)
         call.on_reply(self._replied)
+        recognised = any(step.processor.signature.may_yield(Transcript) for step in call.plan.walk())
+        spoken = any(step.speech and step.processor.signature.takes(LLMText) for step in call.plan.walk())
+        if recognised and spoken and not self.min_words:
+            self._resumption = Resumption(call)
 
     def process(
         self, frame: SpeechStarted | SpeechStopped | Transcript
@@ -71,16 +81,19 @@ class BargeIn(Processor):
                 yield from self._words(frame)
             case SpeechStarted():
                 yield frame
+                self._speaks = True
                 self._started(frame)
-                if self._timer is None and self.call.interruptible:
+                if self._timer is None and self._interrupts():
                     yield Clear()
             case SpeechStopped():
+                self._speaks = False
                 self._disarm()
                 yield frame
 
     def reset(self) -> None:
         self._disarm()
         self._said = 0
+        self._speaks = False
 
     def finish(self) -> None:
         self._disarm()
@@ -93,16 +106,32 @@ class BargeIn(Processor):
         if transcript.final and not new and self.call.speaking:
             return
         said = self._said + new
-        if said >= self.min_words and self.call.interruptible:
+        if said >= self.min_words and self._interrupts():
             self._said = 0
             yield Clear()
         elif transcript.final:
             self._said = said
         yield transcript
 
-    def _replied(self, reply: object) -> None:
+    def _interrupts(self) -> bool:
+        """Whether there is something to interrupt that may be. What the agent only thinks about is not: it may be
+        a mere sound that the caller made, and who goes on speaking gets an answer to all of it."""
+        if not (self.call.replying and self.call.interruptible):
+            return False
+        if self._resumption is not None:
+            self._resumption.interrupted()
+        return True
+
+    def _replied(self, reply: Reply) -> None:
         if not self.call.speaking:  # else it is one that what the caller says now has called for
             self._said = 0
+        if not reply.interruptible:
+            reply.done.add_done_callback(self._protected_ended)
+
+    def _protected_ended(self, done: asyncio.Future[float]) -> None:
+        """Who has been speaking over it interrupts what follows."""
+        if self._speaks and self._timer is None and not self.min_words and self._interrupts():
+            self.emit(Clear())
 
     def _started(self, speech: SpeechStarted) -> None:
         """Set the timer, unless the speech is long enough already."""
@@ -116,7 +145,7 @@ class BargeIn(Processor):
         self._timer = None
         if self._vad is not None and self._vad.spoken < self.min_speech:
             self._timer = asyncio.get_running_loop().call_later(LOOK, self._look)
-        elif self.call.interruptible:
+        elif self._interrupts():
             self.emit(Clear())
 
     def _disarm(self) -> None:

@@ -35,11 +35,12 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 class Assistant:
-    """`url` is where its media streams go."""
+    """`url` is where its media streams go, `page` what one talks to it from."""
 
     def __init__(self, port: int, log: Path) -> None:
         self.url = f"ws://127.0.0.1:{port}/sip/media-stream"
-        self._health = f"http://127.0.0.1:{port}/health"
+        self.page = f"http://127.0.0.1:{port}"
+        self.health = f"{self.page}/health"
         self._log = log
 
     @property
@@ -49,7 +50,7 @@ class Assistant:
     @property
     def is_serving(self) -> bool:
         try:
-            return httpx.get(self._health).is_success
+            return httpx.get(self.health).is_success
         except httpx.TransportError:
             return False
 

@@ -29,8 +29,8 @@ RATE = 8_000
 PIECE = 0.02
 PCM = AudioFormat("pcm16", RATE)
 QUIETEST, LOUDEST = 200, 8_000
-"""What is much quieter than the rest of a sentence is taken for a pause in it. The caller speaks at 3 000: an agent that
-is ten times as loud would be taken for the source of it."""
+"""What is much quieter than the rest of a sentence is taken for a pause in it. The caller speaks at 3 000: an agent
+that is ten times as loud would be taken for the source of it."""
 CODES = [
     code for code in range(0x100) if QUIETEST < abs(convert(AudioRaw(bytes([code]), MULAW), PCM).samples[0]) < LOUDEST
 ]

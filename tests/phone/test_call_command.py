@@ -192,4 +192,5 @@ def test_what_cannot_be_done_is_refused_before_the_call(options: list[str], word
 
 
 def test_another_url_is_refused_with_an_example() -> None:
-    assert "expected one such as ws://" in refusal("http://127.0.0.1:8000")
+    assert "expected one such as ws://" in refusal("127.0.0.1:8000")
+    assert "expected one such as ws://" in refusal("http://127.0.0.1:8000", "--as", "twilio")

@@ -197,8 +197,15 @@ def test_a_caller_who_vanishes_is_gone_in_the_middle_of_a_message() -> None:
 # -- leaving
 
 
-def test_without_a_length_the_caller_leaves_after_a_second_of_quiet() -> None:
-    assert virtual(call(script(LOUD, LOUD))).seconds == 0.04 + 1.0
+def test_without_a_length_the_caller_waits_a_while_for_an_answer() -> None:
+    assert virtual(call(script(LOUD, LOUD))).seconds == pytest.approx(0.04 + 8.0)
+
+
+def test_without_a_length_the_caller_leaves_a_second_after_the_answer() -> None:
+    def prepare(server: Server) -> None:
+        asyncio.get_running_loop().call_later(3.0, lambda: server.media(LOUD * 100))
+
+    assert virtual(call(script(LOUD, LOUD), prepare=prepare)).seconds == pytest.approx(3.0 + 2.0 + 1.0)
 
 
 def test_an_echo_of_the_callers_silence_is_quiet() -> None:

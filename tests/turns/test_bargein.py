@@ -67,11 +67,77 @@ class Thinker(Parrot):
         yield LLMText(frame.text)
 
 
-def test_a_reply_that_is_only_being_made_is_cleared():
-    call, voice = make_call(Transcript("hello"), 1.0, SpeechStarted(), 10.0), Voice()
+def thinking(*script: Frame | float) -> Voice:
+    call, voice = make_call(Transcript("hello"), *script), Voice()
     run(call, lambda call: call.source | BargeIn() | Thinker() | voice | call.sink)
-    assert when(call, "clear") == [1.0]
-    assert voice.said == []
+    return voice
+
+
+def test_a_sound_while_the_agent_thinks_costs_no_answer():
+    voice = thinking(1.0, SpeechStarted(), 0.3, SpeechStopped(), 10.0)
+    assert voice.said == [(2.0, "hello")]
+
+
+def test_an_answer_that_is_ready_waits_for_the_sound_to_end():
+    voice = thinking(1.0, SpeechStarted(), 2.0, SpeechStopped(), 10.0)
+    assert voice.said == [(3.0, "hello")]
+
+
+@pytest.mark.parametrize("spoke", [0.5, 1.5], ids=["still in the making", "ready"])
+def test_a_caller_who_goes_on_while_the_agent_thinks_gets_one_answer_to_the_last(spoke):
+    voice = thinking(1.0, SpeechStarted(), spoke, Transcript("there"), SpeechStopped(), 10.0)
+    assert voice.said == [(3.0 + spoke, "there")]
+
+
+def resumed(*script: Frame | float) -> list[str]:
+    call, voice = make_call(Transcript("one two three four five six"), *script), Voice()
+    run(call, lambda call: call.source | BargeIn() | Parrot() | voice | call.sink)
+    return voice.texts
+
+
+def test_the_agent_goes_on_where_a_cough_has_stopped_it():
+    said = resumed(1.0, SpeechStarted(), 0.3, SpeechStopped(), 10.0)
+    assert said == ["one two three four five six", "three four five six"]
+
+
+def test_words_after_the_interruption_are_answered_instead():
+    said = resumed(1.0, SpeechStarted(), 0.3, Transcript("stop"), SpeechStopped(), 10.0)
+    assert said == ["one two three four five six", "stop"]
+
+
+def test_words_that_are_recognised_late_are_answered_instead():
+    said = resumed(1.0, SpeechStarted(), 0.3, SpeechStopped(), 0.3, Transcript("stop"), 10.0)
+    assert said == ["one two three four five six", "stop"]
+
+
+def test_a_cough_after_the_cough_stops_it_again():
+    said = resumed(1.0, SpeechStarted(), 0.3, SpeechStopped(), 1.2, SpeechStarted(), 0.3, SpeechStopped(), 10.0)
+    assert said[:2] == ["one two three four five six", "three four five six"]
+    assert said[2] in ("four five six", "five six", "three four five six")
+
+
+def test_who_speaks_over_a_protected_reply_interrupts_what_follows():
+    call, voice = make_call(1.0, SpeechStarted(), 30.0, SpeechStopped(), 1.0), Voice()
+
+    async def act() -> None:
+        protected = asyncio.ensure_future(call.say("you must hear this", interruptible=False))
+        following = asyncio.ensure_future(call.say("this is only a long story about nothing"))
+        assert await protected == pytest.approx(1.8)
+        assert await following < 0.5
+
+    run(call, lambda call: call.source | BargeIn() | Parrot() | voice | call.sink, act)
+
+
+def test_what_must_be_heard_later_protects_nothing_now():
+    call, voice = make_call(0.5, SpeechStarted(), 0.1, 2.0, SpeechStopped(), 5.0), Voice()
+
+    async def act() -> None:
+        running = asyncio.ensure_future(call.say("a long story about nothing at all"))
+        await asyncio.sleep(0.1)
+        assert call.interruptible
+        assert await running == pytest.approx(0.5, abs=0.05)
+
+    run(call, lambda call: call.source | BargeIn() | Parrot() | voice | call.sink, act)
 
 
 def test_the_speech_is_known_downstream_before_the_reply_is_cleared():

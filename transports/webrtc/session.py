@@ -80,7 +80,7 @@ class PeerSession:
             import aiortc
         except ImportError as error:
             raise MissingExtraError("A call from a browser", "webrtc") from error
-        servers = _usable(ice_servers)
+        servers = usable(ice_servers)
         session = cls(aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=servers)))
         try:
             async with asyncio.timeout(ANSWER):
@@ -265,7 +265,7 @@ def check_offer(sdp: str) -> None:
         raise OfferError("expected Opus among the offer's audio codecs; it is not there")
 
 
-def _usable(servers: Sequence[IceServer]) -> list[RTCIceServer]:
+def usable(servers: Sequence[IceServer]) -> list[RTCIceServer]:
     """For aiortc, which takes the first STUN and the first TURN server of them."""
     from aiortc import RTCIceServer
     from aiortc.rtcicetransport import parse_stun_turn_uri

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from .problems import Refused, explained, log_level_option
 
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 
 ENCODINGS = {"PCMU": ("mulaw", 8_000), "PCMA": ("alaw", 8_000), "G722": ("g722", 16_000), "L16": ("pcm16", 16_000)}
 """What the encodings are called by carriers and by us, and the rates they have unless L16 is asked for another."""
+OPUS = "Opus"
+"""What browsers speak, at 48 kHz; coding is a part of their transport."""
+CARRIERS_ONLY = {
+    "codec": "a browser speaks Opus",
+    "rate": "a browser speaks Opus at 48000 Hz",
+    "vanish_after": "leave it out, or call as a carrier",
+    "caller_id": "a browser has no number",
+    "did": "a browser calls no number",
+    "token": "a browser has no stream token",
+    "call_id": "a browser's call has no id of its own",
+}
+"""Options that a call from a browser cannot have, and why."""
 INTERRUPTED = 130
 """The exit code of a program that was stopped with Ctrl-C."""
 SECONDS = click.FloatRange(min=0, min_open=True)
@@ -51,7 +64,7 @@ class Options(msgspec.Struct, frozen=True):
     def format(self) -> AudioFormat:
         from voiceflow.audio import AudioFormat
 
-        encoding, rate = ENCODINGS[self.codec]
+        encoding, rate = ENCODINGS.get(self.codec, ("pcm16", 48_000))
         return AudioFormat(encoding, self.rate or rate)
 
 
@@ -59,6 +72,7 @@ class Options(msgspec.Struct, frozen=True):
     epilog="""\b
 Examples, with URL as `voiceflow run` prints it:
   voiceflow call ws://127.0.0.1:8000/sip/media-stream
+  voiceflow call http://127.0.0.1:8000                     as a browser does
   voiceflow call URL --play hello.wav --record call.wav
   voiceflow call URL --as telnyx --codec L16
   voiceflow call URL --seconds 20 --barge-in-at 3
@@ -74,10 +88,9 @@ Exit codes: 0 every call ended well, 1 one failed, 2 none could begin.
 @click.option(
     "--as",
     "provider",
-    type=click.Choice(["twilio", "telnyx"]),
-    default="twilio",
-    show_default=True,
-    help="The carrier whose dialect it speaks.",
+    type=click.Choice(["twilio", "telnyx", "webrtc"]),
+    help="The carrier whose dialect it speaks, or webrtc for a browser. Without it, an http(s):// URL is called as a "
+    "browser, a ws(s):// URL as Twilio.",
 )
 @click.option(
     "--codec",
@@ -116,7 +129,9 @@ Exit codes: 0 every call ended well, 1 one failed, 2 none could begin.
 )
 @click.option("--loss", type=PERCENT, default=0.0, metavar="PERCENT", help="Caller's audio that gets lost.")
 @click.option("--jitter", type=click.FloatRange(min=0), default=0.0, metavar="MS", help="How late it may come.")
-@click.option("--reorder", type=PERCENT, default=0.0, metavar="PERCENT", help="How much the next overtakes (Telnyx).")
+@click.option(
+    "--reorder", type=PERCENT, default=0.0, metavar="PERCENT", help="How much the next overtakes (not Twilio)."
+)
 @click.option("--vanish-after", type=SECONDS, metavar="SECONDS", help="Be gone then, in the middle of a message.")
 @click.option("--from", "caller_id", default="+12025550123", show_default=True, metavar="NUMBER", help="Who calls.")
 @click.option("--to", "did", default="+12025550199", show_default=True, metavar="NUMBER", help="Who is called.")
@@ -125,17 +140,18 @@ Exit codes: 0 every call ended well, 1 one failed, 2 none could begin.
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @log_level_option
 def call(**options: Any) -> None:
-    """Call a server as a carrier would, and measure what comes back.
+    """Call a server as a carrier or a browser would, and measure what comes back.
 
-    Audio goes out every 20 ms, what comes back is played in real time, marks return when they were played, and
-    what the carrier refuses is refused, with its code. The delay is that of an echo: `voiceflow run echo`.
+    Audio goes out every 20 ms and what comes back is played in real time. A carrier returns marks when they were
+    played, and refuses what it refuses, with its code; a browser shows the transcript and each turn's latency. The
+    delay is that of an echo: `voiceflow run echo`.
     """
     from voiceflow.phone.report import STOPPED
 
     from .calling import make_calls
     from .calltable import show
 
-    asked = Options(**options)
+    asked = _asked(options)
     _check(asked)
     with explained(asked.log_level):
         result = make_calls(asked)
@@ -148,6 +164,20 @@ def call(**options: Any) -> None:
         raise SystemExit(INTERRUPTED)
     if result.failed:
         raise SystemExit(1)
+
+
+def _asked(options: dict[str, Any]) -> Options:
+    """The options, with who calls and how audio is coded."""
+    context, provider = click.get_current_context(), options["provider"]
+    if provider is None:
+        provider = "webrtc" if re.match("https?:", options["url"], re.IGNORECASE) else "twilio"
+    if provider == "webrtc":
+        for parameter in context.command.params:
+            name = parameter.name or ""
+            if name in CARRIERS_ONLY and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise Refused(f"{parameter.opts[0]} is a carrier's: {CARRIERS_ONLY[name]}")
+        options = {**options, "codec": OPUS}
+    return Options(**{**options, "provider": provider})
 
 
 def _check(asked: Options) -> None:

@@ -7,24 +7,29 @@ import gc
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from voiceflow import phone
+from voiceflow.errors import MissingExtraError
 from voiceflow.frames import AudioRaw
 from voiceflow.phone.caller import Load
+from voiceflow.phone.calls import Calls, Conversation
+from voiceflow.phone.measure import Tally
 from voiceflow.phone.record import decoded, played, stereo
 from voiceflow.phone.report import Heard, Report, report
 from voiceflow.phone.script import PIECE, Network, Script, write
 from voiceflow.transports.dialect import Carrier, Start, get_provider
 from voiceflow.wavfile import read_wav, write_wav
 
-from .likeness import compare
+from .likeness import compare, positions
 
 if TYPE_CHECKING:
+    from voiceflow.phone.browser import BrowserCaller
+
     from .call import Options
 
 SPEECH = Path(phone.__file__).with_name("speech.wav")
@@ -34,24 +39,39 @@ SPEECH = Path(phone.__file__).with_name("speech.wav")
 def make_calls(asked: Options) -> Report | None:
     """Conduct the calls, to their end or until the user stops them. None if they were stopped before the first."""
     script = _script(asked)
-    load = Load(asked.url, [_carrier(asked) for _ in range(asked.calls)], script)
+    calls = _calls(asked, script)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(load, script))
+            runner.run(_run(calls))
     except KeyboardInterrupt:
-        if not load.callers:
+        if not calls.callers:
             return None
-    said, heard, sent = _recordings(load, script)
+    first = calls.callers[0]
+    said, heard, sent = _recordings(first, script)
     if asked.record is not None:
         _write(asked.record, heard if asked.mono else stereo(said, heard))
+    if asked.provider == "webrtc":
+        _count_delays(first, said, sent, calls.tally)
     return report(
-        load,
+        calls,
         url=asked.url,
         provider=asked.provider,
         codec=f"{asked.codec} {asked.format.rate} Hz",
         heard=_compare(said, heard, sent),
         recorded=str(asked.record) if asked.record else None,
+        turns=first.turns if asked.provider == "webrtc" else (),
+        conversation=first.conversation if asked.provider == "webrtc" else (),
     )
+
+
+def _calls(asked: Options, script: Script) -> Calls[Any]:
+    if asked.provider != "webrtc":
+        return Load(asked.url, [_carrier(asked) for _ in range(asked.calls)], script)
+    try:
+        from voiceflow.phone.browser import BrowserLoad
+    except ImportError as error:
+        raise MissingExtraError("A call as a browser", "webrtc") from error
+    return BrowserLoad(asked.url, asked.calls, script)
 
 
 def _script(asked: Options) -> Script:
@@ -100,38 +120,54 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _run(load: Load, script: Script) -> None:
+async def _run(calls: Calls[Any]) -> None:
     gc.freeze()  # a collection that walks every module makes all calls late by tens of milliseconds
-    progress = asyncio.create_task(_show_progress(load, script))
+    progress = asyncio.create_task(_show_progress(calls))
     try:
-        await load.run()
+        await calls.run()
     finally:
         progress.cancel()
         await asyncio.wait([progress])
 
 
-async def _show_progress(load: Load, script: Script) -> None:
+async def _show_progress(calls: Calls[Any]) -> None:
     """Show on standard error how far the first call is, until cancelled."""
-    await load.begun.wait()  # a call that is not taken needs no bar
-    first = load.callers[0]
+    await calls.begun.wait()  # a call that is not taken needs no bar
+    first, script = calls.callers[0], calls.script
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f} of {task.total:.1f} s")
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as progress:
         bar = progress.add_task("call")
         try:
             while True:
                 length = script.length if script.length is not None else max(script.over, first.number)
-                calls = f"{len(load.callers)} calls" if len(load.callers) > 1 else "call"
-                progress.update(bar, description=calls, completed=first.seconds, total=length * PIECE)
+                taken = f"{len(calls.callers)} calls" if len(calls.callers) > 1 else "call"
+                progress.update(bar, description=taken, completed=first.seconds, total=length * PIECE)
                 await asyncio.sleep(0.25)
         finally:
             progress.update(bar, completed=first.seconds, total=first.seconds)
 
 
-def _recordings(load: Load, script: Script) -> tuple[AudioRaw, AudioRaw, AudioRaw]:
+def _recordings(first: Conversation, script: Script) -> tuple[AudioRaw, AudioRaw, AudioRaw]:
     """Of the first call: what the caller said, what the caller heard, and what of that the agent sent."""
-    first = load.callers[0]
     said = decoded(b"".join(map(script.piece, range(first.number))), script.format)
     return said, played(first.player, first.zero), decoded(first.player.recording, first.player.format)
+
+
+def _count_delays(first: BrowserCaller, said: AudioRaw, sent: AudioRaw, tally: Tally) -> None:
+    """Count how late an echo came back, each half second: silence, of which there is more, shifts it in the stream."""
+    rate, size = said.format.rate, said.format.frame_bytes
+
+    def spoken(sample: int) -> float:
+        """When the piece that begins there was sent."""
+        return first.zero + sample / rate + PIECE
+
+    def place(sample: int) -> int:
+        """What came a piece before that, or later, may be its echo."""
+        return first.received(spoken(sample) - PIECE) // size
+
+    for sample, found in positions(said, sent, place):
+        last = found + round(PIECE * rate) - 1  # of what became of the piece
+        tally.delay.add(max(0.0, first.arrival(last * size) - spoken(sample)))
 
 
 def _write(path: Path, audio: AudioRaw) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from voiceflow.phone.measure import Quantiles
-from voiceflow.phone.report import Heard, Report
+from voiceflow.phone.report import Gaps, Heard, Report
 
 LATE = 20.0
 """Milliseconds: a phone that is later than a piece has measured itself."""
@@ -36,12 +36,21 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
     yield "heard", _heard(report.heard), ""
     yield "first audio", _quantiles(report.first_audio_ms, "none came"), ""
     yield "clear", _quantiles(report.clear_ms, f"{report.clears} came, none after a barge-in"), ""
-    yield "marks", f"{report.marks.played} played, {report.marks.cleared} returned by a clear", ""
-    yield "gaps", f"{report.gaps.count}, {report.gaps.ms:.1f} ms in all" if report.gaps.count else "none", ""
+    if report.marks is not None:
+        yield "marks", f"{report.marks.played} played, {report.marks.cleared} returned by a clear", ""
+    yield "gaps", _gaps(report.gaps), ""
+    if report.turn_ms is not None:
+        yield "turns", f"{report.turn_ms.count}, from voice to voice {_quantiles(report.turn_ms)}", ""
+    for line in report.conversation:
+        yield line.who, f"{line.text} (interrupted)" if line.interrupted else line.text, ""
     for refused in report.refused:
         yield "refused", f"{refused.count} x {refused.code} {refused.title}: {refused.detail}", "red"
     messages = report.messages
-    yield "messages", f"{messages.sent_per_second:.1f} /s sent, {messages.received_per_second:.1f} /s received", ""
+    yield (
+        "messages" if report.marks else "packets",
+        f"{messages.sent_per_second:.1f} /s sent, {messages.received_per_second:.1f} /s received",
+        "",
+    )
     yield "this phone", f"{report.phone.cpu_ms_per_call_second:.2f} ms of CPU per call-second", ""
     late = report.phone.late_ms
     yield "", f"late by {_quantiles(late)}", "red" if late and late.p99 > LATE else ""
@@ -53,6 +62,13 @@ def _heard(heard: Heard | None) -> str:
     if heard is None:
         return "- (one of both was silent)"
     return f"{heard.delay_ms:.1f} ms late, correlation {heard.correlation:.4f}"
+
+
+def _gaps(gaps: Gaps) -> str:
+    said = [f"{gaps.count}, {gaps.ms:.1f} ms in all"] if gaps.count else []
+    if gaps.lost_ms:
+        said.append(f"{gaps.lost_ms:.1f} ms lost on the way")
+    return "; ".join(said) or "none"
 
 
 def _quantiles(durations: Quantiles | None, otherwise: str = "") -> str:

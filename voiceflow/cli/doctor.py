@@ -21,6 +21,7 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 Examples:
   voiceflow doctor
   voiceflow doctor -c voiceflow.yaml
+  voiceflow doctor --ice        whether browsers find a way to calls
   voiceflow doctor --json
 
 \b
@@ -28,8 +29,11 @@ Exit codes: 0 nothing fails, 1 something does, 2 the options cannot be used.
 """,
 )
 @click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration.")
+@click.option(
+    "--ice", is_flag=True, help="Test the STUN and TURN servers instead, and connect two peers with and without them."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(config: Path | None, as_json: bool) -> None:
+def doctor(config: Path | None, ice: bool, as_json: bool) -> None:
     """Look whether everything is there that calls need, and say what mends what is not.
 
     Python, extras, models, the language model, Ollama, the port, the carriers' credentials, the public
@@ -45,7 +49,8 @@ def doctor(config: Path | None, as_json: bool) -> None:
         problem = None
     except VoiceflowError as error:
         problem = str(error)
-    findings = asyncio.run(_examined(Setting.read(config), problem))
+    examined = _examined_ice if ice else _examined
+    findings = [*_environment(problem), *asyncio.run(examined(Setting.read(config)))]
     if as_json:
         import msgspec
 
@@ -60,11 +65,26 @@ def _failed(findings: list[Finding]) -> bool:
     return any(finding.status == "fail" for finding in findings)
 
 
-async def _examined(setting: Setting, problem: str | None) -> list[Finding]:
+def _environment(problem: str | None) -> list[Finding]:
+    from voiceflow.doctor import Finding
+
+    return [Finding("environment", "fail", problem, "correct .env")] if problem else []
+
+
+async def _examined_ice(setting: Setting) -> list[Finding]:
+    from rich.console import Console
+
+    from voiceflow.doctor import examine_ice
+
+    with Console(stderr=True).status("asking servers, connecting two peers"):
+        return await examine_ice(setting)
+
+
+async def _examined(setting: Setting) -> list[Finding]:
     """All findings, in order. A terminal shows what is being waited for."""
     from rich.console import Console
 
-    from voiceflow.doctor import Finding, checks, examine
+    from voiceflow.doctor import checks, examine
 
     async with asyncio.TaskGroup() as group:
         tasks = {name: group.create_task(examine(name, check, setting)) for name, check in checks(setting).items()}
@@ -72,8 +92,7 @@ async def _examined(setting: Setting, problem: str | None) -> list[Finding]:
             while pending := {name: task for name, task in tasks.items() if not task.done()}:
                 status.update(f"checking {', '.join(pending)}")
                 await asyncio.wait(pending.values(), return_when=asyncio.FIRST_COMPLETED)
-    first = [Finding("environment", "fail", problem, "correct .env")] if problem else []
-    return [*first, *(task.result() for task in tasks.values())]
+    return [task.result() for task in tasks.values()]
 
 
 def _print(findings: list[Finding]) -> None:

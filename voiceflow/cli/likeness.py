@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from voiceflow.frames import AudioRaw
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from voiceflow.frames import AudioRaw
-
 LONGEST_DELAY = 2.0
 """Delays up to this are found, in seconds."""
+ALIKE = 0.5
+"""The correlation from which on a part is taken to be found."""
+QUIET = 1000
+"""The largest sample of a part in which too little is said to find it again."""
 _BLOCK = 1 << 18
 """Samples that are correlated at a time: bounds the memory that a long call takes."""
 
@@ -38,6 +43,24 @@ def compare(said: AudioRaw, heard: AudioRaw) -> Likeness | None:
     alike = np.divide(_correlate(a, b, lags), scale, out=np.zeros(lags), where=scale > 0)
     best = int(np.argmax(alike))
     return Likeness(best / said.format.rate, float(alike[best]))
+
+
+def positions(said: AudioRaw, heard: AudioRaw, place: Callable[[int], int]) -> Iterator[tuple[int, int]]:
+    """Where parts of `said`, each half a second long, are found again in `heard`: the first sample of each, in both.
+
+    `place` tells the first sample of `heard` at which what begins at a sample of `said` may be. Silent parts, and those
+    that are not found, are left out.
+    """
+    size = said.format.rate // 2
+    for start in range(0, len(said.samples) - size + 1, size):
+        part = AudioRaw(said.samples[start : start + size].tobytes(), said.format)
+        if np.abs(part.samples).max() < QUIET:
+            continue
+        first = place(start)
+        end = first + size + round(LONGEST_DELAY * heard.format.rate)
+        found = compare(part, AudioRaw(heard.samples[first:end].tobytes(), heard.format))
+        if found is not None and found.correlation >= ALIKE:
+            yield start, first + round(found.delay * heard.format.rate)
 
 
 def _mono(audio: AudioRaw) -> NDArray[np.float64]:

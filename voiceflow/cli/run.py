@@ -117,6 +117,7 @@ def _say_what_is_served(options: Options, config: Config) -> None:
         f"numbers: {', '.join(dids) if dids else 'any'}",
         "",
         draw.text(plan),
+        f"talk to it       http://{here}",
         f"media streams    ws://{here}{MEDIA}" + (f", publicly {public}" if public else ""),
         f"webhooks         http://{here}/sip/twilio/answer and /sip/telnyx/answer (POST)",
         f"state            http://{here}/health",

@@ -13,8 +13,9 @@ from functools import partial
 
 from . import machine, reach
 from .finding import Check, Finding, Setting, examine
+from .ice import examine_ice
 
-__all__ = ["Check", "Finding", "Setting", "checks", "examine"]
+__all__ = ["Check", "Finding", "Setting", "checks", "examine", "examine_ice"]
 
 
 def checks(setting: Setting) -> dict[str, Check]:

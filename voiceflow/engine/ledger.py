@@ -33,6 +33,8 @@ class Reply:
         """Whether a `Clear` cut it short."""
         self.interruptible = interruptible
         """Whether the caller may cut it short. Who decides on interruptions heeds it."""
+        self.answers = False
+        """Whether it is what a speaker makes of a turn of the caller's, rather than something said besides."""
         self.done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         """Resolves to `seconds` when all of it was played, or when it was cleared."""
         self.start: float | None = None
@@ -71,13 +73,15 @@ class Sentence(msgspec.Struct):
     start: float
     reply: Reply | None
     end: float | None = None
+    inserted: list[tuple[float, float]] = []
+    """Where something else was played meanwhile, and for how many seconds."""
 
     def cut(self, heard: float, arrived: float) -> str:
         """The whole words heard by position `heard`, when the sink was given audio up to `arrived`."""
-        if self.end is not None:
-            length = self.end - self.start
-        else:
-            length = max(arrived - self.start, len(self.mark.text) / CHARACTERS_PER_SECOND)
+        heard -= sum(min(seconds, max(0.0, heard - position)) for position, seconds in self.inserted)
+        length = (arrived if self.end is None else self.end) - self.start - sum(s for _, s in self.inserted)
+        if self.end is None:
+            length = max(length, len(self.mark.text) / CHARACTERS_PER_SECOND)
         return cut(self.mark.text, self.mark.words, heard - self.start, length)
 
 
@@ -159,6 +163,11 @@ class Ledger:
         cue = self.close()
         self._sentence = Sentence(mark, self.sent, self._reply)
         return cue
+
+    def insert(self, seconds: float) -> None:
+        """What is handed to the transport next, `seconds` of audio, is no part of the open sentence."""
+        if self._sentence is not None:
+            self._sentence.inserted.append((self.sent, seconds))
 
     def close(self) -> Cue | None:
         """The open sentence, if any, ends. Returns its cue."""

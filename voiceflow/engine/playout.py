@@ -107,6 +107,11 @@ class Playout(Link):
             super().put(frame)
             self._pump()
 
+    def insert(self, line: AudioRaw) -> None:
+        """Play `line`, which is no part of what the agent says."""
+        self.ledger.insert(line.duration)
+        self.put(line)
+
     def echo(self, name: str) -> None:
         """The peer returned the mark `name`."""
         self._settle(self.ledger.echo(name))

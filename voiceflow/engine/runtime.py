@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from voiceflow.errors import CallError, ProcessorError
-from voiceflow.frames import AudioRaw, Clear, End, Frame
+from voiceflow.frames import AudioRaw, Clear, End, Frame, Transcript
 from voiceflow.plan import Plan, Step
 from voiceflow.processor import Processor
 from voiceflow.processors.codec import Convert, convert
@@ -183,6 +183,8 @@ class Runtime:
             return  # it came to another speaker before
         self._told.append(frame)
         self._heard_at = self.loop.time()
+        if isinstance(frame, Transcript) and frame.final and frame.text and self.voice.pending:
+            self.interruption.clear()  # the caller goes on: one answer to all of it
         self.floor.hear(frame)
         self.silence.hear(frame)
         self.call.hear(frame)
@@ -316,6 +318,13 @@ class Runtime:
     def busy(self) -> bool:
         """Whether agent speech is generated, queued or played, or anything is still being worked on."""
         return not self.playout.at_rest or any(worker.working or worker.inbox.frames for worker in self.workers)
+
+    @property
+    def replying(self) -> bool:
+        """Whether anything of a reply has been said and was not heard to its end."""
+        playout, voice = self.playout, self.voice
+        under_way = any(worker.speaking for worker in self.workers if worker.step.speech and not worker.step.speaker)
+        return voice.begun or bool(playout.frames) or playout.speaking or under_way
 
     @property
     def listening(self) -> bool:

@@ -33,7 +33,7 @@ class Silence:
         """The caller did something, on the way to the speaker or arrived there."""
         if isinstance(frame, SpeechStarted):
             self._since = None
-        elif isinstance(frame, (SpeechStopped, Transcript, DTMF)):
+        elif isinstance(frame, (SpeechStopped, DTMF)) or (isinstance(frame, Transcript) and frame.final):
             self.expect_speech()
 
     def expect_speech(self) -> None:
@@ -55,6 +55,7 @@ class Silence:
         runtime, self._timer = self._runtime, None
         hold = runtime.call.hold
         if runtime.tasks.stopping or not runtime.busy or self._since is None or hold is None:
+            self._since = None
             return
         silent_since = max(self._since, runtime.playout.ledger.play_end)
         wait = silent_since + PATIENCE - runtime.loop.time()
@@ -63,7 +64,7 @@ class Silence:
             if not runtime.playout.frames and self._is_agents_turn:
                 # Past the pipeline: whatever it is that takes so long, the line does not wait behind it.
                 line = convert(hold, runtime.sink.accepts)
-                runtime.playout.put(line)
+                runtime.playout.insert(line)
                 self._sent += line.duration
                 wait = line.duration + PATIENCE
         self._timer = runtime.loop.call_later(wait, self._check)

@@ -95,6 +95,7 @@ class Voice:
         """A reply has its place from here on, though it may be long until its first word."""
         if self._reply_is_work and self._reply is None and not self._muted:
             self._reply = self._new_reply()
+            self._reply.answers = True
         self._runtime.silence.expect_speech()
 
     def work_ended(self) -> None:
@@ -138,15 +139,21 @@ class Voice:
     def join(self, frames: list[Frame], *, interruptible: bool = True) -> Reply:
         """Say `frames` as a part of the reply that is running."""
         part = self._new_reply(interruptible=interruptible, part=True)
-        first, running = frames[0], self._reply
-        if isinstance(first, LLMText) and running is not None and running.text and running.text[-1] != "\n":
-            frames = [LLMText("\n" + first.text), *frames[1:]]  # what was said so far is not to run on into it
+        running = self._reply
+        if isinstance(frames[0], LLMText) and running is not None and running.text and running.text[-1] != "\n":
+            self.emit(LLMText("\n"))  # what was said so far is not to run on into it
         if self._muted:
             self._playout.withdraw(part)
         else:
             for frame in (ReplyBegin(part, part=True), *frames, ReplyEnd(part)):
                 self.emit(frame)
         return part
+
+    @property
+    def pending(self) -> bool:
+        """Whether an answer is in the making, or waits, of which nothing was said while the caller speaks."""
+        made = self._reply is not None or any(reply.answers for reply, _ in self._waiting)
+        return not self._begun and self._floor.taken and made
 
     @property
     def begun(self) -> bool:

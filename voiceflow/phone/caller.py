@@ -1,4 +1,4 @@
-"""The simulated caller: one call as a carrier conducts it, and some hundreds of them at once.
+"""The simulated caller: one call as a carrier conducts it.
 
 Each call sends a piece every 20 ms, at deadlines that are counted from its first piece and so do not drift; plays
 what comes back; returns marks; and refuses what its carrier refuses. The calls share one timer and have no task
@@ -10,15 +10,12 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
-from voiceflow.errors import ProviderConnectionError
 from voiceflow.frames import AudioRaw
+from voiceflow.phone.calls import Calls, Ended, Leaving, phase
 from voiceflow.phone.line import Closed, Line, dial
 from voiceflow.phone.measure import Echo, Tally
 from voiceflow.phone.player import Player, Returned
@@ -28,23 +25,8 @@ from voiceflow.transports.dialect import Carrier, ClearRequest, MarkRequest, Ref
 
 JITTER_BUFFER: Final = 0.02
 """Seconds that the first audio after a silence waits: a piece, as in a telephone network's gateways."""
-REST: Final = 1.0
-"""The caller hangs up when there is nothing more to do and the agent has been quiet for this long, in seconds."""
-PATIENCE: Final = 60.0
-"""... or when there has been nothing more to do for this long, whatever the agent says."""
-RAMP: Final = 0.01
-"""Seconds between the beginnings of two calls: all at once would measure the handshakes."""
 WELL: Final = (1000, 1005)
 """The codes of a server that just hangs up: "normal closure", and none at all (RFC 6455, section 7.4.1)."""
-GOLDEN: Final = 0.6180339887498949
-"""Multiples of it spread evenly over the unit interval, however many there are."""
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """How a call ended."""
-
-    reason: str
-    failed: bool = False
 
 
 class Caller:
@@ -75,8 +57,7 @@ class Caller:
         self._arrival = 0.0  # when the last message reaches the server
         self._held: str | None = None  # a message that another one overtakes
         self._interrupted: float | None = None  # when the caller did, until the agent's clear
-        self._ear = Ear(outbound)
-        self._quiet_since = math.inf
+        self._leaving = Leaving(script, Ear(outbound))
         self._heard = False
 
     @property
@@ -119,7 +100,7 @@ class Caller:
             self._line.vanish(self._carrier.media(script.piece(number)))
             self._leave("vanished")
             return
-        if self._is_over(now):
+        if self._leaving.is_due(number, now, self.player.end):
             self._leave("hung up")
             return
         self._tally.late.add(max(0.0, now - self._deadline))
@@ -132,14 +113,6 @@ class Caller:
     def _deadline(self) -> float:
         """When the next piece is to be sent: a microphone has its last sample only then."""
         return self.zero + (self.number + 1) * PIECE
-
-    def _is_over(self, now: float) -> bool:
-        script, number = self._script, self.number
-        if script.length is not None:
-            return number >= script.length
-        if number == script.over:
-            self._quiet_since = max(now, self.player.end)
-        return now - self._quiet_since >= REST or (number - script.over) * PIECE >= PATIENCE
 
     def _speak(self, number: int) -> None:
         script, network = self._script, self._script.network
@@ -208,9 +181,7 @@ class Caller:
             self._refuse(self._carrier.buffer.refused)
             return
         self._echo.received(len(audio.data), now)
-        is_waiting = self._script.length is None and self.number >= self._script.over
-        if is_waiting and not self._ear.is_quiet(audio.data):
-            self._quiet_since = self.player.end
+        self._leaving.hear(audio.data, self.number, self.player.end)
 
     def _clear(self, now: float) -> None:
         self._tally.clears += 1
@@ -238,59 +209,21 @@ def _closed(closed: Closed) -> Ended:
     return Ended(f"the server closed the connection: {said}", failed=closed.code not in WELL)
 
 
-class Load:
-    """Calls at once, one by each of `carriers`, all by one script. The first is recorded."""
+class Load(Calls[Caller]):
+    """Calls at once, one by each of `carriers`."""
 
     def __init__(self, url: str, carriers: Sequence[Carrier], script: Script) -> None:
-        self.tally = Tally()
-        self.callers: list[Caller] = []
-        """Those whose calls were taken."""
-        self.begun = asyncio.Event()
-        """Set once there is one."""
-        self.refused: list[Ended] = []
-        """Why the other calls were not."""
-        self.cpu_seconds = 0.0
-        """The phone's own processor time."""
-        self.took = 0.0
-        """Seconds from the first call's beginning to the last one's end."""
+        super().__init__(len(carriers), script)
         self._url = url
         self._carriers = carriers
-        self._script = script
 
-    async def run(self) -> None:
-        """Conduct all calls to their ends. Raises `ProviderConnectionError` if not even the first was taken."""
-        ticker, began, cpu = Ticker(), time.perf_counter(), time.process_time()
-        try:
-            line = await dial(self._url)
-            async with asyncio.TaskGroup() as calls:
-                calls.create_task(self._converse(0, line, ticker))
-                for number in range(1, len(self._carriers)):
-                    await asyncio.sleep(RAMP)
-                    calls.create_task(self._call(number, ticker))
-        finally:
-            ticker.close()
-            self.took, self.cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
-            for caller in self.callers:
-                self.tally.listen(caller.player.spans)
-
-    async def _call(self, number: int, ticker: Ticker) -> None:
-        try:
-            line = await dial(self._url)
-        except ProviderConnectionError as error:
-            self.refused.append(Ended(str(error), failed=True))
-            return
-        await self._converse(number, line, ticker)
-
-    async def _converse(self, number: int, line: Line, ticker: Ticker) -> None:
-        caller = Caller(
-            line,
+    async def _begin(self, number: int, ticker: Ticker) -> Caller:
+        return Caller(
+            await dial(self._url),
             self._carriers[number],
-            self._script,
+            self.script,
             self.tally,
             ticker,
             record=number == 0,
-            phase=number * GOLDEN % 1,
+            phase=phase(number),
         )
-        self.callers.append(caller)
-        self.begun.set()
-        await caller.converse()

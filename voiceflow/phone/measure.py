@@ -84,6 +84,10 @@ class Tally:
         """From the start of the stream to the agent's first audio."""
         self.clear = Durations()
         """From a barge-in to the agent's `clear`."""
+        self.turn = Durations()
+        """From the caller's last sound to the agent's first, as the server tells a browser."""
+        self.lost = 0.0
+        """Seconds of the agent's audio that did not arrive in time: the network's loss."""
         self.late = Durations()
         """How late the phone itself was in sending."""
         self.sent = 0

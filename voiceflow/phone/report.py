@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from voiceflow.phone.caller import Load
+from voiceflow.phone.calls import Calls
 from voiceflow.phone.measure import Quantiles, Refusals
 
 
@@ -30,6 +32,23 @@ class Heard(msgspec.Struct, frozen=True):
     """The same, of what the agent sent."""
 
 
+class Said(msgspec.Struct, frozen=True):
+    """A line of a conversation, as a page shows it."""
+
+    who: str
+    """caller or agent"""
+    text: str
+    """Of the agent: what was heard of it, or, where the call ended before that was told, what was to be said."""
+    interrupted: bool = False
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """How long a turn took from voice to voice, and each part of it."""
+
+    total_ms: float
+    stages_ms: dict[str, float]
+
+
 class Marks(msgspec.Struct, frozen=True):
     """Marks that went back."""
 
@@ -43,10 +62,12 @@ class Gaps(msgspec.Struct, frozen=True):
 
     count: int
     ms: float
+    lost_ms: float
+    """Audio that the network lost, or brought too late. From browsers' calls only."""
 
 
 class Traffic(msgspec.Struct, frozen=True):
-    """Messages."""
+    """Messages of a carrier, packets of audio of a browser."""
 
     sent: int
     received: int
@@ -75,15 +96,22 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     delay_ms: Quantiles | None
     """From sending 20 ms of audio to receiving what the server made of it. None if it is no echo, or lost audio."""
     jitter_ms: Quantiles | None
-    """By how much that differs from one piece to the next."""
+    """By how much that differs from one piece to the next; for a browser, of the way back alone (RFC 3550, 6.4.1)."""
     heard: Heard | None
     """None if one of both was silent."""
     first_audio_ms: Quantiles | None
-    """From the stream's start message to the agent's first audio."""
+    """From the stream's start message, or from when a browser's connection stands, to the agent's first audio."""
     clears: int
     clear_ms: Quantiles | None
     """From the barge-in to `clear`. None if there was no barge-in, or no clear came."""
-    marks: Marks
+    marks: Marks | None
+    """None if the calls are a browser's, which has none."""
+    turn_ms: Quantiles | None
+    """From the caller's last sound to the agent's first. None if nobody told: carriers are not."""
+    turns: Sequence[Turn]
+    """Those of the first call."""
+    conversation: Sequence[Said]
+    """That of the first call."""
     gaps: Gaps
     refused: list[Refusals]
     """What the carrier would not have taken."""
@@ -97,13 +125,24 @@ ECHO = 0.5
 """The correlation from which on what is heard is taken for an echo of what was said."""
 
 
-def report(load: Load, *, url: str, provider: str, codec: str, heard: Heard | None, recorded: str | None) -> Report:
-    """What `load` came to, which has run."""
-    tally = load.tally
-    seconds = sum(caller.seconds for caller in load.callers)
-    endings = Counter([*(caller.ended for caller in load.callers), *load.refused])
+def report(
+    calls: Calls[Any],
+    *,
+    url: str,
+    provider: str,
+    codec: str,
+    heard: Heard | None,
+    recorded: str | None,
+    turns: Sequence[Turn] = (),
+    conversation: Sequence[Said] = (),
+) -> Report:
+    """What `calls` came to, which have run."""
+    tally = calls.tally
+    seconds = sum(caller.seconds for caller in calls.callers)
+    endings = Counter([*(caller.ended for caller in calls.callers), *calls.refused])
     is_echo = heard is not None and heard.correlation_without_gaps >= ECHO and not tally.not_echoes
-    took = max(load.took, 0.001)
+    is_browser = provider == "webrtc"
+    took = max(calls.took, 0.001)
     return Report(
         url=url,
         provider=provider,
@@ -116,15 +155,18 @@ def report(load: Load, *, url: str, provider: str, codec: str, heard: Heard | No
         ],
         call_seconds=round(seconds, 2),
         delay_ms=tally.delay.quantiles() if is_echo else None,
-        jitter_ms=tally.jitter.quantiles() if is_echo else None,
+        jitter_ms=tally.jitter.quantiles() if is_echo or is_browser else None,
         heard=heard,
         first_audio_ms=tally.first_audio.quantiles(),
         clears=tally.clears,
         clear_ms=tally.clear.quantiles(),
-        marks=Marks(tally.marks_played, tally.marks_cleared),
-        gaps=Gaps(tally.gaps, round(tally.gap_seconds * 1000, 1)),
+        marks=None if is_browser else Marks(tally.marks_played, tally.marks_cleared),
+        turn_ms=tally.turn.quantiles(),
+        turns=turns,
+        conversation=conversation,
+        gaps=Gaps(tally.gaps, round(tally.gap_seconds * 1000, 1), round(tally.lost * 1000, 1)),
         refused=list(tally.refusals.values()),
         messages=Traffic(tally.sent, tally.received, round(tally.sent / took, 1), round(tally.received / took, 1)),
-        phone=Phone(round(load.cpu_seconds * 1000 / max(seconds, 0.02), 3), tally.late.quantiles()),
+        phone=Phone(round(calls.cpu_seconds * 1000 / max(seconds, 0.02), 3), tally.late.quantiles()),
         recorded=recorded,
     )

@@ -55,6 +55,14 @@ class Script(msgspec.Struct, frozen=True):
     network: Network = PERFECT
 
     @property
+    def silent_from(self) -> int:
+        """The number of the piece from which on the caller is silent: what is heard then is an answer."""
+        ear = Ear(self.format)
+        quiet = [ear.is_quiet(self.piece(number)) for number in range(self.over)]
+        loud = [number for number, is_quiet in enumerate(quiet) if not is_quiet]
+        return max([0, *(number + 1 for number in loud), *(number + 1 for number in self.keys)])
+
+    @property
     def silence(self) -> bytes:
         return silence(self.format.bytes_for(PIECE), self.format)
 

@@ -26,6 +26,7 @@ from voiceflow.transports.nominal import nominal_call
 
 from .browsercalls import BrowserCalls
 from .calls import Build, Calls
+from .iceservers import ice_servers
 from .page import page
 from .signalling import Signalling
 from .webhooks import Webhooks
@@ -45,7 +46,7 @@ class Server:
         tokens = StreamTokens(key)
         self._client = httpx.AsyncClient()
         self.calls = Calls(build, config, routes, tokens, self._client, open=open)
-        self._browsers = BrowserCalls(build, None, self.calls.active)
+        self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active)
         signalling = Signalling(self._browsers, open=open)
         webhooks = Webhooks(config, routes, tokens, open=open)
         self._app: ASGIApp = Starlette(
@@ -72,8 +73,9 @@ class Server:
         the first call is accepted. What goes wrong is said in one line."""
         await receive()  # lifespan.startup
         try:
-            plan = link(self._build(nominal_call("twilio")))
-            await models.load([step.processor for step in plan.walk()])
+            for route in self._routes.all():
+                plan = link(self._build(nominal_call("twilio", route)))
+                await models.load([step.processor for step in plan.walk()])
         except Exception as error:
             log.debug("cannot serve", exc_info=error)
             told = isinstance(error, VoiceflowError | TypeError)

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -45,6 +46,9 @@ class BrowserCall:
     @property
     def ended(self) -> bool:
         return self._task.done()
+
+    def on_end(self, callback: Callable[[BrowserCall], None]) -> None:
+        self._task.add_done_callback(lambda task: callback(self))
 
     async def hang_up(self) -> None:
         """End it and wait until nothing of it is left."""
@@ -102,9 +106,9 @@ class BrowserCalls:
         if self._stopping:
             await session.close()
             raise CallRejectedError(STOPPING)
-        self._calls = {call for call in self._calls if not call.ended}
         call = BrowserCall(session, self._build, self._active)
         self._calls.add(call)
+        call.on_end(self._calls.discard)
         return call
 
     async def stop(self) -> None:

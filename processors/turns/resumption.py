@@ -1,0 +1,55 @@
+"""An interruption for nothing: the caller coughed, hummed, dropped something. The agent goes on where it stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final
+
+from voiceflow.frames import Frame, SpeechStopped, Transcript
+
+if TYPE_CHECKING:
+    from voiceflow.call import Call
+    from voiceflow.engine.ledger import Reply
+
+GRACE: Final = 0.5
+"""Seconds after the sound in which words may still be recognised in it."""
+
+
+class Resumption:
+    """Knows what the agent was interrupted at, and says the rest of it if no words of the caller follow."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._replies: list[Reply] = []
+        self._cut: list[Reply] = []
+        call.on_reply(self._begin)
+        call.on_heard(self._hear)
+
+    def interrupted(self) -> None:
+        """The caller interrupts, now."""
+        self._cut = [reply for reply in self._replies if not reply.done.done()]
+
+    def _begin(self, reply: Reply) -> None:
+        self._replies = [*(known for known in self._replies if not known.done.done()), reply]
+
+    def _hear(self, frame: Frame) -> None:
+        match frame:
+            case Transcript(final=True) if frame.text:
+                self._cut = []
+            case SpeechStopped() if self._cut:
+                self._call.start(self._resume, "Resumption")
+
+    async def _resume(self) -> None:
+        await asyncio.sleep(GRACE)
+        rest = " ".join(filter(None, (unheard(reply.text, reply.heard) for reply in self._cut if reply.interrupted)))
+        self._cut = []
+        if rest and not self._call.replying:
+            await self._call.say(rest)
+
+
+def unheard(text: str, heard: str) -> str:
+    """What of `text` comes after the words of `heard`, which has no markup: words are counted."""
+    words = [word for word in re.finditer(r"\S+", text) if any(map(str.isalnum, word[0]))]
+    count = sum(any(map(str.isalnum, word)) for word in heard.split())
+    return text[words[count].start() :].strip() if count < len(words) else ""

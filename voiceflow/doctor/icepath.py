@@ -1,0 +1,104 @@
+"""Two peers on this machine look for a way to each other, as a browser and the server do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+from aioice import Candidate, Connection, TransportPolicy
+from aiortc.rtcicetransport import connection_kwargs
+
+from voiceflow.phone.peer import usable
+from voiceflow.transports.webrtc.turn import IceServer
+
+GATHER: Final = 8.0
+"""Seconds for candidates. aioice gives up a silent server after 5."""
+CONNECT: Final = 8.0
+STATES: Final = {"IN_PROGRESS": "no answer", "FAILED": "failed", "SUCCEEDED": "answered, but was not chosen"}
+"""What a pair's state means for people."""
+DATA: Final = bytes(1200)
+"""What is sent each way: as much as the largest packets of a call's beginning."""
+
+
+class Path(msgspec.Struct, frozen=True):
+    """What came of an attempt."""
+
+    candidates: list[str]
+    """Those of one peer, as TYPE ADDRESS."""
+    pair: str | None = None
+    """The pair over which data went both ways."""
+    seconds: float = 0.0
+    """How long that took, from when the candidates were known."""
+    failing: list[str] = []
+    """The pairs that were tried in vain, and how far each came."""
+
+
+async def find(servers: Sequence[IceServer], *, relay_only: bool) -> Path:
+    """Connect two peers that use `servers`, and send data over what was found."""
+    policy = TransportPolicy.RELAY if relay_only else TransportPolicy.ALL
+    kwargs = connection_kwargs(usable(servers))
+    offering, answering = (
+        Connection(ice_controlling=controls, transport_policy=policy, **kwargs) for controls in (True, False)
+    )
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER):
+                await asyncio.gather(offering.gather_candidates(), answering.gather_candidates())
+        candidates = [_shown(candidate) for candidate in offering.local_candidates]
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(CONNECT):
+                await _introduce(offering, answering)
+                await _introduce(answering, offering)
+                await asyncio.gather(offering.connect(), answering.connect())
+                await _exchange(offering, answering)
+        except (TimeoutError, ConnectionError):
+            return Path(candidates, failing=list(_pairs(offering)))
+        took = time.monotonic() - began
+        return Path(candidates, next(_pairs(offering, nominated=True), "found"), took)
+    finally:
+        await asyncio.gather(offering.close(), answering.close())
+
+
+async def _introduce(one: Connection, other: Connection) -> None:
+    other.remote_username, other.remote_password = one.local_username, one.local_password
+    for candidate in one.local_candidates:
+        await other.add_remote_candidate(candidate)
+    await other.add_remote_candidate(None)
+
+
+async def _exchange(one: Connection, other: Connection) -> None:
+    """Datagrams may get lost, so each is sent until one has come."""
+
+    async def send(connection: Connection) -> None:
+        while True:
+            await connection.send(DATA)
+            await asyncio.sleep(0.2)
+
+    sending = [asyncio.create_task(send(connection)) for connection in (one, other)]
+    try:
+        await asyncio.gather(one.recv(), other.recv())
+    finally:
+        for task in sending:
+            task.cancel()
+        await asyncio.wait(sending)
+
+
+def _pairs(connection: Connection, *, nominated: bool = False) -> Iterator[str]:
+    # aioice has no public name for its check list; an aioice that calls it otherwise lists no pairs
+    checked: list[Any] = getattr(connection, "_check_list", [])
+    for pair in checked:
+        ways = f"{_shown(pair.local_candidate)} -> {_shown(pair.remote_candidate)}"
+        if not nominated:
+            yield f"{ways}: {STATES.get(pair.state.name, 'not tried')}"
+        elif pair.nominated:
+            yield ways
+
+
+def _shown(candidate: Candidate) -> str:
+    host = f"[{candidate.host}]" if ":" in candidate.host else candidate.host
+    return f"{candidate.type} {host}:{candidate.port}"

@@ -1,0 +1,40 @@
+"""The STUN and TURN servers that are configured, as calls ask for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import httpx
+
+from voiceflow.config import ICE, Cloudflare, Config, Coturn, StaticServers, TwilioServers
+from voiceflow.transports.webrtc.turn import CloudflareTURN, CoturnTURN, IceServer, ICEServers, StaticICE, TwilioTURN
+
+
+def ice_servers(config: Config, client: httpx.AsyncClient) -> ICEServers | None:
+    """Those of `config.ice`, together. None: none are configured."""
+    return None if config.ice is None else _Several([_provider(entry, config, client) for entry in config.ice])
+
+
+class _Several:
+    """All that each of them gives, in order."""
+
+    def __init__(self, providers: Sequence[ICEServers]) -> None:
+        self._providers = providers
+
+    async def ice_servers(self) -> list[IceServer]:
+        given = await asyncio.gather(*(provider.ice_servers() for provider in self._providers))
+        return [server for servers in given for server in servers]
+
+
+def _provider(entry: ICE, config: Config, client: httpx.AsyncClient) -> ICEServers:
+    match entry:
+        case StaticServers(urls=urls, username=username, credential=credential):
+            return StaticICE(urls, username=username, credential=credential)
+        case Coturn(urls=urls, secret=secret):
+            return CoturnTURN(urls, secret)
+        case Cloudflare(key_id=key_id, api_token=api_token):
+            return CloudflareTURN(client, key_id=key_id, api_token=api_token)
+        case TwilioServers():
+            twilio = config.provider_config.twilio
+            return TwilioTURN(client, account_sid=twilio.account_sid or "", auth_token=twilio.auth_token or "")
