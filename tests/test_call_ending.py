@@ -531,3 +531,42 @@ def test_a_call_is_not_idle_while_the_caller_goes_on_speaking():
     ended, at = timed(call, talk())
     assert ended == Ended("the caller hung up")
     assert at == pytest.approx(65.0)
+
+
+class Control:
+    """A carrier's call control that takes note."""
+
+    digits_end_stream = False
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, float]] = []
+
+    async def hangup(self) -> bool:
+        return True
+
+    async def send_digits(self, digits: str) -> bool:
+        return True
+
+    async def transfer(self, to: str) -> bool:
+        self.done.append((to, now()))
+        return True
+
+
+def test_a_transfer_waits_until_what_was_said_has_been_heard():
+    class Model(Processor):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            yield LLMText("one moment")
+            assert await self.call.transfer("+49")
+
+    call = make_call(Transcript("connect me"), 10.0)
+    control = call.control = Control()
+    assert run(call, talk(Model())).error is None
+    assert control.done == [("+49", pytest.approx(1.0, abs=0.06))]
+
+
+def test_a_detector_that_is_stuck_does_not_keep_a_call_from_being_idle():
+    call = make_call(SpeechStarted(), LONG)
+    ended, at = timed(call, talk())
+    assert isinstance(ended, Ended)
+    assert ended.reason == "nothing was said for too long"
+    assert at == pytest.approx(1800 + 300, abs=301)

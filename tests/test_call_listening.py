@@ -246,3 +246,16 @@ def test_digits_are_asked_for_and_count_already_meanwhile():
 
     run(call, talk(Parrot(), voice=voice), act)
     assert voice.texts == ["press two keys", "and two more"]
+
+
+def test_what_was_begun_before_the_question_is_no_answer_to_it():
+    script = (3.0, Transcript("my table", start=2.5), 2.0, Transcript("the one by the window", start=2.9), 3.0)
+    call, answers = make_call(*script, Transcript("yes", start=7.0), 5.0), []
+
+    async def act() -> None:
+        first = await call.ask("what do you want to cancel")
+        answers.append(first)
+        answers.append(await call.ask("shall I cancel it"))
+
+    run(call, talk(), act)
+    assert [answer.text for answer in answers if answer] == ["my table", "yes"]

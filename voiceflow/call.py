@@ -222,9 +222,9 @@ class Call:
     async def ask(self, text: str, *, timeout: float | None = None) -> Transcript | None:
         """Say `text` and return what the caller answers, which may be before it was said to its end. None if
         there is no answer within `timeout` seconds after that, or the caller is gone. Who has begun to speak may
-        finish."""
+        finish; what was begun before the question was asked is no answer to it."""
         with self._listener() as listener:
-            return await self._answer(listener.transcript(), text, timeout)
+            return await self._answer(listener.transcript(begun_after=self.elapsed), text, timeout)
 
     async def digits(self, count: int = 1, *, say: str | None = None, end: str = "#", timeout: float = 10.0) -> str:
         """Collect up to `count` keys; `end`, or `timeout` seconds without a key, end the collection early. With
@@ -283,14 +283,16 @@ class Call:
         await asyncio.wait({leaving})
         return not leaving.cancelled() and leaving.result()
 
-    async def transfer(self, to: str) -> None:
-        """Hand the caller over to another number."""
+    async def transfer(self, to: str) -> bool:
+        """Hand the caller over to another number, once what was said so far has been heard. False if the caller was
+        gone by then."""
         if self.control is None:
             raise CallError(
                 f"this {self.transport} call cannot be transferred to {to}: that takes a phone call, and the "
                 f"carrier's credentials in the configuration"
             )
-        await self.control.transfer(to)
+        await self._running.said()
+        return self.is_connected and await self.control.transfer(to)
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         """Run `work()` beside the pipeline, from when the call has opened until it ends. What it raises fails the

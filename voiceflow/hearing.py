@@ -22,10 +22,11 @@ class Listener:
         if self._heard.qsize() < KEPT_FRAMES or isinstance(frame, End):
             self._heard.put_nowait(frame)
 
-    async def transcript(self) -> Transcript | None:
-        """The next final transcript; None when the caller is gone."""
+    async def transcript(self, *, begun_after: float = 0.0) -> Transcript | None:
+        """The next final transcript of what was begun at that time of the call or later, where that is known; None
+        when the caller is gone."""
         while not isinstance(frame := await self._heard.get(), End):
-            if isinstance(frame, Transcript) and frame.final:
+            if isinstance(frame, Transcript) and frame.final and not 0.0 < frame.start < begun_after:
                 return frame
         self._heard.put_nowait(frame)
         return None

@@ -12,7 +12,7 @@ import msgspec
 from aioice import Candidate, Connection, TransportPolicy
 from aiortc.rtcicetransport import connection_kwargs
 
-from voiceflow.phone.peer import usable
+from voiceflow.transports.webrtc.session import usable
 from voiceflow.transports.webrtc.turn import IceServer
 
 GATHER: Final = 8.0

@@ -33,6 +33,11 @@ failures: Counter[str] = Counter()
 TOLD = 16
 """How many of the frames that were heard last are known, where several speakers hear them."""
 
+SAID = 0.05
+"""How often it is looked whether what was said has been heard, in seconds."""
+LONGEST_SPEECH = 1800.0
+"""Seconds. Who seems to speak for longer is a detector that is stuck: it does not keep a call from being idle."""
+
 Observer = Callable[[Processor, Processor, Frame], None]
 
 
@@ -305,7 +310,9 @@ class Runtime:
 
     def _watch_idle(self) -> None:
         now = self.loop.time()
-        quiet_since = now if self.floor.taken else max(self._heard_at, min(now, self.playout.ledger.play_end))
+        quiet_since = max(self._heard_at, min(now, self.playout.ledger.play_end))
+        if self.floor.taken and now - quiet_since < LONGEST_SPEECH:
+            quiet_since = now
         left = quiet_since + self.limits.idle - now
         if left < self.limits.idle * 1e-6:  # a timer may be early by what a float rounds
             self.end("nothing was said for too long")
@@ -323,13 +330,24 @@ class Runtime:
     def replying(self) -> bool:
         """Whether anything of a reply has been said and was not heard to its end."""
         playout, voice = self.playout, self.voice
-        under_way = any(worker.speaking for worker in self.workers if worker.step.speech and not worker.step.speaker)
-        return voice.begun or bool(playout.frames) or playout.speaking or under_way
+        return voice.begun or bool(playout.frames) or playout.speaking or self._synthesising
 
     @property
     def listening(self) -> bool:
         """Whether the caller speaks, or what was said is still being recognised."""
         return self.floor.taken or any(worker.working for worker in self.workers if not worker.step.speech)
+
+    async def said(self) -> None:
+        """Wait until what was said so far has been heard, be it only the beginning of a reply."""
+        patience = self.limits.drain
+        while patience > 0 and (self.playout.frames or self.playout.speaking or self._synthesising):
+            wait = max(SAID, self.playout.ledger.play_end - self.loop.time())
+            await asyncio.sleep(wait)
+            patience = patience - wait if not self.playout.speaking else self.limits.drain
+
+    @property
+    def _synthesising(self) -> bool:
+        return any(w.speaking for w in self.workers if w.step.speech and not w.step.speaker)
 
     def observe(self, callback: Observer) -> None:
         """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary."""
