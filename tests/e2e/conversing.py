@@ -64,7 +64,7 @@ class Speaker:
     keys: dict[int, str] = {}  # noqa: RUF012 - as a script has it
     barge_in = vanish = None
     network: Network = PERFECT
-    over = 1 << 40
+    over = silent_from = 1 << 40
     """The number of the piece after which the caller has nothing more to do: it is not known."""
 
     def __init__(self, format: AudioFormat) -> None:

@@ -14,6 +14,9 @@ from voiceflow.phone.report import Gaps, Heard, Report
 LATE = 20.0
 """Milliseconds: a phone that is later than a piece has measured itself."""
 
+ECHO = 0.3
+"""The correlation below which what came back has nothing to do with what was said."""
+
 
 def show(report: Report) -> None:
     """Print it on standard output."""
@@ -61,6 +64,8 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
 def _heard(heard: Heard | None) -> str:
     if heard is None:
         return "- (one of both was silent)"
+    if heard.correlation < ECHO:
+        return f"an answer, not an echo (correlation {heard.correlation:.2f})"
     return f"{heard.delay_ms:.1f} ms late, correlation {heard.correlation:.4f}"
 
 
