@@ -117,12 +117,12 @@ class Call:
     @property
     def busy(self) -> bool:
         """Whether the agent speaks, is about to, or anything is still being worked on."""
-        return self._running.busy
+        return self._running.activity.busy
 
     @property
     def replying(self) -> bool:
         """Whether anything of a reply has been said, or is on its way to the caller: more than a thought."""
-        return self._running.replying
+        return self._running.activity.replying
 
     @property
     def interruptible(self) -> bool:
@@ -249,7 +249,7 @@ class Call:
                     saying.result()
             speaking = False
             while not (await asyncio.wait({answering}, timeout=timeout))[0]:
-                spoke, speaking = speaking, self._running.listening
+                spoke, speaking = speaking, self._running.activity.listening
                 if not (spoke or speaking):
                     return None
                 timeout = ANSWERING
@@ -291,7 +291,7 @@ class Call:
                 f"this {self.transport} call cannot be transferred to {to}: that takes a phone call, and the "
                 f"carrier's credentials in the configuration"
             )
-        await self._running.said()
+        await self._running.activity.said()
         return self.is_connected and await self.control.transfer(to)
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:

@@ -16,6 +16,7 @@ from voiceflow.processor import Processor
 from voiceflow.processors.codec import Convert, convert
 from voiceflow.transport import Sink
 
+from .activity import Activity
 from .interruption import Interruption
 from .playout import Playout
 from .silence import Silence
@@ -33,8 +34,6 @@ failures: Counter[str] = Counter()
 TOLD = 16
 """How many of the frames that were heard last are known, where several speakers hear them."""
 
-SAID = 0.05
-"""How often it is looked whether what was said has been heard, in seconds."""
 LONGEST_SPEECH = 1800.0
 """Seconds. Who seems to speak for longer is a detector that is stuck: it does not keep a call from being idle."""
 
@@ -83,6 +82,7 @@ class Runtime:
         self.opened = asyncio.Event()
         self.observers: list[Observer] = []
         self.floor = Floor()
+        self.activity = Activity(self)
         self.silence = Silence(self)
         self.interruption = Interruption(self)
         self.sink = next(step.processor for step in plan.walk() if isinstance(step.processor, Sink))
@@ -318,36 +318,6 @@ class Runtime:
             self.end("nothing was said for too long")
         else:
             self._timers["idle"] = self.loop.call_later(left, self._watch_idle)
-
-    # What the call wants to know
-
-    @property
-    def busy(self) -> bool:
-        """Whether agent speech is generated, queued or played, or anything is still being worked on."""
-        return not self.playout.at_rest or any(worker.working or worker.inbox.frames for worker in self.workers)
-
-    @property
-    def replying(self) -> bool:
-        """Whether anything of a reply has been said and was not heard to its end."""
-        playout, voice = self.playout, self.voice
-        return voice.begun or bool(playout.frames) or playout.speaking or self._synthesising
-
-    @property
-    def listening(self) -> bool:
-        """Whether the caller speaks, or what was said is still being recognised."""
-        return self.floor.taken or any(worker.working for worker in self.workers if not worker.step.speech)
-
-    async def said(self) -> None:
-        """Wait until what was said so far has been heard, be it only the beginning of a reply."""
-        patience = self.limits.drain
-        while patience > 0 and (self.playout.frames or self.playout.speaking or self._synthesising):
-            wait = max(SAID, self.playout.ledger.play_end - self.loop.time())
-            await asyncio.sleep(wait)
-            patience = patience - wait if not self.playout.speaking else self.limits.drain
-
-    @property
-    def _synthesising(self) -> bool:
-        return any(w.speaking for w in self.workers if w.step.speech and not w.step.speaker)
 
     def observe(self, callback: Observer) -> None:
         """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary."""

@@ -54,7 +54,7 @@ class Silence:
     def _check(self) -> None:
         runtime, self._timer = self._runtime, None
         hold = runtime.call.hold
-        if runtime.tasks.stopping or not runtime.busy or self._since is None or hold is None:
+        if runtime.tasks.stopping or not runtime.activity.busy or self._since is None or hold is None:
             self._since = None
             return
         silent_since = max(self._since, runtime.playout.ledger.play_end)
