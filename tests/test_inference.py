@@ -1,12 +1,15 @@
 """The pool that blocking inference runs in: bounded, shared, and never in the way of a call's end."""
 
 import asyncio
+import functools
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 
-from voiceflow.inference import InferencePool, shared_pool
+from voiceflow import inference
+from voiceflow.inference import SPARE, InferencePool, called, recognition_pool, shared_pool, waiting_pool
 
 PATIENCE = 10.0
 """Seconds after which a test that hangs gives up."""
@@ -147,6 +150,64 @@ def test_a_disowned_job_does_not_keep_its_loop_from_closing():
     until(gate.ended.is_set)
 
 
+async def given_up(pool: InferencePool, gate: Callable[[], object], begun: threading.Event) -> None:
+    """A job that goes on though nobody awaits it any more."""
+    job = asyncio.ensure_future(pool.run(gate))
+    await settled(begun.is_set)
+    job.cancel()
+    await asyncio.wait({job})
+
+
+def test_jobs_that_hang_do_not_keep_their_threads_from_others(monkeypatch, caplog):
+    monkeypatch.setattr(inference, "GRACE", 0.01)
+
+    async def main() -> None:
+        pool, hung, waited = InferencePool(2), [Gate(), Gate()], Gate()
+
+        def stuck(gate: Gate) -> None:
+            gate()
+
+        for gate in hung:
+            await given_up(pool, functools.partial(stuck, gate), gate.begun)
+        async with asyncio.timeout(PATIENCE):
+            assert await pool.run(lambda: "next") == "next"
+        await settled(lambda: (pool.running, pool.disowned, pool.hung) == (2, 2, 2))
+        assert not pool.busy
+        several = [asyncio.ensure_future(pool.run(waited)) for _ in range(5)]
+        await settled(lambda: (pool.running, pool.queued) == (4, 3))  # no more at a time than before
+        for gate in (*hung, waited):
+            gate.go.set()
+        await asyncio.gather(*several)
+        await settled(lambda: (pool.running, pool.disowned, pool.hung) == (0, 0, 0))
+
+    asyncio.run(main())
+    told = [record.message for record in caplog.records]
+    assert len(told) == 1, "a function that hangs is told of once"
+    assert "partial" not in told[0]
+    assert "still runs 0.01 s after it was given up: another thread takes the place of its own" in told[0]
+
+
+def test_threads_are_replaced_until_a_limit(monkeypatch, caplog):
+    monkeypatch.setattr(inference, "GRACE", 0.01)
+
+    async def main() -> None:
+        pool, hung = InferencePool(1), [Gate() for _ in range(SPARE + 1)]
+        for gate in hung:
+            await given_up(pool, gate, gate.begun)
+        waits = asyncio.ensure_future(pool.run(lambda: "last"))
+        await settled(lambda: pool.hung == SPARE)
+        assert not (await asyncio.wait({waits}, timeout=0.05))[0]
+        assert (pool.hung, pool.queued) == (SPARE, 1)
+        hung[0].go.set()
+        async with asyncio.timeout(PATIENCE):
+            assert await waits == "last"
+        for gate in hung:
+            gate.go.set()
+        await settled(lambda: (pool.running, pool.disowned, pool.hung) == (0, 0, 0))
+
+    asyncio.run(main())
+
+
 def test_calls_on_different_loops_share_a_pool():
     pool = InferencePool(1)
     assert [asyncio.run(pool.run(lambda n=n: n * 2)) for n in range(3)] == [0, 2, 4]
@@ -155,3 +216,145 @@ def test_calls_on_different_loops_share_a_pool():
 def test_the_process_has_one_pool():
     assert shared_pool() is shared_pool()
     assert shared_pool().threads >= 1
+
+
+def test_recognition_and_waiting_have_pools_of_their_own():
+    assert recognition_pool().threads == max(1, shared_pool().threads - 1)
+    assert waiting_pool().threads > shared_pool().threads
+    assert len({id(pool()) for pool in (shared_pool, recognition_pool, waiting_pool)}) == 3
+
+
+# functions in any form
+
+
+def plain(a: int, b: int) -> Any:
+    return a + b
+
+
+async def coroutine(a: int, b: int) -> int:
+    return a + b
+
+
+def generator(a: int, b: int) -> Iterator[int]:
+    yield a
+    yield b
+
+
+async def async_generator(a: int, b: int) -> AsyncIterator[int]:
+    yield a
+    yield b
+
+
+class Stream:
+    """What a client's library returns."""
+
+    def __init__(self, *values: int) -> None:
+        self.values = iter(values)
+        self.closed = False
+
+    def __aiter__(self) -> "Stream":
+        return self
+
+    async def __anext__(self) -> int:
+        try:
+            return next(self.values)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def awaited_stream(a: int, b: int) -> Stream:
+    return Stream(a, b)
+
+
+class Awaits:
+    async def __call__(self, a: int, b: int) -> int:
+        return a + b
+
+
+def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: function(*args)
+
+
+async def outcome(function: Callable[..., Any], *args: int) -> object:
+    given = await called(InferencePool(1), function, *args)
+    return [value async for value in given] if isinstance(given, AsyncGenerator) else given
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (plain, 3),
+        (coroutine, 3),
+        (Awaits(), 3),
+        (generator, [1, 2]),
+        (async_generator, [1, 2]),
+        (Stream, [1, 2]),
+        (awaited_stream, [1, 2]),
+        (lambda a, b: iter([a, b]), [1, 2]),
+    ],
+)
+def test_a_function_may_be_written_in_any_form_and_decorated(function, expected):
+    assert asyncio.run(outcome(function, 1, 2)) == expected
+    assert asyncio.run(outcome(decorated(function), 1, 2)) == expected
+    assert asyncio.run(outcome(functools.partial(function, 1), 2)) == expected
+
+
+def test_a_list_is_a_value():
+    assert asyncio.run(outcome(lambda: [1, 2])) == [1, 2]
+
+
+def test_what_is_not_read_to_its_end_is_closed():
+    closed = []
+
+    def steps() -> Iterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            closed.append(True)
+
+    async def main() -> None:
+        stream = Stream(1, 2)
+        for function in (steps, lambda: stream):
+            given = await called(InferencePool(1), function)
+            assert isinstance(given, AsyncGenerator)
+            assert await anext(given) == 1
+            await given.aclose()
+        assert (closed, stream.closed) == ([True], True)
+
+    asyncio.run(main())
+
+
+async def cancelled_by_others(*_: object) -> None:
+    future = asyncio.get_running_loop().create_future()
+    future.cancel()
+    await future
+
+
+async def stream_cancelled_by_others() -> AsyncIterator[int]:
+    await cancelled_by_others()
+    yield 1
+
+
+@pytest.mark.parametrize("function", [cancelled_by_others, stream_cancelled_by_others])
+def test_a_cancellation_of_something_else_is_a_failure(function):
+    with pytest.raises(RuntimeError, match="it awaited something that was cancelled"):
+        asyncio.run(outcome(function))
+
+
+def test_a_cancellation_of_its_own_ends_it():
+    async def for_ever() -> None:
+        await asyncio.sleep(1000.0)
+
+    async def main() -> None:
+        for function in (for_ever, threading.Event().wait):
+            task = asyncio.ensure_future(called(InferencePool(1), function, *([0.05] if function != for_ever else [])))
+            await asyncio.sleep(0.001)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())

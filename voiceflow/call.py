@@ -19,7 +19,7 @@ from .engine.worker import replying
 from .errors import CallError
 from .frames import AudioRaw, Frame, LLMText, Transcript
 from .hearing import Hearing, Listener
-from .inference import shared_pool
+from .inference import waiting_pool
 from .latency import TurnClock, TurnLatency
 from .linking import link
 from .plan import Plan
@@ -162,8 +162,8 @@ class Call:
     async def play(self, wav: str | os.PathLike[str] | AudioRaw, *, interruptible: bool = True) -> float:
         """Play a WAV file or a piece of audio; returns the seconds of it that were heard."""
         await self._running.opened.wait()
-        audio = wav if isinstance(wav, AudioRaw) else await shared_pool().run(read_wav, wav)
-        audio = await shared_pool().run(convert, audio, self._speech_format)
+        audio = wav if isinstance(wav, AudioRaw) else await waiting_pool().run(read_wav, wav)
+        audio = await waiting_pool().run(convert, audio, self._speech_format)
         return await self._say([audio], interruptible)
 
     async def send_digits(self, digits: str) -> float:

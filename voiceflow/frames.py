@@ -113,7 +113,7 @@ class SpeechStopped(Frame, frozen=True, gc=False):
     """The caller stopped speaking."""
 
     trail: float = 0.0
-    """How long ago, in seconds: so much of the audio that came before this frame is silence."""
+    """How long ago, in seconds, also where no audio has arrived meanwhile."""
 
 
 class DTMF(Frame, frozen=True, gc=False):

@@ -15,7 +15,7 @@ from voiceflow.processors.codec import Convert
 
 from .audio import ANY, CANONICAL, AudioFormat
 from .errors import LinkError
-from .frames import AudioRaw, Control, Frame, LLMText
+from .frames import AudioRaw, Control, Frame, LLMText, SpeechStarted
 from .plan import Fork, Plan, Step
 from .processor import Parallel, Pipeline, Processor
 from .transport import Sink, Source
@@ -52,6 +52,12 @@ class Flow(msgspec.Struct):
 
     def copy(self) -> Self:
         return type(self)(dict(self.types), dict(self.formats), dict(self.unheard), self.speaking)
+
+    def may_hold(self, wanted: tuple[type[Frame], ...]) -> bool:
+        """Whether any of the `wanted` types may come by here."""
+        if Frame in wanted or Frame in self.types:
+            return True
+        return any(issubclass(t, c) or issubclass(c, t) for t in self.types for c in wanted)
 
     def end_caller_audio(self) -> None:
         self.types = {t: name for t, name in self.types.items() if not issubclass(t, AudioRaw)}
@@ -115,6 +121,7 @@ class _Linker:
         signature = processor.signature
         if not isinstance(processor, Source | Sink):
             self._check_consumes(processor, flow)
+            self._check_needs(processor, flow)
         steps = flow.convert(processor.accepts) if signature.takes(AudioRaw) else []
         speaker = flow.speaking if isinstance(processor, Source) else processor.is_speaker and not flow.speaking
         if speaker and not isinstance(processor, Source):
@@ -145,24 +152,28 @@ class _Linker:
 
     def _check_consumes(self, processor: Processor, flow: Flow) -> None:
         wanted = processor.signature.consumes
-        if Frame in wanted or Frame in flow.types:
-            return
-        if not any(issubclass(t, c) or issubclass(c, t) for t in flow.types for c in wanted):
-            self._refuse(processor)
+        if not flow.may_hold(wanted):
+            self._refuse(processor, "consumes", wanted)
 
-    def _refuse(self, processor: Processor) -> NoReturn:
-        wanted = processor.signature.consumes
+    def _check_needs(self, processor: Processor, flow: Flow) -> None:
+        """A processor may name one type in `needs`: it would be idle without, whatever else it consumes."""
+        needed = processor.needs
+        if needed is not None and not flow.may_hold((needed,)):
+            self._refuse(processor, "needs", (needed,))
+
+    def _refuse(self, processor: Processor, verb: str, wanted: tuple[type[Frame], ...]) -> NoReturn:
         names = " or ".join(c.__name__ for c in wanted)
         others = [p for p in self._everyone if p is not processor and any(map(p.signature.may_yield, wanted))]
         place = self._everyone.index(processor)
         if not others:
-            advice = f"put a processor that yields {names} before {processor.name}"
+            source = "a VAD" if wanted == (SpeechStarted,) else f"a processor that yields {names}"
+            advice = f"put {source} before {processor.name}"
         elif self._everyone.index(others[0]) < place:
             advice = f"{others[0].name} yields it, but it does not get here"
         else:
             after = others[0].name
             advice = f"{after}, which yields it, stands after it: put {after} before {processor.name}"
-        raise LinkError(f"{processor.name} consumes {names}, but nothing before it yields that: {advice}")
+        raise LinkError(f"{processor.name} {verb} {names}, but nothing before it yields that: {advice}")
 
 
 def _next_format(after: Elements) -> AudioFormat:

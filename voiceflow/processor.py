@@ -42,6 +42,9 @@ class Processor:
     speaks: bool | None = None
     """Whether agent speech originates here. None: it yields LLMText or AudioRaw and consumes neither."""
 
+    needs: ClassVar[type[Frame] | None] = None
+    """What a processor before it must yield, or the pipeline does not link: a VAD's `SpeechStarted`, for an STT."""
+
     process: Callable[..., Any]
     """Function, generator, coroutine or async generator of one frame."""
 

@@ -44,7 +44,15 @@ class Turn:
         self.said = ""
         """What the model has answered so far."""
         self.rounds: list[Round] = []
+        self.acted = False
+        """Whether a tool spoke, hung up or did anything else to the call itself."""
         self._reply = reply
+
+    @property
+    def answered(self) -> bool:
+        """Whether the caller notices anything of the reply: words, or what a tool does to the call."""
+        text = self.said if self._reply is None else f"{self.said} {self._reply.text}"
+        return self.acted or has_words(text)
 
     @property
     def interrupted(self) -> bool:
@@ -59,8 +67,8 @@ class Turn:
             return self.said  # of a call that is being ended: nobody keeps account any more
         if not reply.done.done():
             return reply.text.strip()
-        # A voice that marks no sentences leaves `heard` empty.
-        return reply.heard or ("" if reply.interrupted else reply.text.strip())
+        # A voice that marks no sentences leaves `heard` empty; so does one that failed, and is not heard at all.
+        return reply.heard or ("" if reply.interrupted or not reply.seconds else reply.text.strip())
 
     @property
     def vanished(self) -> bool:
@@ -132,6 +140,11 @@ class History:
             if cost > self.budget:
                 return turns[place + 1 :]
         return turns
+
+
+def has_words(text: str) -> bool:
+    """Dots and emoji cannot be spoken."""
+    return any(map(str.isalnum, text))
 
 
 def _cost(messages: list[Message]) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.frames import Error, LLMText, Transcript
 from voiceflow.processor import Processor
-from voiceflow.processors.llm.history import History, Turn
+from voiceflow.processors.llm.history import History, Turn, has_words
 from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.pieces import Piece, pieces
 from voiceflow.processors.llm.spoken import Spoken
@@ -114,7 +114,7 @@ class LLM(Processor):
         if turn.interrupted:
             return
         yield Error(failure, self.name)
-        if _has_words(turn.said):
+        if has_words(turn.said):
             yield LLMText(APOLOGY_MIDWAY)
         else:
             yield LLMText("\n" + APOLOGY if turn.said else APOLOGY)
@@ -147,7 +147,7 @@ class LLM(Processor):
                 turn.said += "\n"
                 yield "\n"  # the end of a sentence: it need not wait for what follows the tools
             await self._toolbox.run(calls, turn, self.call)
-        if not _has_words(turn.said) and not turn.rounds:
+        if not turn.answered:
             raise ProviderConnectionError("the model answered nothing")
 
     async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece, None]:
@@ -183,8 +183,3 @@ class LLM(Processor):
                 yield last
         else:
             self.call.log.warning("%s: an answer of more than %d tokens is cut short", self.name, self.max_tokens)
-
-
-def _has_words(text: str) -> bool:
-    """Dots and emoji cannot be spoken."""
-    return any(map(str.isalnum, text))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from voiceflow.errors import CallError
-from voiceflow.inference import shared_pool
+from voiceflow.inference import called, waiting_pool
 from voiceflow.processors.llm.history import Turn
 from voiceflow.processors.llm.messages import ToolCall
 
@@ -63,10 +63,7 @@ class Tool:
         keywords = {name: getattr(given, name) for name in self._arguments.__struct_fields__}
         if self._takes_call:
             keywords["call"] = call
-        if inspect.iscoroutinefunction(self._function):
-            result = await self._function(**keywords)
-        else:
-            result = await shared_pool().run(self._function, **keywords)
+        result = await called(waiting_pool(), self._function, **keywords)
         if isinstance(result, str):
             return result
         return "done" if result is None else msgspec.json.encode(result, enc_hook=str).decode()
@@ -126,15 +123,17 @@ class Toolbox:
 
 class TurnsCall:
     """The call as a tool sees it. When the caller has interrupted the tool's turn, it can no longer make the agent
-    speak, hang up or transfer: nobody wants that any more."""
+    speak, hang up or transfer: nobody wants that any more. That it did is noted in the turn."""
 
     def __init__(self, call: Call, turn: Turn) -> None:
         self._call = call
         self._turn = turn
 
     def __getattr__(self, name: str) -> Any:
-        if name in _VOID and self._turn.interrupted:
-            return _void(name)
+        if name in _VOID:
+            if self._turn.interrupted:
+                return _void(name)
+            self._turn.acted = True
         return getattr(self._call, name)
 
 

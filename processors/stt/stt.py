@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from voiceflow.errors import LinkError
 from voiceflow.frames import AudioRaw, SpeechStarted, SpeechStopped
 from voiceflow.processor import Pipeline, Processor
 from voiceflow.processors.stt.transcriber import Spoken, Transcriber, Transcription
@@ -43,6 +42,8 @@ class STT(Pipeline):
     task transcribes it. So audio never queues behind a transcription, which may take longer than a link holds.
     """
 
+    needs = SpeechStarted
+    """Without it nothing tells when the caller speaks: linking asks for a VAD."""
     apology = "Sorry, I did not catch that."
     """What the caller hears when an utterance could not be transcribed."""
     interims = False
@@ -61,6 +62,7 @@ class STT(Pipeline):
         self._utterances = 0
         self._start = 0.0  # of the utterance, in seconds since the call's start
         self._previewed = 0.0  # how much of the utterance was transcribed for an interim
+        self._arrived = 0.0  # when audio came last
 
     def __init__(self, *, interims: bool = False) -> None:
         self.interims = interims
@@ -70,20 +72,24 @@ class STT(Pipeline):
 
     def transcribe(
         self, audio: bytes, rate: int
-    ) -> Transcription | str | Awaitable[Transcription | str] | AsyncIterator[Transcription | str]:
+    ) -> (
+        Transcription
+        | str
+        | Awaitable[Transcription | str]
+        | Iterator[Transcription | str]
+        | AsyncIterator[Transcription | str]
+    ):
         """What is said in `audio`: 16-bit little-endian mono PCM at `rate` Hz, which is 16 000, and 28 s at most.
 
-        A plain method runs in a thread of the process's pool, an `async` one on the loop. An async generator yields
-        what it has understood so far again and again; the last is the result.
+        A plain method runs in a thread; there is one thread less than there are processors, for all calls, so that
+        recognition leaves room for the agents' voices. What waits for a server instead is written `async`, and runs
+        on the loop. A generator yields what it has understood so far again and again; the last is the result.
         """
         raise NotImplementedError(f"{self.name} has no `transcribe`: write `def transcribe(self, audio, rate)`")
 
     async def open(self, call: Call) -> None:
-        processors = [step.processor for step in call.plan.walk()]
-        others = [processor for processor in processors if not isinstance(processor, STT)]
-        if not any(processor.signature.may_yield(SpeechStarted) for processor in others):
-            raise LinkError(f"{self.name} needs a VAD: nothing tells it when the caller speaks. Put one before it")
-        self.interims_wanted = self.interims or any(getattr(p, "wants_interims", False) for p in others)
+        processors = (step.processor for step in call.plan.walk())
+        self.interims_wanted = self.interims or any(getattr(p, "wants_interims", False) for p in processors)
 
     def process(
         self, frame: AudioRaw | SpeechStarted | SpeechStopped
@@ -92,6 +98,7 @@ class STT(Pipeline):
         match frame:
             case AudioRaw():
                 utterance.add(frame.data)
+                self._arrived = self.call.elapsed
                 if utterance.speaking:
                     yield from self._long_pieces()
                     self._preview()
@@ -129,8 +136,9 @@ class STT(Pipeline):
             self._previewed = self._utterance.seconds
 
     def _last_piece(self, trail: float) -> Spoken:
-        audio, end = self._utterance.end(trail), self.call.elapsed - trail
-        return Spoken(audio, self._utterances, self._start, end, last=True)
+        now = self.call.elapsed
+        silence = trail - (now - self._arrived)  # that came: of what did not, nothing can be cut off
+        return Spoken(self._utterance.end(silence), self._utterances, self._start, now - trail, last=True)
 
     def _preview(self) -> None:
         new = self._utterance.seconds - self._previewed

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +12,7 @@ import msgspec
 from voiceflow.audio import CANONICAL
 from voiceflow.errors import CallError
 from voiceflow.frames import Error, Frame, SpeechStopped, Transcript
-from voiceflow.inference import shared_pool
+from voiceflow.inference import called, recognition_pool
 from voiceflow.processor import Processor
 
 if TYPE_CHECKING:
@@ -96,8 +95,8 @@ class Transcriber(Processor):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is being transcribed."""
-        return self._preview is None and not self._working
+        """Whether nothing is being transcribed: here, or in a thread for other calls, whose finals would wait."""
+        return self._preview is None and not self._working and not recognition_pool().busy
 
     def preview(self, audio: bytes, start: float) -> None:
         """Transcribe the utterance so far, for an interim. Only if `idle`."""
@@ -195,15 +194,15 @@ class Transcriber(Processor):
 
     async def _called(self, audio: bytes, emit: Callable[[Transcription], None]) -> Transcription:
         transcribe: Callable[..., Any] = self._stt.transcribe
-        if inspect.isasyncgenfunction(transcribe):
-            heard = Transcription("")
-            async for result in transcribe(audio, CANONICAL.rate):
+        given = await called(recognition_pool(), transcribe, audio, CANONICAL.rate)
+        if not isinstance(given, AsyncGenerator):
+            return self._checked(given)
+        heard = Transcription("")
+        async with contextlib.aclosing(given):
+            async for result in given:
                 heard = self._checked(result)
                 emit(heard)
-            return heard
-        if inspect.iscoroutinefunction(transcribe):
-            return self._checked(await transcribe(audio, CANONICAL.rate))
-        return self._checked(await shared_pool().run(transcribe, audio, CANONICAL.rate))
+        return heard
 
     def _checked(self, result: object) -> Transcription:
         if isinstance(result, str):

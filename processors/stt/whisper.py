@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from voiceflow.audio import CANONICAL
 from voiceflow.errors import AudioCodecError, MissingExtraError, WeightsError
 from voiceflow.processors.stt.stt import STT
 from voiceflow.processors.stt.transcriber import Transcription
+
+if TYPE_CHECKING:
+    from voiceflow.call import Call
 
 THREADS = 4
 """Cores that one transcription uses at most: a small model gains little from more."""
@@ -62,6 +65,15 @@ class WhisperSTT(STT):
         self._beam_size = beam_size
         self._device, self._compute_type = device, compute_type
 
+    @property
+    def model_key(self) -> Any:
+        """The languages and manners of transcribing share one model."""
+        return self._name, self._device, self._compute_type
+
+    async def open(self, call: Call) -> None:
+        await super().open(call)
+        self._check_language(self.model)
+
     def load(self) -> Any:
         """The model, a `faster_whisper.WhisperModel`.
 
@@ -86,9 +98,7 @@ class WhisperSTT(STT):
             )
         except Exception as error:  # CTranslate2 and the tokenizer each raise their own
             raise _unusable(folder, error) from error
-        if self._language is not None and self._language not in model.supported_languages:
-            known = ", ".join(sorted(model.supported_languages))
-            raise ValueError(f"Whisper {self._name} does not know the language {self._language!r}: use one of {known}")
+        self._check_language(model)
         return model
 
     def transcribe(self, audio: bytes, rate: int) -> Transcription:
@@ -115,6 +125,13 @@ class WhisperSTT(STT):
             no_speech_probability=max((segment.no_speech_prob for segment in heard), default=1.0),
             language=info.language,
         )
+
+    def _check_language(self, model: Any) -> None:
+        """Raises `ValueError`. Asked where the model is loaded, so that a server does not start, and in each call,
+        which may ask for another language of the same model."""
+        if self._language is not None and self._language not in model.supported_languages:
+            known = ", ".join(sorted(model.supported_languages))
+            raise ValueError(f"Whisper {self._name} does not know the language {self._language!r}: use one of {known}")
 
 
 def is_made_up(segment: Any) -> bool:

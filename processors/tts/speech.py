@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from voiceflow.frames import Word
-from voiceflow.inference import shared_pool
+from voiceflow.inference import called, shared_pool
 
 
 class Speech(msgspec.Struct, frozen=True):
@@ -39,7 +38,6 @@ PIECE = 0.5
 CANCEL = 0.5
 """Seconds that `synthesize` may take to heed its cancellation: less than the engine allows."""
 ODD = "synthesize gave an odd number of bytes: a sample of 16-bit PCM has two"
-_DONE: Final = object()
 
 
 @contextlib.asynccontextmanager
@@ -68,26 +66,13 @@ async def _fill(pieces: Pieces, speech: AsyncGenerator[Speech, None]) -> None:
 
 async def _results(synthesize: Synthesize, text: str, voice: str, rate: int) -> AsyncGenerator[object, None]:
     """What `synthesize` returns or yields. Blocking work is done in the pool."""
-    if inspect.iscoroutinefunction(synthesize):
-        result = await synthesize(text, voice)
-    elif inspect.isasyncgenfunction(synthesize):
-        result = synthesize(text, voice)
-    else:
-        result = await shared_pool().run(synthesize, text, voice)
-    if isinstance(result, AsyncIterator):
-        try:
-            async for piece in result:
+    given = await called(shared_pool(), synthesize, text, voice)
+    if isinstance(given, AsyncGenerator):
+        async with contextlib.aclosing(given):
+            async for piece in given:
                 yield piece
-        finally:
-            aclose = getattr(result, "aclose", None)
-            if aclose is not None:
-                await aclose()
-    elif isinstance(result, Iterator):
-        # A generator that is given up closes where its last reference goes: if it runs then, in its thread.
-        while (piece := await shared_pool().run(next, result, _DONE)) is not _DONE:
-            yield piece
     else:
-        for piece in _cut(_speech(result), text, rate):
+        for piece in _cut(_speech(given), text, rate):
             yield piece
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw, Error, LLMEnd, LLMText, Mark
-from voiceflow.inference import shared_pool
 from voiceflow.processor import Pipeline, Processor
 from voiceflow.processors.codec import convert
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
-from voiceflow.processors.tts.lines import lines
+from voiceflow.processors.tts.lines import APOLOGY, lines
 from voiceflow.processors.tts.speech import Pieces, Speech, synthesis
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class TTS(Pipeline):
             call.apology = call.apology or spoken.apology
             call.hold = call.hold or spoken.hold
         if call.apology is not None:
-            self._apology = await shared_pool().run(convert, call.apology, self.produces)
+            self._apology = convert(call.apology, self.produces)  # here: who waits for a thread cannot open
 
     async def process(self, frame: LLMText | LLMEnd) -> AsyncIterator[AudioRaw | Mark | LLMEnd | Error]:
         if isinstance(frame, LLMEnd):
@@ -112,13 +111,15 @@ class TTS(Pipeline):
     def reset(self) -> None:
         self._sorry_at = -math.inf
 
-    def _failed(self, sentence: str, error: Exception) -> Iterator[Error | AudioRaw]:
+    def _failed(self, sentence: str, error: Exception) -> Iterator[Error | Mark | AudioRaw]:
         self.call.log.error("%s could not say %r: %s", self.name, sentence, error, exc_info=error)
         yield Error(f"could not say {sentence!r}: {type(error).__name__}: {error}", self.name)
         now = asyncio.get_running_loop().time()
         if self._apology is not None and now - self._sorry_at >= SORRY_AGAIN:
             self._sorry_at = now
+            yield Mark(APOLOGY)  # it is what was heard
             yield self._apology
+            yield Mark()
 
 
 async def _next(pieces: Pieces) -> Speech | None:

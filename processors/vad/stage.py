@@ -100,7 +100,13 @@ class VAD(Detector, Processor):
         return SpeechStarted((self._received - self.began) / RATE)
 
     def _stopped(self) -> SpeechStopped:
-        return SpeechStopped((self._received - self.voiced_end) / RATE)
+        """With the time since the last voiced audio, also that in which none arrived."""
+        return SpeechStopped(self._quiet + (self._loop.time() - self._arrived if self._live else 0.0))
+
+    @property
+    def _quiet(self) -> float:
+        """How much silence came, in seconds."""
+        return (self._received - self.voiced_end) / RATE
 
     @property
     def _received(self) -> int:
@@ -114,13 +120,12 @@ class VAD(Detector, Processor):
         self._timer = None
         if not self.speaking:
             return
-        stopped = self._stopped()
-        due = max(self._overdue, self._arrived + self.silence - stopped.trail)
+        due = max(self._overdue, self._arrived + self.silence - self._quiet)
         if self._loop.time() < due - 1e-6:  # a timer may be early by what a float rounds
             self._timer = self._loop.call_at(due, self._watch)
         else:
             self.stop()
-            self.emit(stopped)
+            self.emit(self._stopped())
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -106,9 +106,18 @@ def test_a_reply_that_is_still_being_said_counts_with_what_is_due():
 def test_a_voice_that_tells_no_words_is_taken_to_have_said_all():
     talk = Conversation()
     _, reply = talk.ask("hi")
-    reply.text = "Hello."
+    reply.text, reply.start = "Hello.", 0.0
     reply.finish(1.0)
     assert talk.asked("well")[1] == agent("Hello.")
+
+
+@in_loop
+def test_of_a_reply_of_which_no_audio_came_nothing_was_heard():
+    talk = Conversation()
+    _, reply = talk.ask("hi")
+    reply.text, reply.start = "Your code is 4711.", 1.0
+    reply.finish(1.0)
+    assert talk.asked("well") == [user("hi well")]
 
 
 @in_loop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -50,7 +51,7 @@ def pieces(*steps: Any) -> Answer:
         for step in steps:
             if isinstance(step, float):
                 await asyncio.sleep(step)
-            elif isinstance(step, Exception):
+            elif isinstance(step, BaseException):
                 raise step
             else:
                 yield step
@@ -91,7 +92,12 @@ def test_an_answer_may_be_returned_or_yielded_here_or_in_a_thread():
         def chat(self, messages: list[Message]) -> AsyncIterator[str]:
             return Streams.chat(self, messages)  # type: ignore[arg-type]
 
+    class Decorated(LLM):
+        def chat(self, messages: list[Message]) -> Any:
+            return Awaits.chat(self, messages)  # type: ignore[arg-type]
+
     for model, expected in [
+        (Decorated(), ["hello there"]),
         (Returns(), ["hello there"]),
         (Awaits(), ["hello there"]),
         (Yields(), ["hello", "there"]),
@@ -226,6 +232,7 @@ def test_what_the_call_says_is_part_of_the_conversation():
     [
         (pieces(ValueError("no")), [APOLOGY], "ValueError: no"),
         (pieces(TimeoutError("theirs")), [APOLOGY], "TimeoutError: theirs"),
+        (pieces(asyncio.CancelledError()), [APOLOGY], "RuntimeError: it awaited something that was cancelled"),
         (pieces("One ", ConnectionError("gone")), ["One", APOLOGY_MIDWAY.strip()], "ConnectionError: gone"),
         (pieces(), [APOLOGY], "the model answered nothing"),
         (pieces(" ", "\n"), [APOLOGY], "the model answered nothing"),
@@ -348,11 +355,52 @@ def test_a_model_that_only_calls_tools_is_stopped():
     assert "called tools 5 times in a row" in notes.of(Error)[0].message
 
 
-def test_a_model_may_say_nothing_after_a_tool():
+def test_a_model_that_says_nothing_after_a_tool_has_failed():
     done = []
     model = Model(pieces(called("note")), pieces(), tools=[lambda_named(done)])
     _, said, notes = converse(model, Transcript("go"), 5.0)
-    assert (said, notes.of(Error), done) == ([], [], [1])
+    assert (said, done) == ([APOLOGY], [1])
+    assert notes.of(Error) == [Error("the model answered nothing", "Model")]
+
+
+def test_a_model_may_say_nothing_after_a_tool_that_spoke_or_hung_up():
+    async def tell(call: Call) -> None:
+        await call.say("it is done")
+
+    async def leave(call: Call) -> None:
+        await call.hangup()
+
+    for tool, expected in ((tell, ["it is done"]), (leave, [])):
+        model = Model(pieces(called(tool.__name__)), pieces(), tools=[tool])
+        _, said, notes = converse(model, Transcript("go"), 5.0)
+        assert (said, notes.of(Error)) == (expected, [])
+
+
+def test_a_tool_that_something_else_cancelled_has_failed():
+    async def book() -> None:
+        raise asyncio.CancelledError
+
+    model = Model(pieces(called("book")), "sorry", tools=[book])
+    _, said, _ = converse(model, Transcript("go"), 5.0)
+    assert said == ["sorry"]
+    assert [m.content for m in model.asked[1] if m.role == "tool"] == [
+        "Error: RuntimeError: it awaited something that was cancelled"
+    ]
+
+
+def test_tools_and_models_that_wait_take_no_thread_from_those_that_compute():
+    threads = []
+
+    def look_up() -> None:
+        threads.append(threading.current_thread().name)
+
+    class Client(LLM):
+        def chat(self, messages: list[Message]) -> str | ToolCall:
+            look_up()
+            return "here" if messages[-1].role == "tool" else called("look_up")
+
+    converse(Client(tools=[look_up]), Transcript("go"), 5.0)
+    assert [name.partition("_")[0] for name in threads] == ["waiting"] * 3
 
 
 def lambda_named(done: list[int]) -> Callable[[], None]:

@@ -70,7 +70,7 @@ def test_arguments_become_what_the_annotations_say_and_the_result_is_json():
     arguments = '{"what": "soup", "size": "large", "count": "2", "day": "2025-11-03"}'
     (result,) = results(order, calls=[("order", arguments)])
     answer = msgspec.json.decode(result)
-    assert answer.pop("thread").startswith("inference")
+    assert answer.pop("thread").startswith("waiting")
     assert answer == {"what": "soup", "size": "large", "count": 2, "day": "2025-11-03"}
 
 

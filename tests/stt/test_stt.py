@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -16,13 +16,16 @@ from voiceflow import (
     Call,
     Error,
     Frame,
+    LinkError,
     Processor,
-    ProcessorError,
     SpeechStarted,
     SpeechStopped,
     Transcript,
 )
+from voiceflow.inference import recognition_pool, shared_pool
+from voiceflow.linking import link
 from voiceflow.processors.stt import STT, Transcription
+from voiceflow.processors.stt.transcriber import Transcriber
 
 
 class Scripted(STT):
@@ -45,7 +48,7 @@ class Scripted(STT):
             await asyncio.sleep(self.seconds)
         finally:
             self.at_work -= 1
-        if isinstance(result, Exception):
+        if isinstance(result, BaseException):
             raise result
         return result  # type: ignore[return-value]  # some are wrong on purpose
 
@@ -202,6 +205,16 @@ def test_a_slow_transcription_is_no_dead_air():
     assert when(call, "audio")[0] == pytest.approx(5.7)
 
 
+def test_what_never_arrived_is_not_cut_off():
+    """A stop that comes because audio does not: its trail is time, of which no audio may be cut."""
+    stt = Scripted()
+    notes = noted(stt, SpeechStarted(), *speech(1.0), 0.7, SpeechStopped(0.7), 5.0)
+    assert stt.got == [(1.7, 1.0)]
+    (transcript,) = notes.of(Transcript)
+    assert isinstance(transcript, Transcript)
+    assert transcript.end == pytest.approx(1.0)
+
+
 # long speech
 
 
@@ -326,7 +339,70 @@ class Mute(STT):
 def test_a_plain_method_runs_in_the_pool_and_may_return_a_string():
     (transcript,) = noted(InThread(), *utterance(1.0), 5.0).of(Transcript)
     assert isinstance(transcript, Transcript)
-    assert transcript.text.startswith("inference")
+    assert transcript.text.startswith("recognition")
+
+
+def test_a_plain_method_may_return_what_has_to_be_awaited_or_iterated():
+    class Decorated(STT):
+        def transcribe(self, audio: bytes, rate: int) -> Awaitable[Transcription]:
+            return Scripted("heard").transcribe(audio, rate)
+
+    class Generator(STT):
+        def transcribe(self, audio: bytes, rate: int) -> Iterator[str]:
+            yield from ("one", "one two")
+
+    for stt, expected in ((Decorated(), "heard"), (Generator(), "one two")):
+        (transcript,) = noted(stt, *utterance(1.0), 5.0).of(Transcript)
+        assert isinstance(transcript, Transcript)
+        assert transcript.text == expected
+
+
+class Gated(STT):
+    """Works in a thread for as long as it is told."""
+
+    def __init__(self, *, interims: bool = False) -> None:
+        super().__init__(interims=interims)
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.at_work: list[int] = []
+
+    def transcribe(self, audio: bytes, rate: int) -> str:
+        self.at_work.append(len(audio))
+        self.begun.set()
+        self.go.wait(10.0)
+        return "heard"
+
+
+def test_however_many_callers_are_to_be_transcribed_a_thread_is_left_for_the_voices():
+    async def main() -> None:
+        stt = Gated()
+        jobs = [asyncio.ensure_future(Transcriber(stt)._transcribe(bytes(6400), lambda _: None)) for _ in range(99)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5.0):
+            assert await shared_pool().run(lambda: "spoken") == "spoken"
+            await asyncio.to_thread(stt.begun.wait)
+        assert len(stt.at_work) <= max(1, shared_pool().threads - 1)
+        stt.go.set()
+        await asyncio.gather(*jobs)
+
+    asyncio.run(main())
+
+
+def test_there_are_no_interims_while_other_calls_wait_for_a_thread():
+    stt = InThread(interims=True)
+    other = Gated()
+    thread = threading.Thread(target=lambda: asyncio.run(recognition_pool().run(other.transcribe, b"", 16_000)))
+    thread.start()
+    assert other.begun.wait(10.0)
+
+    class Lets(Processor):
+        def process(self, frame: SpeechStopped) -> SpeechStopped:
+            other.go.set()
+            return frame
+
+    notes = Notes()
+    run(make_call(*utterance(3.0), 5.0), talk(ears=(Lets(), stt, notes)))
+    thread.join(10.0)
+    assert [frame.final for frame in notes.of(Transcript)] == [True]
 
 
 def test_the_last_of_an_async_generator_is_final_and_the_others_are_interims():
@@ -367,6 +443,7 @@ def test_a_subclass_with_its_own_constructor_and_model_needs_to_call_nothing():
     [
         (ValueError("no model"), "no model"),
         (TimeoutError("too late"), "too late"),
+        (asyncio.CancelledError(), "it awaited something that was cancelled"),
         (None, "it returned NoneType where a Transcription or a string is expected"),
         (b"text", "it returned bytes where"),
     ],
@@ -443,11 +520,22 @@ class Telephone(Script):
     yields = (AudioRaw, DTMF)
 
 
-def test_a_pipeline_without_a_vad_does_not_open_and_says_so():
+class Detector(Processor):
+    def process(self, frame: AudioRaw) -> AudioRaw | SpeechStarted | SpeechStopped:
+        return frame
+
+
+@pytest.mark.parametrize(
+    ("ears", "advice"),
+    [
+        ((Scripted,), "put a VAD before Scripted"),
+        ((Scripted, Detector), "Detector, which yields it, stands after it: put Detector before Scripted"),
+    ],
+)
+def test_a_pipeline_without_a_vad_before_it_does_not_link_and_says_so(ears, advice):
     call = Call(Telephone(1.0), Ear(), transport="test")
-    error, _ = timed(call, talk(ears=(Scripted(),)))
-    assert isinstance(error, ProcessorError)
-    assert "Scripted needs a VAD: nothing tells it when the caller speaks. Put one before it" in str(error)
+    with pytest.raises(LinkError, match=f"Scripted needs SpeechStarted, but nothing before it yields that: {advice}"):
+        link(talk(ears=tuple(ear() for ear in ears))(call))
 
 
 def test_it_is_one_stage_and_one_task():

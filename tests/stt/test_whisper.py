@@ -1,12 +1,13 @@
 """WhisperSTT on tiny models that the real faster-whisper loads. What they say is given, not heard."""
 
+import asyncio
 import sys
 
 import numpy as np
 import pytest
 from doubles import make_call
 from stt.tiny_whisper import make, tiny_whisper
-from talking import Notes, run, talk
+from talking import Notes, run, talk, timed
 
 from voiceflow import (
     AudioCodecError,
@@ -16,6 +17,7 @@ from voiceflow import (
     SpeechStopped,
     Transcript,
     WeightsError,
+    models,
 )
 from voiceflow.processors.stt import Transcription, WhisperSTT
 
@@ -129,3 +131,17 @@ def test_calls_share_one_model():
     for stt in (first, second):
         run(make_call(0.1, SpeechStarted()), talk(ears=(stt,)))
     assert first.model is second.model
+
+
+def test_what_only_transcribing_depends_on_loads_no_model_of_its_own():
+    path = tiny_whisper("hello")
+    stts = [WhisperSTT(path), WhisperSTT(path, None), WhisperSTT(path, beam_size=1), WhisperSTT(path, interims=True)]
+    asyncio.run(models.load(stts))
+    assert len({id(stt.model) for stt in stts}) == 1
+
+
+def test_a_language_that_the_shared_model_does_not_know_is_refused_by_the_call():
+    path = tiny_whisper("hello")
+    asyncio.run(models.load([WhisperSTT(path)]))
+    error, _ = timed(make_call(SpeechStarted(), 1.0), talk(ears=(WhisperSTT(path, "tlh"),)))
+    assert "does not know the language 'tlh': use one of en" in str(error)

@@ -20,6 +20,7 @@ from voiceflow.processors.tts import TTS, Speech
 
 HELLO = LLMText("Hello there.\n")
 SAID = [Mark("Hello there."), "Hello there.", Mark()]
+SORRY = [Mark("Sorry, something went wrong."), "Sorry, something went wrong.", Mark()]
 
 
 # --- the forms of synthesize ---
@@ -68,6 +69,15 @@ class AwaitedIterator(TTS):
         return AsyncGenerator().synthesize(text, voice)
 
 
+class Decorated(TTS):
+    """A plain function that returns what a coroutine function does, as decorators make them."""
+
+    rate = RATE
+
+    def synthesize(self, text: str, voice: str) -> Any:
+        return Coroutine().synthesize(text, voice)
+
+
 class CutAnywhere(TTS):
     """A stream from a network, cut without regard to samples."""
 
@@ -80,7 +90,7 @@ class CutAnywhere(TTS):
 
 
 @pytest.mark.parametrize(
-    "form", [Letters, Generator, Coroutine, AsyncGenerator, Returned, AwaitedIterator, CutAnywhere]
+    "form", [Letters, Generator, Coroutine, AsyncGenerator, Returned, AwaitedIterator, Decorated, CutAnywhere]
 )
 def test_every_form_of_synthesize_gives_the_same_speech(form):
     out = spoken(form(), HELLO)
@@ -203,13 +213,13 @@ def test_what_is_not_audio_is_an_error_that_says_what_was_expected(tts, told, ca
     errors = [frame for frame in out if isinstance(frame, Error)]
     assert told in errors[0].message
     assert errors[0].processor == "Gives"
-    assert shown(out)[-4:] == ["Sorry, something went wrong.", Mark("And on."), "And on.", Mark()]
+    assert shown(out)[-6:] == [*SORRY, Mark("And on."), "And on.", Mark()]
 
 
 def test_a_whole_sentence_that_is_not_audio_is_not_even_begun(caplog):
     out = spoken(Gives(b"\0" * 60_001), HELLO)
-    assert [type(frame) for frame in out] == [Error, AudioRaw]
-    assert shown(out)[1:] == ["Sorry, something went wrong."]
+    assert isinstance(out[0], Error)
+    assert shown(out)[1:] == SORRY
 
 
 class Fails(TTS):
@@ -233,7 +243,7 @@ def test_a_failure_is_an_error_and_the_apology_and_the_next_sentence_is_spoken(c
     out = shown(spoken(Fails(), LLMText("Hello there.\nAnd on.\n")))
     assert out == [
         Error("could not say 'Hello there.': ConnectionError: the server is gone", "Fails"),
-        "Sorry, something went wrong.",
+        *SORRY,
         Mark("And on."),
         "And on.",
         Mark(),
@@ -244,24 +254,41 @@ def test_a_failure_is_an_error_and_the_apology_and_the_next_sentence_is_spoken(c
 def test_a_sentence_that_fails_in_the_middle_is_closed_before_the_apology(caplog):
     out = shown(spoken(Fails(), LLMText("Half of it.\n")))
     assert out[:3] == [Mark("Half of it."), "H", Mark()]
-    assert [type(frame) for frame in out[3:]] == [Error, str]
+    assert isinstance(out[3], Error)
+    assert out[4:] == SORRY
+
+
+def test_a_request_that_was_cancelled_by_others_is_a_failure_like_others(caplog):
+    class Cancelled(TTS):
+        rate = RATE
+
+        async def synthesize(self, text: str, voice: str) -> bytes:
+            if text != "Hello there.":
+                return letters(text)
+            raise asyncio.CancelledError
+
+    out = shown(spoken(Cancelled(), HELLO, LLMText("And on.\n")))
+    assert out[0] == Error(
+        "could not say 'Hello there.': RuntimeError: it awaited something that was cancelled", "Cancelled"
+    )
+    assert out[1:] == [*SORRY, Mark("And on."), "And on.", Mark()]
 
 
 def test_one_apology_is_enough_for_a_reply(caplog):
     out = shown(spoken(Fails(), LLMText("Hello.\nHello.\nHello.\n"), LLMEnd(), LLMText("Hello.\n")))
     apologies = [place for place, frame in enumerate(out) if frame == "Sorry, something went wrong."]
     assert len([frame for frame in out if isinstance(frame, Error)]) == 4
-    assert apologies == [1, 6]
-    assert out[4] == LLMEnd()
+    assert apologies == [2, 9]
+    assert out[6] == LLMEnd()
 
 
 def test_a_voice_that_never_speaks_has_the_recorded_apology(caplog):
     with caplog.at_level(logging.ERROR):
         out = spoken(Fails(on=""), HELLO)
-    assert [type(frame) for frame in out] == [Error, AudioRaw]
-    assert 1.5 < out[1].duration < 2.5
-    assert out[1].format is FORM
-    assert abs(out[1].samples).max() > 10_000
+    assert [type(frame) for frame in out] == [Error, Mark, AudioRaw, Mark]
+    assert 1.5 < out[2].duration < 2.5
+    assert out[2].format is FORM
+    assert abs(out[2].samples).max() > 10_000
     assert "Fails cannot speak, its callers will hear a recorded apology: ConnectionError" in caplog.text
 
 

@@ -26,9 +26,11 @@ from voiceflow import (
     Processor,
     Transcript,
 )
+from voiceflow.inference import InferencePool
 from voiceflow.processors.tts import TTS
 
 APOLOGY, HOLD = audio(1.0, byte=7), audio(1.0, byte=9)
+APOLOGY_TEXT = "Sorry, something went wrong."
 
 
 class Upstream(Processor):
@@ -237,7 +239,19 @@ def test_a_failure_is_heard_as_the_apology_and_the_call_goes_on(caplog):
     assert heard(call).replace("\u0707", "") == "Good one.Good two."
     assert heard(call).count("\u0707") == 1.0 / LETTER
     assert ear_of(call).frames.count(Error("could not say 'Bad one.': OSError: no voice", "Fails")) == 1
-    assert [frame.text for frame in above.heard] == ["Good one.", "Good two."]
+    assert [frame.text for frame in above.heard] == [APOLOGY_TEXT, "Good one.", "Good two."]
+
+
+def test_of_a_reply_that_failed_only_the_apology_was_heard(caplog):
+    replies = []
+
+    class Watch(Upstream):
+        async def open(self, call: Call) -> None:
+            call.on_reply(replies.append)
+
+    run(calling(Transcript("Bad one."), 9.0), talk(Fails(), Watch()))
+    (reply,) = replies
+    assert (reply.text, reply.heard) == ("Bad one.", APOLOGY_TEXT)
 
 
 class Slow(TTS):
@@ -312,6 +326,18 @@ def test_a_voice_that_hangs_does_not_keep_a_call_from_opening(caplog):
     assert call.apology.duration > 1.5
     assert call.hold is None
     assert "Slow cannot speak, its callers will hear a recorded apology: it took too long" in caplog.text
+
+
+def test_a_voice_whose_lines_are_known_opens_without_a_thread(monkeypatch):
+    run(make_call(1.0), talk(Letters("open")))
+
+    def full(*_: object) -> None:
+        raise AssertionError("all threads are taken")
+
+    monkeypatch.setattr(InferencePool, "run", full)
+    call = make_call(1.0)
+    assert run(call, talk(Letters("open"))).error is None
+    assert text_of(call.apology.data) == APOLOGY_TEXT
 
 
 def test_nothing_is_kept_of_a_voice_that_failed():

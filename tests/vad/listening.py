@@ -109,17 +109,26 @@ class Listener(Processor):
     def __init__(self) -> None:
         self.data: list[bytes] = []
         self.samples = 0
+        self.arrived = 0.0
         self.events: list[Event] = []
+        self.trails: list[float] = []
 
     def process(self, frame: AudioRaw | SpeechStarted | SpeechStopped) -> AudioRaw | SpeechStarted | SpeechStopped:
         match frame:
             case AudioRaw():
                 self.data.append(frame.data)
                 self.samples += len(frame.data) // 2
-            case SpeechStarted(lead=ago) | SpeechStopped(trail=ago):
-                edge = self.samples - round(ago * RATE)
-                self.events.append(Event(isinstance(frame, SpeechStarted), self.samples, edge, now()))
+                self.arrived = now()
+            case SpeechStarted():
+                self.note(frame.lead, started=True)
+            case SpeechStopped():
+                self.trails.append(frame.trail)
+                self.note(frame.trail - (now() - self.arrived), started=False)
         return frame
+
+    def note(self, ago: float, *, started: bool) -> None:
+        """Something that was `ago` seconds of audio ago."""
+        self.events.append(Event(started, self.samples, self.samples - round(ago * RATE), now()))
 
     @property
     def spans(self) -> list[tuple[float, float]]:

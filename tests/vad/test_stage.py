@@ -129,7 +129,15 @@ def test_silence_that_came_counts_towards_the_gap():
     sound = row(silence(0.512), tone(0.512), silence(0.448))
     _, stopped = listen(Loud(silence=0.7), *spoken(sound), LONG).events
     assert stopped.time == pytest.approx(1.024 + 0.7)
-    assert stopped.edge == round(1.024 * RATE)  # in audio: what never came cannot be cut off
+    assert stopped.edge == round(1.024 * RATE)
+
+
+def test_a_stop_tells_how_long_ago_the_voice_ended_also_when_audio_stopped_arriving():
+    sound = row(silence(0.512), tone(0.512), silence(0.2))
+    listener = listen(Loud(silence=0.7), *spoken(sound), LONG)
+    (trail,) = listener.trails
+    assert listener.events[1].time - trail == pytest.approx(1.024)
+    assert trail == pytest.approx(0.7)
 
 
 def test_audio_that_is_late_by_a_jitter_is_waited_for():
