@@ -76,6 +76,9 @@ class Score(NamedTuple):
     def wer(self) -> float:
         return 100 * self.errors / self.words
 
+    def plus(self, other: Score) -> Score:
+        return Score(self.errors + other.errors, self.words + other.words, self.seconds + other.seconds)
+
 
 def main() -> None:
     parser = options(__doc__)
@@ -96,7 +99,7 @@ def main() -> None:
                 status.update(f"{line.name}, {name}")
                 heard = [(text, send(speech, line, path, seed)) for seed, (text, speech) in enumerate(spoken)]
                 row[f"{name}, %"] = (figures := score(stt, heard)).wer
-                totals[name] = Score(*(a + b for a, b in zip(totals[name], figures, strict=True)))
+                totals[name] = totals[name].plus(figures)
                 row[f"{name}, s"] = statistics.median(figures.seconds)
             rows.append(row)
     rows.append({"line": "all"} | {k: v for n, t in totals.items() for k, v in _columns(n, t).items()})
@@ -146,7 +149,7 @@ def pink(random: np.random.Generator, count: int) -> Samples:
     spectrum = np.fft.rfft(random.standard_normal(count))
     spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), count / 400))
     noise = np.fft.irfft(spectrum, count)
-    return noise / np.sqrt(np.mean(noise**2))
+    return np.asarray(noise / np.sqrt(np.mean(noise**2)))
 
 
 def loudness(speech: Samples) -> float:
