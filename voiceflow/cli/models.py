@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -67,8 +66,6 @@ def download(names: tuple[str, ...], log_level: str | None) -> None:
     from voiceflow.errors import WeightsError
 
     start_logging(log_level)
-    if log_level != "debug":
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
     failed = False
     for model in [_named(name) for name in names]:
         try:

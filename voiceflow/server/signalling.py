@@ -24,6 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.security.local import is_local
 
+from .body import read_body
 from .browsercalls import BrowserCall, BrowserCalls
 
 log = logging.getLogger("voiceflow.server")
@@ -112,7 +113,10 @@ class Signalling:
         if not self._may_call(request.scope):
             return _refusal(REFUSED, 403)
         try:
-            offer = msgspec.json.decode(await _body(request), type=HttpOffer)
+            body = await read_body(request, LARGEST_OFFER)
+            if body is None:
+                return _refusal(f"an offer has at most {LARGEST_OFFER} bytes", 400)
+            offer = msgspec.json.decode(body, type=HttpOffer)
             if not offer.sdp:
                 return _refusal(MISSING_SDP, 400)
             call = await self._calls.start(offer.sdp, local=is_local(request.scope))
@@ -173,15 +177,6 @@ class _Budget:
         self._left = min(self._burst, self._left + self._rate * (now - self._at)) - 1
         self._at = now
         return self._left >= 0
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_OFFER:
-            raise VoiceflowError(f"an offer has at most {LARGEST_OFFER} bytes")
-    return body
 
 
 def _error(message: str) -> dict[str, Any]:

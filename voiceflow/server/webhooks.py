@@ -19,6 +19,8 @@ from voiceflow.security.signatures import requested_url, telnyx_public_key, veri
 from voiceflow.security.tokens import Claims, StreamTokens
 from voiceflow.transports import answer
 
+from .body import read_body
+
 log = logging.getLogger("voiceflow.server")
 
 LARGEST_BODY: Final = 64 * 1024
@@ -45,7 +47,9 @@ class Webhooks:
 
     async def _answer(self, request: Request, provider: str) -> Response:
         try:
-            body = await _body(request)
+            body = await read_body(request, LARGEST_BODY)
+            if body is None:
+                raise CallRejectedError(f"the webhook's body has more than {LARGEST_BODY} bytes")
             self._verify(request, provider, body)
             form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
             document = self._document(provider, form)
@@ -85,12 +89,3 @@ class Webhooks:
         if provider == "twilio":
             return answer.twilio_stream(address, token=token, caller_id=caller_id, did=did)
         return answer.telnyx_stream(address, token=token, caller_id=caller_id, did=did, codec=codec)
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise CallRejectedError(f"the webhook's body has more than {LARGEST_BODY} bytes")
-    return body
