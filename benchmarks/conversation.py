@@ -33,9 +33,9 @@ from e2e.conversing import Conversation, calling
 from server.serving import Served, loop_factory, serving
 
 from voiceflow import AudioRaw, Call, Pipeline, Processor, SpeechStarted
-from voiceflow.latency import TurnLatency
 from voiceflow.processors import BargeIn, SileroVAD
 from voiceflow.processors.vad.detector import SILENCE
+from voiceflow.turns.latency import TurnLatency
 
 QUESTIONS = (
     "Say the word banana.",

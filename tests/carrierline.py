@@ -17,7 +17,7 @@ import msgspec
 from doubles import Script, virtual
 
 from voiceflow import AudioFormat, AudioRaw, Call, Limits, LLMText, Mark, Processor, Sink, Transcript
-from voiceflow.phone.player import Player, Returned
+from voiceflow.simulator.player import Player, Returned
 
 MULAW = AudioFormat("mulaw", 8_000)
 SENTENCE = 2.0

@@ -20,7 +20,7 @@ from voiceflow import (
     SpeechStopped,
     Transcript,
 )
-from voiceflow.clock import VirtualLoop
+from voiceflow.testing.virtualloop import VirtualLoop
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from voiceflow import (
     SpeechStopped,
     Transcript,
 )
-from voiceflow.latency import TurnLatency
+from voiceflow.turns.latency import TurnLatency
 
 
 class Recogniser(Processor):

@@ -24,7 +24,7 @@ from voiceflow import (
     SpeechStopped,
     Transcript,
 )
-from voiceflow.wavfile import write_wav
+from voiceflow.sounds.wavfile import write_wav
 
 
 # saying

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from voiceflow.cli import main
-from voiceflow.wavfile import read_wav
+from voiceflow.sounds.wavfile import read_wav
 
 SPEECH = Path(__file__).parent / "data" / "speech.wav"
 COMMAND = [sys.executable, "-c", "from voiceflow.cli import main; main()"]

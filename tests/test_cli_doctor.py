@@ -20,7 +20,7 @@ from unittest import mock
 import pytest
 from click.testing import CliRunner, Result
 from doubles import virtual
-from phone.relay import SECRET, coturn, needs_coturn
+from simulator.relay import SECRET, coturn, needs_coturn
 from weights.hub import isolate
 
 from voiceflow.cli import main

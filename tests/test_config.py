@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from voiceflow import ConfigError
-from voiceflow.config import (
+from voiceflow.config.settings import (
     ENVIRONMENT,
     Cloudflare,
     Config,

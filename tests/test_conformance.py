@@ -33,10 +33,10 @@ from voiceflow import (
     SpeechStarted,
     SpeechStopped,
     Transcript,
-    models,
 )
 from voiceflow.engine.runtime import Runtime
-from voiceflow.linking import link
+from voiceflow.inference import modelcache as models
+from voiceflow.linking.linker import link
 from voiceflow.processors.codec import Convert
 
 EXAMPLES = every_example()

@@ -16,7 +16,7 @@ from voiceflow import (
     SpeechStopped,
     Transcript,
 )
-from voiceflow.linking import link
+from voiceflow.linking.linker import link
 from voiceflow.processors.dialog import Dialog, Greeting
 
 

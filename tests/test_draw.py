@@ -11,8 +11,8 @@ import pytest
 from voiceflow import draw
 from voiceflow.audio import ANY, CANONICAL, AudioFormat
 from voiceflow.frames import AudioRaw, LLMEnd, LLMText, Mark, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.linking import link
-from voiceflow.plan import Plan
+from voiceflow.linking.linker import link
+from voiceflow.linking.plan import Plan
 from voiceflow.processor import Parallel, Pipeline, Processor
 from voiceflow.transports.wav import WavSink, WavSource
 

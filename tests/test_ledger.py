@@ -4,7 +4,7 @@ import pytest
 from doubles import virtual
 
 from voiceflow import Mark, Word
-from voiceflow.engine.ledger import Cleared, Ledger, Reply, cut
+from voiceflow.playout.ledger import Cleared, Ledger, Reply, cut
 
 LINE = "one two three four"  # 18 characters
 

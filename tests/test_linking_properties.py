@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceflow import ANY, AudioFormat, AudioRaw, Call, Parallel, Pipeline, Processor
-from voiceflow.linking import link
-from voiceflow.plan import Fork, Plan, Step
+from voiceflow.linking.linker import link
+from voiceflow.linking.plan import Fork, Plan, Step
 from voiceflow.processors.codec import Convert
 
 FORMATS = [

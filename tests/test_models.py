@@ -9,7 +9,7 @@ import pytest
 from doubles import make_call, virtual
 
 from voiceflow import DTMF, Call, Processor
-from voiceflow.models import load
+from voiceflow.inference.modelcache import load
 
 
 class Model(Processor):

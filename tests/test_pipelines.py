@@ -5,7 +5,7 @@ from doubles import make_call
 from talking import LONG, Voice, run, when
 
 from voiceflow import DTMF, Call, Ended, Frame, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.linking import link
+from voiceflow.linking.linker import link
 from voiceflow.pipelines import frontdesk, menu
 from voiceflow.processors import BargeIn, Dialog
 from voiceflow.transports.nominal import nominal_call

@@ -29,8 +29,8 @@ from voiceflow import (
     Transcript,
     processor,
 )
-from voiceflow.linking import link
-from voiceflow.plan import Fork, Plan, Step
+from voiceflow.linking.linker import link
+from voiceflow.linking.plan import Fork, Plan, Step
 
 MULAW = AudioFormat("mulaw", 8000)
 ALAW = AudioFormat("alaw", 8000)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceflow import DTMF, AudioFormat, AudioRaw, End, Error, Frame, LLMEnd, LLMText, Mark, Word
-from voiceflow.engine.ledger import Reply, ReplyBegin, ReplyEnd
-from voiceflow.engine.playout import ECHO_GRACE, LEAD, Playout
+from voiceflow.playout.ledger import Reply, ReplyBegin, ReplyEnd
+from voiceflow.playout.playout import ECHO_GRACE, LEAD, Playout
 
 MULAW = AudioFormat("mulaw", 8000)
 LINE = "one two three four"  # 18 characters

@@ -14,7 +14,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from voiceflow import DIDConfigError, DIDNotFoundError
-from voiceflow.routes import CHECK_EVERY, Route, Routes, e164
+from voiceflow.config.routes import CHECK_EVERY, Route, Routes, e164
 
 ANN, BEN = "+15125551234", "+442079460018"
 TWO = f"""\
@@ -58,7 +58,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("voiceflow.routes.monotonic", clock)
+    monkeypatch.setattr("voiceflow.config.routes.monotonic", clock)
     return clock
 
 

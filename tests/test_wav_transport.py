@@ -10,9 +10,9 @@ import pytest
 
 from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.call import Call
-from voiceflow.clock import VirtualLoop
 from voiceflow.frames import AudioRaw, Clear, End, SpeechStarted
 from voiceflow.processor import Pipeline, Processor
+from voiceflow.testing.virtualloop import VirtualLoop
 from voiceflow.transports.wav import WavSink, WavSource
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.errors import AudioCodecError
 from voiceflow.frames import AudioRaw
-from voiceflow.wavfile import read_wav, write_wav
+from voiceflow.sounds.wavfile import read_wav, write_wav
 
 SPEECH = Path(__file__).parent / "data" / "speech.wav"
 PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")

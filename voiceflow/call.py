@@ -9,24 +9,24 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
 from typing import Any, TypeVar
 
+from voiceflow.inference.pools import waiting_pool
+from voiceflow.linking.linker import link
+from voiceflow.linking.plan import Plan
+from voiceflow.playout.ledger import Reply
 from voiceflow.processors.codec import convert
+from voiceflow.sounds.tones import tones
+from voiceflow.sounds.wavfile import read_wav
+from voiceflow.turns.latency import TurnClock, TurnLatency
+from voiceflow.turns.listener import Hearing, Listener
 
-from . import models
 from .audio import ANY, AudioFormat
-from .engine.ledger import Reply
 from .engine.runtime import Ended, Limits, Observer, Runtime
 from .engine.worker import replying
 from .errors import CallError
 from .frames import AudioRaw, Frame, LLMText, Transcript
-from .hearing import Hearing, Listener
-from .inference import waiting_pool
-from .latency import TurnClock, TurnLatency
-from .linking import link
-from .plan import Plan
+from .inference import modelcache as models
 from .processor import Processor
-from .tones import tones
 from .transport import CallControl, Sink, Source
-from .wavfile import read_wav
 
 T = TypeVar("T")
 

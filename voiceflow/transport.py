@@ -15,7 +15,7 @@ from .processor import Processor
 from .signature import Kind, Signature
 
 if TYPE_CHECKING:
-    from .engine.playout import Playout
+    from voiceflow.playout.playout import Playout
 
 
 class Source(Processor):

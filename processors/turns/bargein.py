@@ -15,7 +15,7 @@ from voiceflow.signature import Kind, Signature
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
-    from voiceflow.engine.ledger import Reply
+    from voiceflow.playout.ledger import Reply
 
 LOOK: Final = 0.02
 """How often it is looked whether a caller who paused when the time had come goes on, in seconds."""

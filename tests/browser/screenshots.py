@@ -23,7 +23,7 @@ from server.serving import serving
 
 from voiceflow import DTMF, Call, Clear, LLMText, Processor, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processors.tts import TTS
-from voiceflow.wavfile import read_wav
+from voiceflow.sounds.wavfile import read_wav
 
 TURNS = (
     ("Hi! Do you still have a table for tonight?", "Good evening! Yes, we do. For how many people, and at what time?"),

@@ -21,8 +21,8 @@ from playwright.async_api import Page, expect
 from server.serving import Served, Uvicorn, run, serving, until
 
 from voiceflow import DTMF, Call, CallError, Processor
-from voiceflow.config import Config
-from voiceflow.routes import Routes
+from voiceflow.config.routes import Routes
+from voiceflow.config.settings import Config
 from voiceflow.server.app import Server
 from voiceflow.server.launch import UVICORN
 

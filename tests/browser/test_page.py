@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from playwright.async_api import expect
 from server.serving import run, serving, until
 
-from voiceflow.wavfile import read_wav
+from voiceflow.sounds.wavfile import read_wav
 
 pytestmark = needs_chromium
 

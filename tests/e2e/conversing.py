@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, cast
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
-from voiceflow.phone.caller import Caller, Load
-from voiceflow.phone.record import decoded
-from voiceflow.phone.script import PERFECT, PIECE, Network, Script, pieces
+from voiceflow.simulator.caller import Caller, Load
+from voiceflow.simulator.record import decoded
+from voiceflow.simulator.script import PERFECT, PIECE, Network, Script, pieces
 from voiceflow.transports.dialect import Carrier, ClearRequest, Request, Start, get_provider
 from voiceflow.transports.pieces import silence
 

@@ -19,11 +19,11 @@ from carrierline import MULAW, Carrier, Line
 from doubles import Script, virtual
 
 from voiceflow import AudioFormat, AudioRaw, Call, Frame, Limits, Pipeline, Word
-from voiceflow.phone.player import Player
 from voiceflow.processors import STT, TTS, BargeIn, EnergyVAD
 from voiceflow.processors.codec import convert
 from voiceflow.processors.llm import LLM, Message
 from voiceflow.processors.tts import Speech
+from voiceflow.simulator.player import Player
 
 RATE = 8_000
 PIECE = 0.02

@@ -11,7 +11,8 @@ from doubles import make_call, virtual
 from ollama_server import OllamaServer
 from talking import Voice, run, talk
 
-from voiceflow import ConfigError, MissingExtraError, Transcript, models
+from voiceflow import ConfigError, MissingExtraError, Transcript
+from voiceflow.inference import modelcache as models
 from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, Message, OllamaLLM, OpenAILLM, Responder, auto, claude
 from voiceflow.processors.llm import openai as openai_module
 

@@ -9,7 +9,8 @@ import pytest
 from llm.sse import Claude, OpenAI
 from ollama_server import Call, Failure, Refusal
 
-from voiceflow import ProviderConnectionError, models
+from voiceflow import ProviderConnectionError
+from voiceflow.inference import modelcache as models
 from voiceflow.processors.llm import LLM, ClaudeLLM, Message, OpenAILLM, ToolCall, claude, openai
 
 HELLO = [Message("system", "Be brief."), Message("user", "hello")]

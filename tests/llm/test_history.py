@@ -9,7 +9,7 @@ from doubles import virtual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceflow.engine.ledger import Reply
+from voiceflow.playout.ledger import Reply
 from voiceflow.processors.llm import Message, ToolCall
 from voiceflow.processors.llm.history import CONNECTED, RUNNING, History, Turn
 

@@ -9,7 +9,8 @@ from doubles import make_call, virtual
 from ollama_server import Call, Failure, OllamaServer, Raw, Refusal, Stall, Thought
 from talking import Interrupter, Voice, run, talk
 
-from voiceflow import DTMF, ProviderConnectionError, Transcript, models
+from voiceflow import DTMF, ProviderConnectionError, Transcript
+from voiceflow.inference import modelcache as models
 from voiceflow.processors.llm import Message, OllamaLLM, ToolCall
 from voiceflow.processors.llm.ollama import installed_models
 

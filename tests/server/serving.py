@@ -17,9 +17,9 @@ from websockets.exceptions import ConnectionClosed
 
 from voiceflow import Call
 from voiceflow.audio import AudioFormat
-from voiceflow.config import Config
+from voiceflow.config.routes import Routes
+from voiceflow.config.settings import Config
 from voiceflow.processor import Processor
-from voiceflow.routes import Routes
 from voiceflow.server.app import MEDIA, Server
 from voiceflow.server.launch import UVICORN
 from voiceflow.transports.dialect import Carrier, Start, get_provider

@@ -149,7 +149,7 @@ def test_a_carriers_stop_ends_the_call_with_its_reason(caplog: pytest.LogCapture
 
 def test_a_stream_of_another_carrier_than_configured_is_refused() -> None:
     async def main() -> None:
-        from voiceflow.config import Config
+        from voiceflow.config.settings import Config
 
         async with serving(config=Config(provider="telnyx")) as served, dialled(served.media) as websocket:
             await websocket.send(CONNECTED)
@@ -165,7 +165,7 @@ def test_a_stream_of_another_carrier_than_configured_is_refused() -> None:
 def test_connections_that_say_nothing_are_closed_and_disturb_nobody(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("voiceflow.server.calls.HANDSHAKE", 0.5)
+    monkeypatch.setattr("voiceflow.server.mediastreams.HANDSHAKE", 0.5)
 
     async def silent(url: str, first: list[str]) -> tuple[int | None, str]:
         async with dialled(url) as websocket:

@@ -19,9 +19,9 @@ from server.serving import FROM, MULAW, SPEECH, TO, TUNNEL, carrier, closing, di
 from websockets.exceptions import ConnectionClosed
 
 from voiceflow.frames import AudioRaw
-from voiceflow.phone.caller import Load
-from voiceflow.phone.script import write
-from voiceflow.wavfile import read_wav
+from voiceflow.simulator.caller import Load
+from voiceflow.simulator.script import write
+from voiceflow.sounds.wavfile import read_wav
 
 COMMAND = [sys.executable, "-c", "from voiceflow.cli import main; main()", "run"]
 RECORDING = Path(__file__).parent.parent / "data" / "speech.wav"

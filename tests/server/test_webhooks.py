@@ -19,9 +19,9 @@ from server.serving import FROM, TO, TUNNEL, echo, parameters, run, serving
 from telnyx.lib.webhook_verification import verify_webhook_signature
 from twilio.request_validator import RequestValidator
 
-from voiceflow import routes as routes_module
-from voiceflow.config import Config, Providers, Telnyx, TelnyxCodec, Twilio
-from voiceflow.routes import Routes
+from voiceflow.config import routes as routes_module
+from voiceflow.config.routes import Routes
+from voiceflow.config.settings import Config, Providers, Telnyx, TelnyxCodec, Twilio
 from voiceflow.security.signatures import TOLERANCE
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.server.app import Server

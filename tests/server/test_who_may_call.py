@@ -15,9 +15,9 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from voiceflow.audio import AudioFormat
-from voiceflow.config import Config, Providers, Telnyx, Twilio
+from voiceflow.config.routes import Routes
+from voiceflow.config.settings import Config, Providers, Telnyx, Twilio
 from voiceflow.frames import AudioRaw
-from voiceflow.routes import Routes
 from voiceflow.security.tokens import LIFETIME, Claims, StreamTokens
 from voiceflow.transports.dialect import Carrier
 

@@ -23,7 +23,7 @@ from voiceflow import (
     Transcript,
 )
 from voiceflow.inference import recognition_pool, shared_pool
-from voiceflow.linking import link
+from voiceflow.linking.linker import link
 from voiceflow.processors.stt import STT, Transcription
 from voiceflow.processors.stt.transcriber import Transcriber
 

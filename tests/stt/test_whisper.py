@@ -17,8 +17,8 @@ from voiceflow import (
     SpeechStopped,
     Transcript,
     WeightsError,
-    models,
 )
+from voiceflow.inference import modelcache as models
 from voiceflow.processors.stt import Transcription, WhisperSTT
 
 SECOND = bytes(32_000)

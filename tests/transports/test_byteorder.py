@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from voiceflow.audio import CANONICAL, AudioFormat
+from voiceflow.sounds.wavfile import read_wav
 from voiceflow.transports.byteorder import ByteOrderCheck
-from voiceflow.wavfile import read_wav
 
 SPEECH = read_wav(Path(__file__).parent.parent / "data" / "speech.wav").samples.astype(float)
 

@@ -12,10 +12,10 @@ import pytest
 
 from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
+from voiceflow.sounds.wavfile import read_wav
 from voiceflow.transports.dialect import ClearRequest, Echo, Event, MarkRequest, ProtocolError, Refused, Start, Stop
 from voiceflow.transports.telnyx import TelnyxStream, audio_format
 from voiceflow.transports.telnyx_carrier import TelnyxCarrier
-from voiceflow.wavfile import read_wav
 
 GOLDEN = Path(__file__).parent / "golden"
 FROM_TELNYX = (GOLDEN / "telnyx-from-carrier.jsonl").read_text().splitlines()

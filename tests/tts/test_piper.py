@@ -12,7 +12,8 @@ from talking import Parrot, ear_of, run
 from tts.tiny_piper import TONE, tiny_voice
 from tts.voices import spoken, tiny
 
-from voiceflow import AudioFormat, AudioRaw, Call, Error, Frame, LLMEnd, LLMText, Mark, Transcript, WeightsError, models
+from voiceflow import AudioFormat, AudioRaw, Call, Error, Frame, LLMEnd, LLMText, Mark, Transcript, WeightsError
+from voiceflow.inference import modelcache as models
 from voiceflow.processors.tts import TTS, PiperTTS
 
 

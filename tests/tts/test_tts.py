@@ -14,7 +14,7 @@ from talking import Parrot, ear_of, run
 from tts.voices import FORM, RATE, Letters, Timed, letters, shown, spoken, text_of, words
 
 from voiceflow import AudioRaw, End, Error, LLMEnd, LLMText, Mark, Processor, Transcript, Word
-from voiceflow.linking import link
+from voiceflow.linking.linker import link
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
 from voiceflow.processors.tts import TTS, Speech
 

@@ -9,7 +9,7 @@ from doubles import Ear, Script, make_call
 from talking import Notes, Parrot, Voice, audio, ear_of, run, when
 
 from voiceflow import AudioRaw, Call, Frame, LinkError, LLMText, Processor, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.linking import link
+from voiceflow.linking.linker import link
 from voiceflow.processors.turns import BargeIn
 
 LINE = "x" * 40

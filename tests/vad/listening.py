@@ -13,9 +13,10 @@ from doubles import Ear, Script, now
 from numpy.typing import NDArray
 from talking import Parrot, Voice, run
 
-from voiceflow import CANONICAL, AudioFormat, AudioRaw, Call, Frame, Processor, SpeechStarted, SpeechStopped, models
+from voiceflow import CANONICAL, AudioFormat, AudioRaw, Call, Frame, Processor, SpeechStarted, SpeechStopped
+from voiceflow.inference import modelcache as models
 from voiceflow.processors.vad import VAD, EnergyVAD, SileroVAD
-from voiceflow.wavfile import read_wav
+from voiceflow.sounds.wavfile import read_wav
 
 RATE = 16_000
 MULAW = AudioFormat("mulaw", 8000)

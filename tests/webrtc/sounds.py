@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import voiceflow.phone
+import voiceflow.simulator
 from voiceflow.processors.codec import convert
+from voiceflow.sounds.wavfile import read_wav
 from voiceflow.transports.webrtc.opus import FORMAT, FRAME, Encoder
-from voiceflow.wavfile import read_wav
 
 Samples = NDArray[np.int16]
 NOTHING: Samples = np.zeros(0, np.int16)
 
 
 def speech() -> Samples:
-    spoken = convert(read_wav(Path(voiceflow.phone.__file__).with_name("speech.wav")), FORMAT).samples
+    spoken = convert(read_wav(Path(voiceflow.simulator.__file__).with_name("speech.wav")), FORMAT).samples
     return spoken[: len(spoken) // FRAME * FRAME]
 
 

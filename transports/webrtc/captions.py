@@ -11,7 +11,7 @@ from voiceflow.transports.webrtc import messages
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
-    from voiceflow.engine.ledger import Reply
+    from voiceflow.playout.ledger import Reply
 
 
 TAIL: Final = 0.2

@@ -146,10 +146,10 @@ def call(**options: Any) -> None:
     played, and refuses what it refuses, with its code; a browser shows the transcript and each turn's latency. The
     delay is that of an echo: `voiceflow run echo`.
     """
-    from voiceflow.phone.report import STOPPED
+    from voiceflow.simulator.report import STOPPED
 
-    from .calling import make_calls
-    from .calltable import show
+    from .reporttable import show
+    from .simulation import make_calls
 
     asked = _asked(options)
     _check(asked)

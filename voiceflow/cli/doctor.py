@@ -39,7 +39,7 @@ def doctor(config: Path | None, ice: bool, as_json: bool) -> None:
     Python, extras, models, the language model, Ollama, the port, the carriers' credentials, the public
     address, cloudflared. Keys are not shown. A file .env in the working folder adds to the environment.
     """
-    from voiceflow.config import read_env_file
+    from voiceflow.config.settings import read_env_file
     from voiceflow.doctor import Setting
     from voiceflow.errors import VoiceflowError
 

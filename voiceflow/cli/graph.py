@@ -44,7 +44,7 @@ def graph(target: str, picture: str, transport: str, output: Path | None, log_le
     made.
     """
     from voiceflow import draw
-    from voiceflow.linking import link
+    from voiceflow.linking.linker import link
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.transports.nominal import nominal_call
 

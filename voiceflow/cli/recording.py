@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from voiceflow.call import Call
-    from voiceflow.engine.ledger import Reply
     from voiceflow.engine.runtime import Ended
     from voiceflow.frames import AudioRaw, Frame, Transcript
+    from voiceflow.playout.ledger import Reply
     from voiceflow.processor import Pipeline
     from voiceflow.transports.wav import WavSource
 
@@ -42,7 +42,7 @@ def run_recording(
 ) -> None:
     """Call the pipeline `target` with a recording, write what was heard, and print what became of it."""
     from voiceflow.server.pipelinefile import load_pipeline
-    from voiceflow.wavfile import read_wav, write_wav
+    from voiceflow.sounds.wavfile import read_wav, write_wav
 
     with explained(log_level):
         build = load_pipeline(target)
@@ -77,10 +77,10 @@ def _check_output(path_in: Path, path_out: Path) -> None:
 def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outcome:
     """Run the call to its end, or until the user stops it."""
     from voiceflow.call import Call
-    from voiceflow.clock import VirtualLoop
+    from voiceflow.config.routes import Route
     from voiceflow.frames import Transcript
-    from voiceflow.lag import LagGauge
-    from voiceflow.routes import Route
+    from voiceflow.inference.looplag import LagGauge
+    from voiceflow.testing.virtualloop import VirtualLoop
     from voiceflow.transports.wav import WavSink, WavSource
 
     source = WavSource(said)

@@ -11,7 +11,7 @@ import click
 from .problems import Refused, explained, log_level_option, start_logging
 
 if TYPE_CHECKING:
-    from voiceflow.config import Config
+    from voiceflow.config.settings import Config
     from voiceflow.server.launch import Options
 
 
@@ -96,9 +96,9 @@ def run(
 def _say_what_is_served(options: Options, config: Config) -> None:
     """Link the pipeline, so that its mistakes show before the phone rings, and print where everything is."""
     from voiceflow import draw
-    from voiceflow.config import find_config, origin
-    from voiceflow.linking import link
-    from voiceflow.routes import Routes
+    from voiceflow.config.routes import Routes
+    from voiceflow.config.settings import find_config, origin
+    from voiceflow.linking.linker import link
     from voiceflow.server.app import MEDIA
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.transports.dialect import get_provider

@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from voiceflow.config import Config, find_config, load_config
+from voiceflow.config.routes import Route, Routes
+from voiceflow.config.settings import Config, find_config, load_config
 from voiceflow.errors import VoiceflowError
-from voiceflow.routes import Route, Routes
 
 T = TypeVar("T")
 Status: TypeAlias = Literal["ok", "warn", "fail"]

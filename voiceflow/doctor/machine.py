@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 import httpx
 
 from voiceflow import weights
-from voiceflow.config import origin
+from voiceflow.config.settings import origin
 from voiceflow.errors import DISTRIBUTION, VoiceflowError
 
 from .finding import DEADLINE, Finding, Setting, Status, in_thread

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from voiceflow.frames import AudioRaw, Control, Frame
-from voiceflow.plan import Fork, Plan, Step
+from voiceflow.linking.plan import Fork, Plan, Step
 from voiceflow.processors.codec import steps as conversions
 
 LISTENING, SPEECH = "listening side", "speech side"

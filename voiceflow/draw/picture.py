@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from voiceflow.plan import Plan
+from voiceflow.linking.plan import Plan
 
 from .nodes import LISTENING, SPEECH, Fan, Node, Row, read
 

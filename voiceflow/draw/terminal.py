@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voiceflow.plan import Plan
+from voiceflow.linking.plan import Plan
 
 from .nodes import SPEECH, Fan, Node, Row, nodes, read
 

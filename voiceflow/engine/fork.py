@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from voiceflow.frames import AudioRaw, End, Frame
-from voiceflow.plan import Fork, Step
+from voiceflow.linking.plan import Fork, Step
 
 from .stage import Deliver
 

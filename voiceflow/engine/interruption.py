@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from voiceflow.frames import Clear, Frame, Mark
-from voiceflow.plan import Fork, Step
+from voiceflow.linking.plan import Fork, Step
 
 if TYPE_CHECKING:
     from .runtime import Runtime

@@ -11,17 +11,17 @@ import msgspec
 
 from voiceflow.errors import CallError, ProcessorError
 from voiceflow.frames import AudioRaw, Clear, End, Frame, Transcript
-from voiceflow.plan import Plan, Step
+from voiceflow.linking.plan import Plan, Step
+from voiceflow.playout.playout import Playout
 from voiceflow.processor import Processor
 from voiceflow.processors.codec import Convert, convert
 from voiceflow.transport import Sink
+from voiceflow.turns.activity import Activity
+from voiceflow.turns.deadair import Silence
+from voiceflow.turns.replies import Floor
 
-from .activity import Activity
 from .interruption import Interruption
-from .playout import Playout
-from .silence import Silence
 from .tasks import Tasks
-from .voice import Floor
 from .wiring import Wiring
 from .worker import Worker
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from voiceflow.frames import Frame
-from voiceflow.plan import Step
+from voiceflow.linking.plan import Step
 from voiceflow.signature import Kind
 
 from .dispatch import CONTROL, FINISH, PROCESS_AUDIO, SPEECH, Inlet, Outlet, may_be_cut

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from voiceflow.frames import DTMF, AudioRaw, End, Frame, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.plan import Fork, Step, walk
+from voiceflow.linking.plan import Fork, Step, walk
 from voiceflow.transport import Source
+from voiceflow.turns.replies import Voice
 
 from .dispatch import CONTROL, SPEECH, Outlet
 from .fork import Junction
 from .intake import Intake
 from .link import Link
 from .stage import Deliver, fuse
-from .voice import Voice
 from .worker import Worker
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from voiceflow.audio import CANONICAL
 from voiceflow.frames import End, Frame, Transcript
-from voiceflow.plan import Step
+from voiceflow.linking.plan import Step
 from voiceflow.signature import Kind
 
 from .dispatch import (
@@ -34,8 +34,9 @@ from .link import Link
 from .stage import Deliver
 
 if TYPE_CHECKING:
+    from voiceflow.turns.replies import Voice
+
     from .runtime import Runtime
-    from .voice import Voice
 
 SLICE = 0.001
 """A task yields to the loop after this much continuous work, in seconds."""

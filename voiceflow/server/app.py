@@ -14,19 +14,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voiceflow import models
-from voiceflow.config import Config
+from voiceflow.config.routes import Routes
+from voiceflow.config.settings import Config
 from voiceflow.errors import VoiceflowError
-from voiceflow.lag import LagGauge
-from voiceflow.linking import link
-from voiceflow.routes import Routes
+from voiceflow.inference import modelcache as models
+from voiceflow.inference.looplag import LagGauge
+from voiceflow.linking.linker import link
 from voiceflow.security.local import is_local
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.nominal import nominal_call
 
 from .browsercalls import BrowserCalls
-from .calls import Build, Calls
 from .iceservers import ice_servers
+from .mediastreams import Build, Calls
 from .page import page
 from .signalling import Signalling
 from .webhooks import Webhooks

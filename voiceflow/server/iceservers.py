@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from voiceflow.config import ICE, Cloudflare, Config, Coturn, StaticServers, TwilioServers
+from voiceflow.config.settings import ICE, Cloudflare, Config, Coturn, StaticServers, TwilioServers
 from voiceflow.transports.webrtc.turn import CloudflareTURN, CoturnTURN, IceServer, ICEServers, StaticICE, TwilioTURN
 
 

@@ -13,10 +13,10 @@ import msgspec
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from voiceflow.config import Config, find_config, load_config, read_env_file
+from voiceflow.config.routes import Routes
+from voiceflow.config.settings import Config, find_config, load_config, read_env_file
 from voiceflow.errors import ConfigError, VoiceflowError
 from voiceflow.logs import quieten_libraries
-from voiceflow.routes import Routes
 from voiceflow.security.tokens import run_key
 
 from .app import Server

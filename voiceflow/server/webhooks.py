@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.requests import Request
 from starlette.responses import Response
 
-from voiceflow.config import Config
+from voiceflow.config.routes import Routes
+from voiceflow.config.settings import Config
 from voiceflow.errors import CallRejectedError
-from voiceflow.routes import Routes
 from voiceflow.security.local import is_local
 from voiceflow.security.signatures import requested_url, telnyx_public_key, verify_telnyx, verify_twilio
 from voiceflow.security.tokens import Claims, StreamTokens

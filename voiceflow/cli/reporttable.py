@@ -1,0 +1,84 @@
+"""The table of `voiceflow call`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from voiceflow.simulator.measure import Quantiles
+from voiceflow.simulator.report import Gaps, Heard, Report
+
+LATE = 20.0
+"""Milliseconds: a phone that is later than a piece has measured itself."""
+
+ECHO = 0.3
+"""The correlation below which what came back has nothing to do with what was said."""
+
+
+def show(report: Report) -> None:
+    """Print it on standard output."""
+    table = Table(show_header=False)
+    for name, value, style in _rows(report):
+        table.add_row(Text(name, style="dim"), Text(value, style=style, overflow="fold"))
+    Console().print(table)
+
+
+def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Name, value and style of each row."""
+    calls = "1 call" if report.calls == 1 else f"{report.calls} calls"
+    yield "called", f"{report.url} as {report.provider}, {report.codec}", ""
+    yield "talked", f"{calls}, {report.call_seconds:.1f} s in all", ""
+    for ending in report.ended:
+        times = f"{ending.count} x " if report.calls > 1 else ""
+        yield "ended", f"{times}{ending.reason}", "red" if ending.failed else ""
+    yield "delay", _quantiles(report.delay_ms, "what came back is no echo, or not all of one"), ""
+    yield "jitter", _quantiles(report.jitter_ms), ""
+    yield "heard", _heard(report.heard), ""
+    yield "first audio", _quantiles(report.first_audio_ms, "none came"), ""
+    yield "clear", _quantiles(report.clear_ms, f"{report.clears} came, none after a barge-in"), ""
+    if report.marks is not None:
+        yield "marks", f"{report.marks.played} played, {report.marks.cleared} returned by a clear", ""
+    yield "gaps", _gaps(report.gaps), ""
+    if report.turn_ms is not None:
+        yield "turns", f"{report.turn_ms.count}, from voice to voice {_quantiles(report.turn_ms)}", ""
+    for line in report.conversation:
+        yield line.who, f"{line.text} (interrupted)" if line.interrupted else line.text, ""
+    for refused in report.refused:
+        yield "refused", f"{refused.count} x {refused.code} {refused.title}: {refused.detail}", "red"
+    messages = report.messages
+    yield (
+        "messages" if report.marks else "packets",
+        f"{messages.sent_per_second:.1f} /s sent, {messages.received_per_second:.1f} /s received",
+        "",
+    )
+    yield "this phone", f"{report.phone.cpu_ms_per_call_second:.2f} ms of CPU per call-second", ""
+    late = report.phone.late_ms
+    yield "", f"late by {_quantiles(late)}", "red" if late and late.p99 > LATE else ""
+    if report.recorded:
+        yield "recorded", report.recorded, ""
+
+
+def _heard(heard: Heard | None) -> str:
+    if heard is None:
+        return "- (one of both was silent)"
+    if heard.correlation < ECHO:
+        return f"an answer, not an echo (correlation {heard.correlation:.2f})"
+    return f"{heard.delay_ms:.1f} ms late, correlation {heard.correlation:.4f}"
+
+
+def _gaps(gaps: Gaps) -> str:
+    said = [f"{gaps.count}, {gaps.ms:.1f} ms in all"] if gaps.count else []
+    if gaps.lost_ms:
+        said.append(f"{gaps.lost_ms:.1f} ms lost on the way")
+    return "; ".join(said) or "none"
+
+
+def _quantiles(durations: Quantiles | None, otherwise: str = "") -> str:
+    if durations is None:
+        return f"- ({otherwise})" if otherwise else "-"
+    if durations.count == 1:
+        return f"{durations.p50:.1f} ms"
+    return f"{durations.p50:.1f} ms, p99 {durations.p99:.1f} ms, longest {durations.max:.1f} ms"

@@ -1,0 +1,184 @@
+"""The calls of `voiceflow call`: their script, their carrier, their progress, their recording."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from voiceflow import simulator
+from voiceflow.errors import MissingExtraError
+from voiceflow.frames import AudioRaw
+from voiceflow.simulator.caller import Load
+from voiceflow.simulator.load import Calls, Conversation
+from voiceflow.simulator.measure import Tally
+from voiceflow.simulator.record import decoded, played, stereo
+from voiceflow.simulator.report import Heard, Report, report
+from voiceflow.simulator.script import PIECE, Network, Script, write
+from voiceflow.sounds.wavfile import read_wav, write_wav
+from voiceflow.transports.dialect import Carrier, Start, get_provider
+
+from .likeness import compare, positions
+
+if TYPE_CHECKING:
+    from voiceflow.simulator.browser import BrowserCaller
+
+    from .call import Options
+
+SPEECH = Path(simulator.__file__).with_name("speech.wav")
+"""What the caller says unless told otherwise."""
+
+
+def make_calls(asked: Options) -> Report | None:
+    """Conduct the calls, to their end or until the user stops them. None if they were stopped before the first."""
+    script = _script(asked)
+    calls = _calls(asked, script)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_run(calls))
+    except KeyboardInterrupt:
+        if not calls.callers:
+            return None
+    first = calls.callers[0]
+    said, heard, sent = _recordings(first, script)
+    if asked.record is not None:
+        _write(asked.record, heard if asked.mono else stereo(said, heard))
+    if asked.provider == "webrtc":
+        _count_delays(first, said, sent, calls.tally)
+    return report(
+        calls,
+        url=asked.url,
+        provider=asked.provider,
+        codec=f"{asked.codec} {asked.format.rate} Hz",
+        heard=_compare(said, heard, sent),
+        recorded=str(asked.record) if asked.record else None,
+        turns=first.turns if asked.provider == "webrtc" else (),
+        conversation=first.conversation if asked.provider == "webrtc" else (),
+    )
+
+
+def _calls(asked: Options, script: Script) -> Calls[Any]:
+    if asked.provider != "webrtc":
+        return Load(asked.url, [_carrier(asked) for _ in range(asked.calls)], script)
+    try:
+        from voiceflow.simulator.browser import BrowserLoad
+    except ImportError as error:
+        raise MissingExtraError("A call as a browser", "webrtc") from error
+    return BrowserLoad(asked.url, asked.calls, script)
+
+
+def _script(asked: Options) -> Script:
+    spoken = asked.play
+    if spoken is None and not asked.digits:
+        spoken = SPEECH
+    return write(
+        read_wav(spoken) if spoken else None,
+        asked.format,
+        digits=asked.digits,
+        barge_in_at=asked.barge_in_at,
+        seconds=asked.seconds,
+        vanish_after=asked.vanish_after,
+        network=Network(asked.loss / 100, asked.jitter / 1000, asked.reorder / 100),
+    )
+
+
+def _carrier(asked: Options) -> Carrier:
+    """The carrier's end of a new call."""
+    unique = uuid.uuid4()
+    twilio = asked.provider == "twilio"
+    # As our answer to the carrier's webhook asks for them: transports/answer.py.
+    parameters = {"from": asked.caller_id, "to": asked.did}
+    if asked.token is not None:
+        parameters["token"] = asked.token
+    return get_provider(asked.provider).carrier(
+        Start(
+            provider=asked.provider,
+            stream_id=f"MZ{unique.hex}" if twilio else str(unique),
+            call_sid=asked.call_id or (f"CA{unique.hex}" if twilio else f"v2:{unique.hex}"),
+            caller_id=asked.caller_id,
+            did=asked.did,
+            inbound=asked.format,
+            outbound=asked.format,
+            parameters=parameters,
+        )
+    )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop, where there is one: its sockets cost half."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _run(calls: Calls[Any]) -> None:
+    gc.freeze()  # a collection that walks every module makes all calls late by tens of milliseconds
+    progress = asyncio.create_task(_show_progress(calls))
+    try:
+        await calls.run()
+    finally:
+        progress.cancel()
+        await asyncio.wait([progress])
+
+
+async def _show_progress(calls: Calls[Any]) -> None:
+    """Show on standard error how far the first call is, until cancelled."""
+    await calls.begun.wait()  # a call that is not taken needs no bar
+    first, script = calls.callers[0], calls.script
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f} of {task.total:.1f} s")
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as progress:
+        bar = progress.add_task("call")
+        try:
+            while True:
+                length = script.length if script.length is not None else max(script.over, first.number)
+                taken = f"{len(calls.callers)} calls" if len(calls.callers) > 1 else "call"
+                progress.update(bar, description=taken, completed=first.seconds, total=length * PIECE)
+                await asyncio.sleep(0.25)
+        finally:
+            progress.update(bar, completed=first.seconds, total=first.seconds)
+
+
+def _recordings(first: Conversation, script: Script) -> tuple[AudioRaw, AudioRaw, AudioRaw]:
+    """Of the first call: what the caller said, what the caller heard, and what of that the agent sent."""
+    said = decoded(b"".join(map(script.piece, range(first.number))), script.format)
+    return said, played(first.player, first.zero), decoded(first.player.recording, first.player.format)
+
+
+def _count_delays(first: BrowserCaller, said: AudioRaw, sent: AudioRaw, tally: Tally) -> None:
+    """Count how late an echo came back, each half second: silence, of which there is more, shifts it in the stream."""
+    rate, size = said.format.rate, said.format.frame_bytes
+
+    def spoken(sample: int) -> float:
+        """When the piece that begins there was sent."""
+        return first.zero + sample / rate + PIECE
+
+    def place(sample: int) -> int:
+        """What came a piece before that, or later, may be its echo."""
+        return first.received(spoken(sample) - PIECE) // size
+
+    for sample, found in positions(said, sent, place):
+        last = found + round(PIECE * rate) - 1  # of what became of the piece
+        tally.delay.add(max(0.0, first.arrival(last * size) - spoken(sample)))
+
+
+def _write(path: Path, audio: AudioRaw) -> None:
+    try:
+        write_wav(path, audio)
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+
+
+def _compare(said: AudioRaw, heard: AudioRaw, sent: AudioRaw) -> Heard | None:
+    alike, without_gaps = compare(said, heard), compare(said, sent)
+    if alike is None or without_gaps is None:
+        return None
+    return Heard(round(alike.delay * 1000, 1), round(alike.correlation, 4), round(without_gaps.correlation, 4))

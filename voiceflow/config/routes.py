@@ -1,0 +1,184 @@
+"""Which number was called decides who answers: `dids` in the configuration maps numbers to routes.
+
+    dids:
+      "+1 (512) 555-1234":
+        user_id: ann
+        system_prompt: You answer the phone for Ann's bakery.
+
+Without `dids` every number gets the default route; with them, other numbers have none and are refused. A file
+that has changed is read again at the next lookup, and one that is broken leaves the routes as they were.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import re
+import unicodedata
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from voiceflow.errors import ConfigError, DIDConfigError, DIDNotFoundError
+
+from .yamlfile import Value, read_yaml
+
+logger = logging.getLogger(__name__)
+
+CHECK_EVERY = 1.0
+"""How often lookups see whether the file has changed, in seconds."""
+
+_URI = re.compile(r"(?:tel|sips?):([^@;]*).*", re.IGNORECASE)  # RFC 3966, RFC 3261
+_SEPARATORS = re.compile(r"[\s\-./_\u2010-\u2015\u2212]")
+_TRUNK_ZERO = re.compile(r"(?<!^\+39)\(0\)")
+
+
+def e164(number: str) -> str:
+    """A telephone number as `+`, country code and the rest, however it is written. `ValueError` if it is none.
+
+    >>> e164("1 (512) 555-1234")
+    '+15125551234'
+
+    A number needs its country code, the + may be missing. ITU-T E.164: at most 15 digits.
+    """
+    text = unicodedata.normalize("NFKC", number).strip()
+    text = _SEPARATORS.sub("", _URI.sub(r"\1", text))
+    if text.startswith("00"):  # the prefix of international calls in most countries
+        text = f"+{text[2:]}"
+    text = _TRUNK_ZERO.sub("", text)  # +44 (0)20 is dialled +4420, but in Italy the zero is dialled
+    text = re.sub(r"[()]", "", text)
+    digits = text.removeprefix("+")
+    if not re.fullmatch(r"[1-9][0-9]{6,14}", digits):
+        raise ValueError(f"{number!r} is not a telephone number with its country code: write it like +15125551234")
+    if digits.startswith("1") and len(digits) != 11:
+        raise ValueError(f"{number!r} has {len(digits)} digits: numbers in +1 (North America) have 11")
+    # Ten digits without a + may be North American without the 1, or begin with a country code (45, 47, 65 ...).
+    if text == digits and re.fullmatch(r"([2-9][0-9]{2}){2}[0-9]{4}", digits):
+        raise ValueError(f"{number!r} can be read in two ways: write +1{digits} (North America) or +{digits}")
+    return f"+{digits}"
+
+
+def _default_model() -> str:
+    return os.environ.get("OLLAMA_MODEL") or "llama3.2"
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answers a call, and how. Pipelines find it as `call.route`."""
+
+    user_id: str = "unknown"
+    display_name: str = ""
+    llm_model: str = msgspec.field(default_factory=_default_model)
+    system_prompt: str = "You are a helpful voice assistant. Keep responses concise."
+    tts_voice: str = "en_US-lessac-medium"
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Further keys of the route, with the values that YAML makes of them."""
+
+
+class Routes:
+    """The routes in a configuration file, or with None the default route for every number.
+
+    Raises `DIDConfigError`, which names the line, for a file that cannot be used.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._routes: dict[str, Route] = {}
+        self.reload()
+
+    @property
+    def dids(self) -> list[str]:
+        """The numbers that have a route, in the file's order. With none, every number gets the default route."""
+        self._refresh()
+        return list(self._routes)
+
+    def all(self) -> list[Route]:
+        """The routes that calls may take."""
+        self._refresh()
+        return list(self._routes.values()) or [Route()]
+
+    def lookup(self, did: str) -> Route | None:
+        """The route of a called number in any writing. None: refuse the call."""
+        self._refresh()
+        if not self._routes:
+            return Route()
+        try:
+            return self._routes.get(e164(did))
+        except ValueError:
+            return None
+
+    def lookup_or_raise(self, did: str) -> Route:
+        """The route of a called number. Raises `DIDNotFoundError`."""
+        route = self.lookup(did)
+        if route is None:
+            raise DIDNotFoundError(did)
+        return route
+
+    def reload(self) -> None:
+        """Read the file again. Raises `DIDConfigError` and keeps the routes if it is broken."""
+        self._checked = monotonic()
+        if self._file is not None:
+            self._version = _version(self._file)  # first: a change during the reading is seen at the next check
+            self._routes = _read_routes(self._file)
+
+    def _refresh(self) -> None:
+        if self._file is None or monotonic() < self._checked + CHECK_EVERY:
+            return
+        self._checked = monotonic()
+        if _version(self._file) != self._version:
+            try:
+                self.reload()
+            except DIDConfigError as error:
+                logger.error("%s. The routes stay as they were", error)
+            else:
+                logger.info("%s has changed: %d numbers have a route", self._file, len(self._routes))
+
+
+def _version(file: Path) -> tuple[int, int, int] | None:
+    """What is different after a change, also where a new file takes the place of an old one."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def _read_routes(file: Path) -> dict[str, Route]:
+    routes: dict[str, Route] = {}
+    keys: dict[str, Value] = {}
+    try:
+        root = read_yaml(file)
+        dids = root.get("dids") if root is not None else None
+        for key, value in dids.entries() if dids is not None else ():
+            number = _number(key)
+            first = keys.setdefault(number, key)
+            if first is not key:
+                raise key.error(f"{key.text()!r} is {number}, as is {first.text()!r} in line {first.line}: keep one")
+            routes[number] = Route() if value.missing else _read_route(value)
+    except ConfigError as error:
+        raise DIDConfigError(str(error)) from error
+    return routes
+
+
+def _number(key: Value) -> str:
+    try:
+        return e164(key.text())
+    except ValueError as error:
+        raise key.error(str(error)) from None
+
+
+def _read_route(mapping: Value) -> Route:
+    names = [name for name in Route.__struct_fields__ if name != "extra"]
+    known: dict[str, str] = {}
+    extra: dict[str, Any] = {}
+    for key, value in mapping.entries():
+        name = key.text()
+        if name not in names:
+            extra[name] = value.natural()
+            for near in difflib.get_close_matches(name, names, n=1, cutoff=0.8):
+                logger.warning("%s: %s is kept in `extra`, did you mean %s?", key.place, name, near)
+        elif not value.missing:
+            known[name] = value.text()
+    return msgspec.convert({**known, "extra": extra}, Route)

@@ -1,0 +1,303 @@
+"""How a server is set up: command line, environment, file, default - the first that says something counts.
+
+    read_env_file(folder)               # .env beside the pipeline
+    file = find_config(path)            # what -c says, else the first that exists
+    config = load_config(file, port=port)
+
+The fields of `Config` are the keys of the file; `dids` are in the same file, see routes.py. `ice` is one mapping or a
+list of them:
+
+    ice:
+      - urls: stun:stun.example.com:3478
+      - {urls: "turn:turn.example.com:3478?transport=udp", username: ann, credential: "${TURN_PASSWORD}"}
+      - {provider: coturn, urls: "turn:turn.example.com:3478", secret: "${TURN_SECRET}"}
+      - {provider: cloudflare, key_id: "${TURN_KEY}", api_token: "${TURN_TOKEN}"}
+      - provider: twilio  # with provider_config.twilio
+
+ A value that is
+empty is one that was not given: with `api_key: ${KEY}` and an empty KEY there is no key, rather than an empty one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, get_args, get_origin
+
+import msgspec
+from dotenv import load_dotenv
+from msgspec import Meta
+
+from voiceflow.errors import ConfigError
+
+from .yamlfile import Value, read_yaml
+
+logger = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+PLACES = ("voiceflow.yaml", "~/.config/voiceflow/config.yaml", "~/.vibecode/sip_config.yaml")
+"""Where a configuration is looked for if none is named."""
+
+ENVIRONMENT = {
+    "TELNYX_API_KEY": "provider_config.telnyx.api_key",
+    "TELNYX_APP_ID": "provider_config.telnyx.app_id",
+    "TELNYX_PUBLIC_KEY": "provider_config.telnyx.public_key",
+    "TWILIO_ACCOUNT_SID": "provider_config.twilio.account_sid",
+    "TWILIO_AUTH_TOKEN": "provider_config.twilio.auth_token",
+    "SIP_SERVER_PORT": "server_port",
+    "SIP_PUBLIC_WS_URL": "public_ws_url",
+}
+"""The environment variables that stand for keys. Those of the language models are read by their processors."""
+
+Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 0 to 65535")]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="DEBUG, INFO, WARNING or ERROR")]
+TelnyxCodec = Annotated[Literal["PCMU", "PCMA", "G722", "L16"], Meta(description="PCMU, PCMA, G722 or L16")]
+# Carriers connect by TLS only, and Twilio refuses a query in the address of a stream.
+PublicAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"^(wss://[^\s/?#@]+|ws://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/[^\s?#]*)?\Z",
+        description="wss://HOST/PATH without a query (ws:// for localhost only)",
+    ),
+]
+IceUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^(stuns?:[^\s/?@]+|turns?:[^\s/?@]+(\?transport=(udp|tcp))?)\Z",
+        description="stun:HOST:PORT or turn:HOST:PORT?transport=udp (or tcp), stuns: and turns: with TLS",
+    ),
+]
+
+
+class Secrets(msgspec.Struct, frozen=True, kw_only=True):
+    """Credentials. Logs and tracebacks show which are set, not what they are."""
+
+    def __repr__(self) -> str:
+        given = [name for name in self.__struct_fields__ if getattr(self, name) is not None]
+        return f"{type(self).__name__}({', '.join(f'{name}=...' for name in given)})"
+
+
+class Telnyx(Secrets, frozen=True, kw_only=True):
+    api_key: str | None = None
+    app_id: str | None = None
+    public_key: str | None = None
+    """Verifies that a webhook comes from Telnyx."""
+    stream_auth_token: str | None = None
+    """What Telnyx was told to send with its media streams, as X-Telnyx-Streaming-Auth-Token."""
+    codec: TelnyxCodec = "PCMU"
+    """What we ask Telnyx to send and to accept."""
+
+
+class Twilio(Secrets, frozen=True, kw_only=True):
+    account_sid: str | None = None
+    auth_token: str | None = None
+    """Signs requests both ways."""
+
+
+class Providers(msgspec.Struct, frozen=True, kw_only=True):
+    telnyx: Telnyx = Telnyx()
+    twilio: Twilio = Twilio()
+
+
+class StaticServers(Secrets, frozen=True, kw_only=True):
+    """STUN and TURN servers that are always the same."""
+
+    urls: tuple[IceUrl, ...]
+    username: str | None = None
+    """TURN needs one, and a credential."""
+    credential: str | None = None
+
+
+class Coturn(Secrets, frozen=True, kw_only=True):
+    """A coturn server with `use-auth-secret`: each call gets a password of its own."""
+
+    urls: tuple[IceUrl, ...]
+    secret: str
+    """Its `static-auth-secret`."""
+
+
+class TwilioServers(Secrets, frozen=True, kw_only=True):
+    """Twilio's, for the account in `provider_config.twilio`."""
+
+
+class Cloudflare(Secrets, frozen=True, kw_only=True):
+    """Cloudflare's, with a TURN key."""
+
+    key_id: str
+    api_token: str
+
+
+ICE: TypeAlias = StaticServers | Coturn | TwilioServers | Cloudflare
+_ICE_PROVIDERS: dict[str, type[ICE]] = {
+    "": StaticServers,
+    "coturn": Coturn,
+    "twilio": TwilioServers,
+    "cloudflare": Cloudflare,
+}
+"""By the name in `provider`."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    provider: str | None = None
+    """The carrier to expect. None: the first message of a stream tells."""
+    provider_config: Providers = Providers()
+    server_host: str = "127.0.0.1"
+    server_port: Port = 8000
+    public_ws_url: PublicAddress | None = None
+    """The address at which carriers reach the media stream."""
+    log_level: LogLevel = "INFO"
+    ice: tuple[ICE, ...] | None = None
+    """STUN and TURN servers for calls from browsers. None: a public STUN server, for browsers on other machines. An
+    empty list: none at all."""
+
+
+class _Setting(NamedTuple):
+    text: str
+    origin: str
+    """What to name if it is wrong: option, variable, or file, line and key."""
+
+
+def read_env_file(folder: Path) -> None:
+    """Add the variables in `.env` of a folder, if there is one, to the environment. What is set there stays."""
+    file = folder / ".env"
+    try:
+        load_dotenv(file)
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    except ValueError as error:  # not UTF-8, or a null byte
+        raise ConfigError(f"{file}: expected lines like NAME=value in UTF-8, came something else ({error})") from error
+
+
+def find_config(named: Path | None = None) -> Path | None:
+    """The configuration file: the one that is named, else the first of `PLACES` that exists, else None."""
+    if named is None:
+        return next((file for place in PLACES if (file := Path(os.path.expanduser(place))).is_file()), None)
+    if not named.exists():
+        raise ConfigError(f"there is no configuration file {named}")
+    return named
+
+
+def origin(file: Path | None) -> str:
+    """Where the configuration comes from, for the line that says so at start."""
+    return str(file) if file else f"defaults and environment (there is no {', '.join(PLACES[:-1])} or {PLACES[-1]})"
+
+
+def load_config(
+    file: Path | None,
+    *,
+    provider: str | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    ws_url: str | None = None,
+    log_level: str | None = None,
+) -> Config:
+    """The configuration: options of the command line, then the environment, then `file`, then defaults.
+
+    Unknown keys in `file` are logged as warnings. Raises `ConfigError`.
+    """
+    root = None if file is None else read_yaml(file)
+    settings = {} if root is None else dict(_in_file(root, Config, elsewhere=("dids", "ice")))
+    for variable, key in ENVIRONMENT.items():
+        if value := os.environ.get(variable):
+            settings[key] = _Setting(value, variable)
+    options = {
+        "provider": ("--provider", provider),
+        "server_host": ("--host", host),
+        "server_port": ("--port", port),
+        "public_ws_url": ("--ws-url", ws_url),
+        "log_level": ("--log-level", log_level),
+    }
+    settings |= {key: _Setting(str(value), name) for key, (name, value) in options.items() if value is not None}
+    config = _build(Config, settings)
+    ice = None if root is None else root.get("ice")
+    return config if ice is None else msgspec.structs.replace(config, ice=tuple(map(_ice, ice.items())))
+
+
+def _ice(value: Value) -> ICE:
+    """An entry of `ice`, whose `provider` decides what else it has."""
+    named = value.get("provider")
+    provider = named.text() if named else ""
+    kind = _ICE_PROVIDERS.get(provider.lower())
+    if kind is None:
+        near = difflib.get_close_matches(provider.lower(), _ICE_PROVIDERS, n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        known = ", ".join(filter(None, _ICE_PROVIDERS))
+        raise (named or value).error(f"ice.provider is {provider!r}{hint} Expected {known}; or none, with urls")
+    found: dict[str, Any] = {
+        name.removeprefix("ice."): setting.text
+        for name, setting in _in_file(value, kind, "ice.", elsewhere=("provider", "urls"))
+    }
+    if urls := value.get("urls"):
+        found["urls"] = tuple(map(_ice_url, urls.items()))
+    needed = [field.name for field in msgspec.structs.fields(kind) if field.required]
+    if kind is StaticServers and any(url.startswith("turn") for url in found.get("urls", ())):
+        needed += ["username", "credential"]
+    if missing := [name for name in needed if not found.get(name)]:
+        raise value.error(f"expected {' and '.join(missing)} in ice{f', for {provider}' if provider else ''}")
+    return kind(**{name: found[name] for name in _kinds(kind) if name in found})
+
+
+def _ice_url(value: Value) -> str:
+    try:
+        return msgspec.convert(value.text(), IceUrl)
+    except msgspec.ValidationError:
+        shown = value.text().rpartition("@")[2]  # before that would be a password
+        raise value.error(f"ice.urls is {shown!r}: expected {_meaning(IceUrl)}") from None
+
+
+def _in_file(
+    mapping: Value, struct: type[msgspec.Struct], prefix: str = "", elsewhere: tuple[str, ...] = ()
+) -> Iterator[tuple[str, _Setting]]:
+    """The settings in a part of the file that should have the fields of `struct`, and keys that others read."""
+    kinds = _kinds(struct)
+    for key, value in mapping.entries():
+        name = key.text()
+        kind = kinds.get(name)
+        if kind is None and name not in elsewhere:
+            known = list(dict.fromkeys([*kinds, *elsewhere]))
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
+            logger.warning("%s: %s%s is unknown and ignored, %s", key.place, prefix, name, hint)
+        elif kind is None or name in elsewhere or value.missing:
+            continue
+        elif _is_struct(kind):
+            yield from _in_file(value, kind, f"{prefix}{name}.")
+        elif text := value.text():
+            yield prefix + name, _Setting(text, f"{value.place}: {prefix}{name}")
+
+
+def _build(struct: type[S], settings: dict[str, _Setting], prefix: str = "") -> S:
+    values: dict[str, Any] = {}
+    for name, kind in _kinds(struct).items():
+        if _is_struct(kind):
+            values[name] = _build(kind, settings, f"{prefix}{name}.")
+        elif setting := settings.get(prefix + name):
+            values[name] = _convert(setting, kind)
+    return struct(**values)
+
+
+def _convert(setting: _Setting, kind: Any) -> Any:
+    chosen = any(get_origin(part) is Literal for part in get_args(kind))  # names are known in either case
+    try:
+        return msgspec.convert(setting.text.upper() if chosen else setting.text, kind, strict=False)
+    except msgspec.ValidationError:
+        raise ConfigError(f"{setting.origin} is {setting.text!r}: expected {_meaning(kind)}") from None
+
+
+def _kinds(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(struct)}
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _meaning(kind: Any) -> str:
+    """What `Meta` says a value of this type is, also inside `X | None`."""
+    parts = get_args(kind)
+    described = [part.description for part in parts if isinstance(part, Meta)]
+    return described[0] or "" if described else _meaning(parts[0])

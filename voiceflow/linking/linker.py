@@ -1,0 +1,228 @@
+"""Linking: checks that processors fit together and inserts the codec stages between them.
+
+It walks a pipeline downstream and keeps a `Flow`: which frame types there are at this place, in which audio
+formats, and whether it is still the caller who is heard or already the agent who speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NoReturn, Self
+
+import msgspec
+
+from voiceflow.audio import ANY, CANONICAL, AudioFormat
+from voiceflow.errors import LinkError
+from voiceflow.frames import AudioRaw, Control, Frame, LLMText, SpeechStarted
+from voiceflow.processor import Parallel, Pipeline, Processor
+from voiceflow.processors.codec import Convert
+from voiceflow.transport import Sink, Source
+
+from .plan import Fork, Plan, Step
+
+Elements = Sequence[Processor]
+
+
+def link(pipeline: Processor) -> Plan:
+    """Check and complete `pipeline`. Raises `LinkError`, and `TypeError` for a wrong annotation."""
+    elements = Pipeline(pipeline).elements
+    everyone = list(_flatten(elements))
+    _check_ends(elements, everyone)
+    _check_instances(everyone)
+    # Without a speaker of its own a pipeline is an echo: the source speaks.
+    flow = Flow(speaking=not any(processor.is_speaker for processor in everyone))
+    steps = _Linker(everyone).row(elements, flow, after=())
+    for frame, name in flow.unheard.items():
+        advice = "a TTS" if issubclass(frame, LLMText) else f"a processor that consumes {frame.__name__}"
+        raise LinkError(
+            f"{name} yields {frame.__name__}, which nothing between it and call.sink consumes: put {advice} there"
+        )
+    return Plan(tuple(steps))
+
+
+class Flow(msgspec.Struct):
+    """What flows at one place. Values name the processor that it comes from."""
+
+    types: dict[type[Frame], str] = {}
+    formats: dict[AudioFormat, str] = {}
+    unheard: dict[type[Frame], str] = {}
+    """Speech that nobody has consumed yet."""
+    speaking: bool = False
+    """Whether this is the speech side."""
+
+    def copy(self) -> Self:
+        return type(self)(dict(self.types), dict(self.formats), dict(self.unheard), self.speaking)
+
+    def may_hold(self, wanted: tuple[type[Frame], ...]) -> bool:
+        """Whether any of the `wanted` types may come by here."""
+        if Frame in wanted or Frame in self.types:
+            return True
+        return any(issubclass(t, c) or issubclass(c, t) for t in self.types for c in wanted)
+
+    def end_caller_audio(self) -> None:
+        self.types = {t: name for t, name in self.types.items() if not issubclass(t, AudioRaw)}
+        self.formats = {}
+
+    def convert(self, target: AudioFormat) -> list[Step | Fork]:
+        """The stage that brings all audio here to `target`; none if it is that already, or if any will do."""
+        if target is ANY or not self.formats or list(self.formats) == [target]:
+            return []
+        stage = Convert(target)
+        for source in self.formats:
+            stage.expect(source)  # what cannot be converted shows now, not at the first frame
+        step = Step(stage, self.speaking, inserted=True, formats=tuple(self.formats))
+        self.formats = {target: stage.name}
+        return [step]
+
+    def go_through(self, processor: Processor) -> None:
+        """Become what flows after `processor`."""
+        signature, name = processor.signature, processor.name
+        self.types = {t: by for t, by in self.types.items() if not signature.takes(t)}
+        self.types |= {t: name for t in signature.yields if not issubclass(t, Control)}
+        self.unheard = {t: by for t, by in self.unheard.items() if not signature.takes(t)}
+        self.unheard |= {t: name for t in signature.yields if t.speech}
+        arriving = self.formats
+        if signature.takes(AudioRaw):
+            self.formats = {}
+        if signature.may_yield(AudioRaw):
+            produced = arriving if processor.produces is ANY else [processor.produces]
+            if not produced and AudioRaw in signature.yields:
+                raise LinkError(
+                    f"{name} yields audio in the format it gets, but no audio gets there: "
+                    f"set its `produces` to a format such as CANONICAL"
+                )
+            self.formats = {**self.formats, **dict.fromkeys(produced, name)}
+
+    def join(self, branches: list[Flow]) -> None:
+        """Become what flows after a fork into `branches`."""
+        still = {t for t in self.unheard if all(t in branch.unheard for branch in branches)}
+        new = {t: name for b in branches for t, name in b.unheard.items() if t not in self.unheard}
+        self.unheard = {t: name for t, name in self.unheard.items() if t in still} | new
+        self.types = {t: name for branch in branches for t, name in branch.types.items()}
+        self.formats = {form: name for branch in branches for form, name in branch.formats.items()}
+        self.speaking = any(branch.speaking for branch in branches)
+
+
+class _Linker:
+    def __init__(self, everyone: Elements) -> None:
+        self._everyone = everyone
+
+    def row(self, elements: Elements, flow: Flow, after: Elements) -> list[Step | Fork]:
+        """Link `elements`; `after` is what follows them."""
+        steps: list[Step | Fork] = []
+        for place, element in enumerate(elements):
+            if isinstance(element, Parallel):
+                steps.append(self._fork(element, flow, [*elements[place + 1 :], *after]))
+            else:
+                steps += self._one(element, flow)
+        return steps
+
+    def _one(self, processor: Processor, flow: Flow) -> list[Step | Fork]:
+        signature = processor.signature
+        if not isinstance(processor, Source | Sink):
+            self._check_consumes(processor, flow)
+            self._check_needs(processor, flow)
+        steps = flow.convert(processor.accepts) if signature.takes(AudioRaw) else []
+        speaker = flow.speaking if isinstance(processor, Source) else processor.is_speaker and not flow.speaking
+        if speaker and not isinstance(processor, Source):
+            flow.speaking = True
+            if processor.speaks:
+                flow.types[LLMText] = processor.name  # by call.say
+            if not signature.takes(AudioRaw):
+                flow.end_caller_audio()
+        steps.append(Step(processor, flow.speaking, speaker, formats=tuple(flow.formats)))
+        flow.go_through(processor)
+        return steps
+
+    def _fork(self, parallel: Parallel, flow: Flow, after: Elements) -> Fork:
+        speech = flow.speaking
+        flows = [flow.copy() for _ in parallel.branches]
+        branches = [self.row(b.elements, f, after) for b, f in zip(parallel.branches, flows, strict=True)]
+        fork = Fork(tuple(map(tuple, branches)), speech)
+        for place, branch_flow in enumerate(flows):
+            if fork.ends_caller_audio(place):
+                branch_flow.end_caller_audio()
+        if len({form for branch_flow in flows for form in branch_flow.formats}) > 1:
+            target = _next_format(after)
+            for branch, branch_flow in zip(branches, flows, strict=True):
+                branch += branch_flow.convert(target)
+            fork = Fork(tuple(map(tuple, branches)), speech)
+        flow.join(flows)
+        return fork
+
+    def _check_consumes(self, processor: Processor, flow: Flow) -> None:
+        wanted = processor.signature.consumes
+        if not flow.may_hold(wanted):
+            self._refuse(processor, "consumes", wanted)
+
+    def _check_needs(self, processor: Processor, flow: Flow) -> None:
+        """A processor may name one type in `needs`: it would be idle without, whatever else it consumes."""
+        needed = processor.needs
+        if needed is not None and not flow.may_hold((needed,)):
+            self._refuse(processor, "needs", (needed,))
+
+    def _refuse(self, processor: Processor, verb: str, wanted: tuple[type[Frame], ...]) -> NoReturn:
+        names = " or ".join(c.__name__ for c in wanted)
+        others = [p for p in self._everyone if p is not processor and any(map(p.signature.may_yield, wanted))]
+        place = self._everyone.index(processor)
+        if not others:
+            source = "a VAD" if wanted == (SpeechStarted,) else f"a processor that yields {names}"
+            advice = f"put {source} before {processor.name}"
+        elif self._everyone.index(others[0]) < place:
+            advice = f"{others[0].name} yields it, but it does not get here"
+        else:
+            after = others[0].name
+            advice = f"{after}, which yields it, stands after it: put {after} before {processor.name}"
+        raise LinkError(f"{processor.name} {verb} {names}, but nothing before it yields that: {advice}")
+
+
+def _next_format(after: Elements) -> AudioFormat:
+    """The format that the next consumer of audio asks for, `CANONICAL` if it takes any."""
+    for processor in after:
+        if isinstance(processor, Parallel):
+            break
+        if processor.signature.takes(AudioRaw):
+            return CANONICAL if processor.accepts is ANY else processor.accepts
+    return CANONICAL
+
+
+def _flatten(elements: Elements) -> Iterator[Processor]:
+    for element in elements:
+        if isinstance(element, Parallel):
+            for branch in element.branches:
+                yield from _flatten(branch.elements)
+        else:
+            yield element
+
+
+def _check_ends(elements: Elements, everyone: Elements) -> None:
+    if not elements:
+        raise LinkError("this pipeline is empty: write `call.source | ... | call.sink`")
+    first, last = elements[0], elements[-1]
+    if not isinstance(first, Source):
+        raise LinkError(f"a pipeline begins with call.source, not with {first.name}: write `call.source | ...`")
+    for kind, end in ((Source, "call.source"), (Sink, "call.sink")):
+        found = [p for p in everyone if isinstance(p, kind)]
+        if len(found) > 1:
+            names = " and ".join(p.name for p in found)
+            raise LinkError(f"a pipeline has one {end}, this one has {len(found)}: {names}. Keep one")
+    if not isinstance(last, Sink):
+        raise LinkError(f"a pipeline ends with call.sink, not with {last.name}: write `... | call.sink`")
+    if last.accepts is ANY:
+        raise LinkError(f"{last.name} does not say which audio it sends: set its `accepts` to a format")
+
+
+def _check_instances(everyone: Elements) -> None:
+    for place, processor in enumerate(everyone):
+        before = next(i for i, other in enumerate(everyone) if other is processor)
+        if before != place:
+            raise LinkError(
+                f"one {processor.name} instance stands in two places of the pipeline (positions {before + 1} and "
+                f"{place + 1}): make a new {processor.name}() for each"
+            )
+        call = getattr(processor, "call", None)
+        if call is not None and not isinstance(processor, Source | Sink):
+            raise LinkError(
+                f"this {processor.name} instance already works for call {call.id}: make it inside "
+                f"pipeline(call), so that every call gets its own"
+            )

@@ -1,0 +1,229 @@
+"""The simulated caller: one call as a carrier conducts it.
+
+Each call sends a piece every 20 ms, at deadlines that are counted from its first piece and so do not drift; plays
+what comes back; returns marks; and refuses what its carrier refuses. The calls share one timer and have no task
+that runs per message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from voiceflow.frames import AudioRaw
+from voiceflow.simulator.line import Closed, Line, dial
+from voiceflow.simulator.load import Calls, Ended, Leaving, phase
+from voiceflow.simulator.measure import Echo, Tally
+from voiceflow.simulator.player import Player, Returned
+from voiceflow.simulator.script import PIECE, Ear, Script
+from voiceflow.simulator.ticker import Ticker
+from voiceflow.transports.dialect import Carrier, ClearRequest, MarkRequest, Refused
+
+JITTER_BUFFER: Final = 0.02
+"""Seconds that the first audio after a silence waits: a piece, as in a telephone network's gateways."""
+WELL: Final = (1000, 1005)
+"""The codes of a server that just hangs up: "normal closure", and none at all (RFC 6455, section 7.4.1)."""
+
+
+class Caller:
+    """One call, over a line that is open."""
+
+    def __init__(
+        self, line: Line, carrier: Carrier, script: Script, tally: Tally, ticker: Ticker, *, record: bool, phase: float
+    ) -> None:
+        """`phase`: when in the 20 ms its pieces are sent, from 0 to 1."""
+        outbound = carrier.start.outbound
+        buffer = carrier.buffer.seconds if carrier.buffer else math.inf
+        self.player = Player(outbound, buffer=buffer, jitter_buffer=JITTER_BUFFER, record=record)
+        self.ended: Ended | None = None
+        self.number = 0
+        """How many pieces the caller has spoken."""
+        self._line = line
+        self._carrier = carrier
+        self._script = script
+        self._tally = tally
+        self._ticker = ticker
+        self._clock = ticker.clock
+        self._began = self._clock()
+        self.zero = (math.ceil(self._began / PIECE) + phase) * PIECE
+        """When the caller begins to speak, on the phone's clock."""
+        self._echo = Echo(tally, PIECE, outbound.bytes_for(PIECE))
+        self._reason = ""  # why the caller leaves
+        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._arrival = 0.0  # when the last message reaches the server
+        self._held: str | None = None  # a message that another one overtakes
+        self._interrupted: float | None = None  # when the caller did, until the agent's clear
+        self._leaving = Leaving(script, Ear(outbound))
+        self._heard = False
+
+    @property
+    def seconds(self) -> float:
+        """How long the call has lasted."""
+        return self.number * PIECE
+
+    async def converse(self) -> None:
+        """Conduct the call to its end."""
+        self._line.listen(self._receive)
+        for message in self._carrier.hello():
+            self._send(message)
+        self._ticker.at(self._deadline, self._tick)
+        ends: set[asyncio.Future[Any]] = {self._left, self._line.closed}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            self.ended = Ended(self._reason) if self._reason else _closed(self._line.closed.result())
+            self._leave(self.ended.reason)
+            self._send(self._carrier.stop())
+            await self._line.close()
+        finally:
+            self._leave("stopped")
+            self._line.abort()
+
+    def _leave(self, reason: str) -> None:
+        """From now on nothing is said and nothing heard."""
+        if not self._reason:
+            self._reason = reason
+            self.player.clear(self._clock())
+            self._left.set_result(None)
+
+    # Speaking
+
+    def _tick(self) -> None:
+        """Speak the next piece."""
+        if self._reason or not self._line.is_open:
+            return
+        now, number, script = self._clock(), self.number, self._script
+        if number == script.vanish:
+            self._line.vanish(self._carrier.media(script.piece(number)))
+            self._leave("vanished")
+            return
+        if self._leaving.is_due(number, now, self.player.end):
+            self._leave("hung up")
+            return
+        self._tally.late.add(max(0.0, now - self._deadline))
+        self._give_back(self.player.advance(now))
+        self._speak(number)
+        self.number = number + 1
+        self._ticker.at(self._deadline, self._tick)
+
+    @property
+    def _deadline(self) -> float:
+        """When the next piece is to be sent: a microphone has its last sample only then."""
+        return self.zero + (self.number + 1) * PIECE
+
+    def _speak(self, number: int) -> None:
+        script, network = self._script, self._script.network
+        if number == script.barge_in:
+            self._interrupted = self._clock()
+        if number in script.keys:
+            self._travel(partial(self._send, self._carrier.dtmf(script.keys[number])))
+        data = script.piece(number)
+        if network.loss and random.random() < network.loss:
+            self._carrier.lose(data)
+            self._echo.sent(None)
+            return
+        message, held = self._carrier.media(data), self._held
+        if network.reorder and held is None and random.random() < network.reorder:
+            self._held = message
+            return
+        self._travel(partial(self._send_media, message))
+        if held is not None:
+            self._held = None
+            self._travel(partial(self._send_media, held))
+
+    def _travel(self, arrive: Callable[[], None]) -> None:
+        """Let something reach the server, after what came before it."""
+        jitter = self._script.network.jitter
+        if not jitter:
+            arrive()
+            return
+        self._arrival = max(self._arrival, self._clock() + random.random() * jitter)
+        self._ticker.at(self._arrival, arrive)
+
+    def _send_media(self, message: str) -> None:
+        if not self._reason:
+            self._echo.sent(self._clock())
+            self._send(message)
+
+    def _send(self, message: str) -> None:
+        if self._line.is_open:
+            self._tally.sent += 1
+            self._line.send(message)
+
+    # Listening
+
+    def _receive(self, message: str | bytes) -> None:
+        if self._reason:
+            return
+        now = self._clock()
+        self._tally.received += 1
+        for request in self._carrier.receive(message):
+            match request:
+                case AudioRaw():
+                    self._play(request, now)
+                case MarkRequest():
+                    self.player.mark(request.name, now)
+                    self._give_back(self.player.advance(now))
+                case ClearRequest():
+                    self._clear(now)
+                case Refused():
+                    self._refuse(request)
+
+    def _play(self, audio: AudioRaw, now: float) -> None:
+        if not self._heard:
+            self._heard = True
+            self._tally.first_audio.add(now - self._began)
+        if not self.player.audio(audio.data, now):
+            assert self._carrier.buffer is not None
+            self._refuse(self._carrier.buffer.refused)
+            return
+        self._echo.received(len(audio.data), now)
+        self._leaving.hear(audio.data, self.number, self.player.end)
+
+    def _clear(self, now: float) -> None:
+        self._tally.clears += 1
+        if self._interrupted is not None:
+            self._tally.clear.add(now - self._interrupted)
+            self._interrupted = None
+        self._give_back(self.player.clear(now))
+
+    def _give_back(self, returned: list[Returned]) -> None:
+        for mark in returned:
+            if mark.played:
+                self._tally.marks_played += 1
+            else:
+                self._tally.marks_cleared += 1
+            self._send(self._carrier.mark(mark.name))
+
+    def _refuse(self, refused: Refused) -> None:
+        self._tally.refuse(refused)
+        for message in self._carrier.refuse(refused):
+            self._send(message)
+
+
+def _closed(closed: Closed) -> Ended:
+    said = f"{closed.code} {closed.reason}".strip()
+    return Ended(f"the server closed the connection: {said}", failed=closed.code not in WELL)
+
+
+class Load(Calls[Caller]):
+    """Calls at once, one by each of `carriers`."""
+
+    def __init__(self, url: str, carriers: Sequence[Carrier], script: Script) -> None:
+        super().__init__(len(carriers), script)
+        self._url = url
+        self._carriers = carriers
+
+    async def _begin(self, number: int, ticker: Ticker) -> Caller:
+        return Caller(
+            await dial(self._url),
+            self._carriers[number],
+            self.script,
+            self.tally,
+            ticker,
+            record=number == 0,
+            phase=phase(number),
+        )

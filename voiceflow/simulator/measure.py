@@ -1,0 +1,154 @@
+"""What a load of calls came to: how late, how steady, how much, and what went wrong.
+
+No I/O and no clock: whoever has them says what happened and when, in seconds. All calls count into one `Tally`,
+whose size grows neither with their number nor with their length.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from voiceflow.simulator.player import Span
+from voiceflow.transports.dialect import Refused
+
+STEP: Final = 1e-4
+"""The resolution of durations, in seconds."""
+LONGEST_GAP: Final = 0.5
+"""Silence of up to this, in seconds, is a gap in what is being said. Longer ones are pauses: the agent had ended."""
+PATIENCE: Final = 60.0
+"""Seconds after which what has not come back never will."""
+
+
+class Quantiles(msgspec.Struct, frozen=True):
+    """Durations, in milliseconds."""
+
+    count: int
+    p50: float
+    p99: float
+    max: float
+
+
+class Durations:
+    """Counts durations, given in seconds."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+
+    def add(self, seconds: float) -> None:
+        step = int(seconds / STEP)
+        self._counts[step] = self._counts.get(step, 0) + 1
+
+    def quantiles(self) -> Quantiles | None:
+        """None if nothing was counted."""
+        if not self._counts:
+            return None
+        total, steps = sum(self._counts.values()), sorted(self._counts)
+
+        def quantile(share: float) -> float:
+            """The least duration that `share` of all do not exceed, to the middle of a step."""
+            left = math.ceil(share * total)
+            for step in steps:
+                left -= self._counts[step]
+                if left <= 0:
+                    break
+            return round((step + 0.5) * STEP * 1000, 2)
+
+        return Quantiles(total, quantile(0.5), quantile(0.99), quantile(1.0))
+
+
+class Refusals(msgspec.Struct):
+    """How often the carrier refused what it was sent for one reason, and what it said the first time."""
+
+    code: int
+    title: str
+    detail: str
+    count: int = 0
+
+
+class Tally:
+    """All that is counted, of all calls together."""
+
+    def __init__(self) -> None:
+        self.delay = Durations()
+        """From the sending of a piece of the caller's audio to the coming back of what an echo makes of it."""
+        self.jitter = Durations()
+        """By how much that differs from one piece to the next (as in RFC 3550, section 6.4.1)."""
+        self.not_echoes = 0
+        """Calls to which more came back than was said: they have no delay."""
+        self.first_audio = Durations()
+        """From the start of the stream to the agent's first audio."""
+        self.clear = Durations()
+        """From a barge-in to the agent's `clear`."""
+        self.turn = Durations()
+        """From the caller's last sound to the agent's first, as the server tells a browser."""
+        self.lost = 0.0
+        """Seconds of the agent's audio that did not arrive in time: the network's loss."""
+        self.late = Durations()
+        """How late the phone itself was in sending."""
+        self.sent = 0
+        """Messages."""
+        self.received = 0
+        self.marks_played = 0
+        self.marks_cleared = 0
+        self.clears = 0
+        self.gaps = 0
+        self.gap_seconds = 0.0
+        self.refusals: dict[int, Refusals] = {}
+
+    def refuse(self, refused: Refused) -> None:
+        known = self.refusals.setdefault(refused.code, Refusals(refused.code, refused.title, refused.detail))
+        known.count += 1
+
+    def listen(self, spans: Iterable[Span]) -> None:
+        """Count the gaps in what one caller heard."""
+        before: Span | None = None
+        for span in spans:
+            if before is not None and not before.cut and span.start - before.end <= LONGEST_GAP:
+                self.gaps += 1
+                self.gap_seconds += span.start - before.end
+            before = span
+
+
+class Echo:
+    """Finds what was sent in what comes back: an echo loses nothing, so what its n-th byte is made of is known."""
+
+    def __init__(self, tally: Tally, piece: float, size: int) -> None:
+        """All pieces that are sent are `piece` seconds long; what comes back of each has `size` bytes."""
+        self._tally = tally
+        self._size = size
+        self._patience = PATIENCE / piece
+        self._sent: deque[float | None] | None = deque()  # when each that is not back was sent
+        self._back = 0  # bytes that came back of the oldest of them
+        self._before: float | None = None
+
+    def sent(self, now: float | None) -> None:
+        """A piece was sent, or, without a time, got lost: silence comes back in its place."""
+        if self._sent is not None:
+            self._sent.append(now)
+            if len(self._sent) > self._patience:
+                self._sent = None
+
+    def received(self, size: int, now: float) -> None:
+        if self._sent is None:
+            return
+        self._back += size
+        while self._back >= self._size:
+            if not self._sent:
+                self._sent = None
+                self._tally.not_echoes += 1
+                return
+            self._back -= self._size
+            self._measure(self._sent.popleft(), now)
+
+    def _measure(self, sent: float | None, now: float) -> None:
+        delay = None if sent is None else now - sent
+        if delay is not None:
+            self._tally.delay.add(delay)
+            if self._before is not None:
+                self._tally.jitter.add(abs(delay - self._before))
+        self._before = delay

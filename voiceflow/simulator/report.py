@@ -1,0 +1,172 @@
+"""What `voiceflow call` prints of its calls, for people and for machines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from voiceflow.simulator.load import Calls
+from voiceflow.simulator.measure import Quantiles, Refusals
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How many calls ended for one reason."""
+
+    reason: str
+    failed: bool
+    count: int
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """How what the first caller heard compares with what that caller said."""
+
+    delay_ms: float
+    """From mouth to ear, the carrier's 20 ms of packetization and its jitter buffer included."""
+    correlation: float
+    """Normalised: 1 for the same audio, about 0 for other audio. Falls with every gap, which makes what follows
+    later."""
+    correlation_without_gaps: float
+    """The same, of what the agent sent."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A line of a conversation, as a page shows it."""
+
+    who: str
+    """caller or agent"""
+    text: str
+    """Of the agent: what was heard of it, or, where the call ended before that was told, what was to be said."""
+    interrupted: bool = False
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """How long a turn took from voice to voice, and each part of it."""
+
+    total_ms: float
+    stages_ms: dict[str, float]
+
+
+class Marks(msgspec.Struct, frozen=True):
+    """Marks that went back."""
+
+    played: int
+    cleared: int
+    """They went back because of a clear."""
+
+
+class Gaps(msgspec.Struct, frozen=True):
+    """Holes in what the agent said: the playout had run empty."""
+
+    count: int
+    ms: float
+    lost_ms: float
+    """Audio that the network lost, or brought too late. From browsers' calls only."""
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """Messages of a carrier, packets of audio of a browser."""
+
+    sent: int
+    received: int
+    sent_per_second: float
+    received_per_second: float
+
+
+class Phone(msgspec.Struct, frozen=True):
+    """How the phone itself fared. Where it is late, it measures itself and not the server."""
+
+    cpu_ms_per_call_second: float
+    late_ms: Quantiles | None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of some calls."""
+
+    url: str
+    provider: str
+    codec: str
+    calls: int
+    failed: int
+    ended: list[Ending]
+    call_seconds: float
+    """Of all calls together."""
+    delay_ms: Quantiles | None
+    """From sending 20 ms of audio to receiving what the server made of it. None if it is no echo, or lost audio."""
+    jitter_ms: Quantiles | None
+    """By how much that differs from one piece to the next; for a browser, of the way back alone (RFC 3550, 6.4.1)."""
+    heard: Heard | None
+    """None if one of both was silent."""
+    first_audio_ms: Quantiles | None
+    """From the stream's start message, or from when a browser's connection stands, to the agent's first audio."""
+    clears: int
+    clear_ms: Quantiles | None
+    """From the barge-in to `clear`. None if there was no barge-in, or no clear came."""
+    marks: Marks | None
+    """None if the calls are a browser's, which has none."""
+    turn_ms: Quantiles | None
+    """From the caller's last sound to the agent's first. None if nobody told: carriers are not."""
+    turns: Sequence[Turn]
+    """Those of the first call."""
+    conversation: Sequence[Said]
+    """That of the first call."""
+    gaps: Gaps
+    refused: list[Refusals]
+    """What the carrier would not have taken."""
+    messages: Traffic
+    phone: Phone
+    recorded: str | None
+
+
+STOPPED = "stopped by the user"
+ECHO = 0.5
+"""The correlation from which on what is heard is taken for an echo of what was said."""
+
+
+def report(
+    calls: Calls[Any],
+    *,
+    url: str,
+    provider: str,
+    codec: str,
+    heard: Heard | None,
+    recorded: str | None,
+    turns: Sequence[Turn] = (),
+    conversation: Sequence[Said] = (),
+) -> Report:
+    """What `calls` came to, which have run."""
+    tally = calls.tally
+    seconds = sum(caller.seconds for caller in calls.callers)
+    endings = Counter([*(caller.ended for caller in calls.callers), *calls.refused])
+    is_echo = heard is not None and heard.correlation_without_gaps >= ECHO and not tally.not_echoes
+    is_browser = provider == "webrtc"
+    took = max(calls.took, 0.001)
+    return Report(
+        url=url,
+        provider=provider,
+        codec=codec,
+        calls=endings.total(),
+        failed=sum(count for ended, count in endings.items() if ended is not None and ended.failed),
+        ended=[
+            Ending(ended.reason if ended else STOPPED, bool(ended and ended.failed), count)
+            for ended, count in endings.most_common()
+        ],
+        call_seconds=round(seconds, 2),
+        delay_ms=tally.delay.quantiles() if is_echo else None,
+        jitter_ms=tally.jitter.quantiles() if is_echo or is_browser else None,
+        heard=heard,
+        first_audio_ms=tally.first_audio.quantiles(),
+        clears=tally.clears,
+        clear_ms=tally.clear.quantiles(),
+        marks=None if is_browser else Marks(tally.marks_played, tally.marks_cleared),
+        turn_ms=tally.turn.quantiles(),
+        turns=turns,
+        conversation=conversation,
+        gaps=Gaps(tally.gaps, round(tally.gap_seconds * 1000, 1), round(tally.lost * 1000, 1)),
+        refused=list(tally.refusals.values()),
+        messages=Traffic(tally.sent, tally.received, round(tally.sent / took, 1), round(tally.received / took, 1)),
+        phone=Phone(round(calls.cpu_seconds * 1000 / max(seconds, 0.02), 3), tally.late.quantiles()),
+        recorded=recorded,
+    )

@@ -1,0 +1,83 @@
+"""The server's signalling as a page uses it: a WebSocket on which questions are answered in order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from voiceflow.errors import ProviderConnectionError
+from voiceflow.simulator.line import Closed, Line, dial
+
+PATH: Final = "/ws"
+ANSWER: Final = 15.0
+"""Seconds for an answer, as a page waits for it."""
+
+
+class Signaling:
+    """One connection. Use as `async with Signaling(await dial(signaling_url(url)))`."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._asked: asyncio.Future[dict[str, Any]] | None = None
+        line.listen(self._receive)
+
+    async def ask(self, answer: str, **question: Any) -> dict[str, Any]:
+        """The `answer` to a question. Raises `ProviderConnectionError`, if it is an error, or none."""
+        self._asked = asyncio.get_running_loop().create_future()
+        self.tell(**question)
+        answered, closed = self._asked, self._line.closed
+        first: set[asyncio.Future[Any]] = {answered, closed}
+        await asyncio.wait(first, timeout=ANSWER, return_when=asyncio.FIRST_COMPLETED)
+        if not answered.done():
+            why = _closed(closed.result()) if closed.done() else f"has not answered within {ANSWER:g} s"
+            raise ProviderConnectionError(f"no call: the server {why}")
+        message = answered.result()
+        if message.get("type") != answer:
+            said = message.get("message", message)
+            raise ProviderConnectionError(f"no call: the server says: {said}")
+        return message
+
+    def tell(self, **message: Any) -> None:
+        """Say something that has no answer."""
+        if self._line.is_open:
+            self._line.send(msgspec.json.encode(message).decode())
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    def _receive(self, message: str | bytes) -> None:
+        if self._asked is None or self._asked.done():
+            return
+        try:
+            self._asked.set_result(msgspec.json.decode(message, type=dict[str, Any]))
+        except msgspec.DecodeError:
+            self._asked.set_result({"message": f"{message[:100]!r}, which is no message of a voiceflow server"})
+
+
+async def connect(url: str) -> Signaling:
+    """Reach the server at `url`. Raises `ProviderConnectionError`."""
+    return Signaling(await dial(signaling_url(url)))
+
+
+def signaling_url(url: str) -> str:
+    """Where the signalling is of a page at `url`. A WebSocket's URL is taken as it is.
+
+    Raises `ProviderConnectionError` for what is neither.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https", "ws", "wss"):
+        raise ProviderConnectionError(f"{url} is not the address of a page: expected one such as http://127.0.0.1:8000")
+    if parts.scheme.startswith("ws"):
+        return url
+    return f"{parts.scheme.replace('http', 'ws')}://{parts.netloc}{PATH}"
+
+
+def _closed(closed: Closed) -> str:
+    return f"closed the connection: {closed.reason or closed.code}"
