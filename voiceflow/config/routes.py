@@ -26,7 +26,7 @@ from voiceflow.errors import ConfigError, DIDConfigError, DIDNotFoundError
 
 from .yamlfile import Value, read_yaml
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("voiceflow.config")
 
 CHECK_EVERY = 1.0
 """How often lookups see whether the file has changed, in seconds."""

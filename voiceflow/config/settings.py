@@ -35,7 +35,7 @@ from voiceflow.errors import ConfigError
 
 from .yamlfile import Value, read_yaml
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("voiceflow.config")
 
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -17,7 +17,7 @@ from typing import Self
 
 from voiceflow.processor import Processor
 
-log = logging.getLogger("voiceflow.inference.looplag")
+log = logging.getLogger("voiceflow.looplag")
 
 BEAT = 0.05
 """Seconds between two beats."""
