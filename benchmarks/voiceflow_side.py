@@ -15,9 +15,11 @@ from functools import partial
 from work import BACKLOG, LENGTHS, PIECE, Figures, Size, medians, quantiles, run_side
 
 from voiceflow.call import Call
-from voiceflow.engine.link import Link
+from voiceflow.engine.life import Life
+from voiceflow.flow.link import Link
 from voiceflow.frames import AudioRaw, Frame
-from voiceflow.processor import Pipeline, Processor
+from voiceflow.pipeline import Pipeline
+from voiceflow.processor import Processor
 from voiceflow.transport import Sink, Source
 
 clock = time.perf_counter
@@ -226,7 +228,9 @@ async def clears(length: int, count: int, *, race: bool) -> tuple[float, float, 
 
 
 def _links(call: Call) -> list[Link]:
-    return [worker.inbox for worker in call._running.wiring.workers.values()]
+    life = call.session
+    assert isinstance(life, Life)
+    return [worker.inbox for worker in life.network.workers]
 
 
 def _row(kind: type[Processor], length: int) -> list[Processor]:

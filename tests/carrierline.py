@@ -137,7 +137,7 @@ class Line(Sink):
                 self._back.send(partial(self._echo, name))
 
     def _echo(self, name: str) -> None:
-        self.playout.echo(name)
+        self.echo(name)
 
 
 class Model(Processor):

@@ -14,6 +14,7 @@ from voiceflow import (
     Call,
     CallError,
     Clear,
+    Element,
     Ended,
     Frame,
     LLMText,
@@ -25,7 +26,7 @@ from voiceflow import (
 LONG = 10_000.0
 FOREVER = 50 * LONG
 """In virtual time: what has not happened by then never will."""
-Build = Callable[[Call], Processor]
+Build = Callable[[Call], Element]
 
 
 def audio(seconds: float, byte: int = 1, form: AudioFormat = CANONICAL) -> AudioRaw:
@@ -110,7 +111,7 @@ def run(call: Call, build: Build, act: Callable[[], Awaitable[Any]] | None = Non
 def talk(*brain: Processor, voice: Voice | None = None, ears: tuple[Processor, ...] = ()) -> Build:
     """A pipeline that listens, thinks and speaks."""
 
-    def build(call: Call) -> Processor:
+    def build(call: Call) -> Element:
         pipeline = call.source
         for processor in (*ears, *(brain or (Parrot(),)), voice or Voice()):
             pipeline = pipeline | processor

@@ -21,7 +21,6 @@ from voiceflow import (
     Call,
     Error,
     Frame,
-    Limits,
     LLMEnd,
     LLMText,
     Mark,
@@ -34,7 +33,7 @@ from voiceflow import (
     SpeechStopped,
     Transcript,
 )
-from voiceflow.engine.runtime import Runtime
+from voiceflow.engine.life import Life
 from voiceflow.inference import modelcache as models
 from voiceflow.linking.linker import link
 from voiceflow.processors.codec import Convert
@@ -95,15 +94,15 @@ class Talk(Processor):
         return AudioRaw(bytes(640))
 
 
-calls: list[Runtime] = []
+calls: list[Life] = []
 """Those that a test opened processors for."""
 
 
 def running_call() -> Call:
     """A call in which nothing flows: processors may ask it for what a call that runs can tell."""
     call = make_call()
-    call._runtime = Runtime(call, link(call.source | Talk() | call.sink), Limits())
-    calls.append(call._runtime)
+    life = call.session = Life(call, link(call.source | Talk() | call.sink))
+    calls.append(life)
     return call
 
 
@@ -112,8 +111,9 @@ def drive(main: Coroutine[Any, Any, None]) -> None:
 
     async def whole() -> None:
         await main
-        for runtime in calls:
-            await runtime.tasks.stop()
+        for life in calls:
+            life.close()
+            await life.tasks.stop()
         calls.clear()
 
     virtual(whole())

@@ -13,7 +13,8 @@ from voiceflow.audio import ANY, CANONICAL, AudioFormat
 from voiceflow.frames import AudioRaw, LLMEnd, LLMText, Mark, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.linking.linker import link
 from voiceflow.linking.plan import Plan
-from voiceflow.processor import Parallel, Pipeline, Processor
+from voiceflow.pipeline import Parallel, Pipeline
+from voiceflow.processor import Processor
 from voiceflow.transports.wav import WavSink, WavSource
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -6,7 +6,6 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,15 +26,35 @@ new = {name.partition(".")[0] for name in set(sys.modules) - before if getattr(s
 print(json.dumps(sorted(new - sys.stdlib_module_names)))
 """
 
-FOUNDATION = {
-    "voiceflow.errors": set[str](),
-    "voiceflow.audio": {"voiceflow.errors"},
-    "voiceflow.frames": {"voiceflow.errors", "voiceflow.audio"},
-    "voiceflow.signature": {"voiceflow.errors", "voiceflow.audio", "voiceflow.frames"},
-    "voiceflow.processor": {"voiceflow.errors", "voiceflow.audio", "voiceflow.frames", "voiceflow.signature"},
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("voiceflow.errors",),
+    ("voiceflow.audio",),
+    ("voiceflow.frames", "voiceflow.route", "voiceflow.limits", "voiceflow.control", "voiceflow.reply"),
+    ("voiceflow.signature", "voiceflow.pipeline", "voiceflow.sounds.tones", "voiceflow.sounds.wavfile"),
+    ("voiceflow.flow",),
+    ("voiceflow.playout",),
+    ("voiceflow.turns",),
+    ("voiceflow.session",),
+    ("voiceflow.call",),
+    ("voiceflow.processor",),
+    ("voiceflow.transport", "voiceflow.weights"),
+    ("voiceflow.inference", "voiceflow.processors.codec"),
+    ("voiceflow.linking",),
+    ("voiceflow.engine",),
+    ("voiceflow",),  # what a pipeline's author imports
+)
+"""Rooms from the lowest to the highest: each knows those below it, and itself."""
+FOUNDATION = ("voiceflow.errors", "voiceflow.audio", "voiceflow.frames", "voiceflow.signature", "voiceflow.pipeline")
+AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.call", "voiceflow.processor")
+"""What the author of a processor builds on."""
+PAIRS = {
+    *("voiceflow.transports.webrtc.ends", "voiceflow.transports.webrtc.session"),
+    *("voiceflow.cli.call", "voiceflow.cli.simulation"),
+    *("voiceflow.processors.tts.lines", "voiceflow.processors.tts.tts"),
+    *("voiceflow.processors.stt.stt", "voiceflow.processors.stt.transcriber"),
 }
-"""What each of these may import of voiceflow."""
-SERVICES = {"voiceflow.inference", "voiceflow.weights"}
+"""Modules that still import each other, for type checkers only."""
+SERVICES = ("voiceflow.inference", "voiceflow.weights")
 """What processors may use besides."""
 
 
@@ -54,25 +73,12 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def is_type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-
-
-def statements(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes below `node`, but not what only type checkers read."""
-    for child in ast.iter_child_nodes(node):
-        if is_type_checking(child):
-            continue
-        yield child
-        yield from statements(child)
-
-
 def imported(module: str) -> set[str]:
-    """The modules that `module` imports when it is imported or run, by their absolute names."""
+    """The modules that `module` imports, anywhere in it and for type checkers too, by their absolute names."""
     file = MODULES[module]
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     names = set()
-    for node in statements(ast.parse(file.read_text(), str(file))):
+    for node in ast.walk(ast.parse(file.read_text(), str(file))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -98,34 +104,43 @@ def inside(package: str) -> list[str]:
     return found
 
 
-ENGINE = [name for name, file in MODULES.items() if file.parent in (ROOT / "voiceflow", ROOT / "voiceflow" / "engine")]
-
-
 def test_importing_voiceflow_loads_numpy_and_msgspec_and_nothing_heavier() -> None:
     shown = subprocess.run([sys.executable, "-c", NEW], check=True, stdout=subprocess.PIPE).stdout
     assert json.loads(shown) == ["voiceflow"]
 
 
-@pytest.mark.parametrize("module", FOUNDATION)
-def test_the_foundation_knows_nothing_above_it(module: str) -> None:
-    assert ours(module) <= FOUNDATION[module]
+def layer(module: str) -> int | None:
+    """Where `module` stands among the layers: by the longest name that fits."""
+    found = [(len(room), place) for place, rooms in enumerate(LAYERS) for room in rooms if belongs(module, room)]
+    exact = [(size, place) for size, place in found if size > len("voiceflow")]
+    if exact:
+        return max(exact)[1]
+    return len(LAYERS) - 1 if module == "voiceflow" else None
 
 
-@pytest.mark.parametrize("module", inside("voiceflow.processors"))
-def test_processors_know_only_the_foundation_and_each_other(module: str) -> None:
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if layer(name) is not None))
+def test_the_engine_and_what_it_stands_on_know_only_what_is_below_them(module: str) -> None:
+    place = layer(module)
+    assert place is not None
+    above = {name for name in ours(module) if (other := layer(name)) is None or other > place}
+    assert not above
+
+
+@pytest.mark.parametrize("module", [name for name in inside("voiceflow.processors") if not name.endswith("codec")])
+def test_processors_know_only_what_their_authors_build_on_and_each_other(module: str) -> None:
     others = {name for name in ours(module) if not belongs(name, "voiceflow.processors")}
-    assert all(name in FOUNDATION or belongs(name, *SERVICES) for name in others), others
+    assert all(name in AUTHORS or belongs(name, *SERVICES) for name in others), others
 
 
-@pytest.mark.parametrize("module", [*inside("voiceflow.inference"), *inside("voiceflow.weights")])
-def test_services_know_only_errors(module: str) -> None:
-    assert {name for name in ours(module) if not belongs(name, *SERVICES)} <= {"voiceflow.errors"}
-
-
-@pytest.mark.parametrize("module", sorted(ENGINE))
-def test_the_engine_knows_codecs_and_nothing_else_outside_itself(module: str) -> None:
-    outside = {name for name in ours(module) if name not in ENGINE}
-    assert all(belongs(name, "voiceflow.processors.codec") for name in outside), outside
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    known = {module: ours(module) & MODULES.keys() - {module} for module in MODULES}
+    while True:
+        free = {module for module, needs in known.items() if not needs & known.keys()}
+        if not free:
+            break
+        known = {module: needs for module, needs in known.items() if module not in free}
+    # what is left is in a circle, or depends on one
+    assert {m for m in known if any(m in known.get(n, ()) for n in known[m])} <= PAIRS
 
 
 @pytest.mark.parametrize("module", inside("voiceflow.transports"))

@@ -4,7 +4,8 @@ import pytest
 from doubles import virtual
 
 from voiceflow import Mark, Word
-from voiceflow.playout.ledger import Cleared, Ledger, Reply, cut
+from voiceflow.playout.ledger import Cleared, Ledger, cut
+from voiceflow.reply import Reply
 
 LINE = "one two three four"  # 18 characters
 

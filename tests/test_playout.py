@@ -8,8 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceflow import DTMF, AudioFormat, AudioRaw, End, Error, Frame, LLMEnd, LLMText, Mark, Word
-from voiceflow.playout.ledger import Reply, ReplyBegin, ReplyEnd
-from voiceflow.playout.playout import ECHO_GRACE, LEAD, Playout
+from voiceflow.flow.change import Change
+from voiceflow.playout.feed import LEAD
+from voiceflow.playout.ledger import ReplyBegin, ReplyEnd
+from voiceflow.playout.playout import ECHO_GRACE, Playout
+from voiceflow.reply import Reply
+from voiceflow.session.log import call_log
+from voiceflow.session.subscribers import Subscribers
 
 MULAW = AudioFormat("mulaw", 8000)
 LINE = "one two three four"  # 18 characters
@@ -31,7 +36,9 @@ class Line:
             self.ear,
             lambda mark: self.played.append((now(), mark.text)),
             lambda: self.ended.append(now()),
-            lambda sink, error: self.failed.append(error),
+            self.failed.append,
+            listeners=Subscribers("on_played", call_log("test")),
+            change=Change(),
         )
 
     def put(self, *frames: Frame) -> None:

@@ -11,7 +11,8 @@ import pytest
 from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.call import Call
 from voiceflow.frames import AudioRaw, Clear, End, SpeechStarted
-from voiceflow.processor import Pipeline, Processor
+from voiceflow.pipeline import Pipeline
+from voiceflow.processor import Processor
 from voiceflow.testing.virtualloop import VirtualLoop
 from voiceflow.transports.wav import WavSink, WavSource
 

@@ -14,9 +14,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mutab
 from typing import Any, Final
 
 from voiceflow.audio import AudioFormat
+from voiceflow.control import CallControl
 from voiceflow.errors import ProviderConnectionError, VoiceflowError
 from voiceflow.frames import AudioRaw, End, Frame
-from voiceflow.transport import CallControl, Sink, Source
+from voiceflow.transport import Sink, Source
 from voiceflow.transports.dialect import Echo, Event, ProtocolError, Refused, Start, Stop, Stream
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -151,8 +152,11 @@ class _Begun:
 class MediaSource(Source):
     """What the carrier sends: the caller's audio and keys. Echoed marks go straight to the playout."""
 
-    def __init__(self, format: AudioFormat, socket: Socket, stream: Stream, early: list[Event]) -> None:
+    def __init__(
+        self, format: AudioFormat, socket: Socket, stream: Stream, early: list[Event], sink: MediaSink
+    ) -> None:
         self.produces = format
+        self._sink = sink
         self._socket = socket
         self._stream = stream
         self._early = early
@@ -190,7 +194,7 @@ class MediaSource(Source):
         """What an event is to the pipeline."""
         match event:
             case Echo(name):
-                self.call.sink.playout.echo(name)
+                self._sink.echo(name)
             case Stop(reason):
                 return End(reason)
             case Refused():
@@ -213,7 +217,7 @@ class MediaSource(Source):
 
     def _lose(self, reason: str) -> None:
         self.code = POLICY
-        self.call.lose(reason)
+        self.emit(End(reason))
 
 
 class MediaSink(Sink):

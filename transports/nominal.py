@@ -6,7 +6,7 @@ from typing import Final
 
 from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.call import Call
-from voiceflow.config.routes import Route
+from voiceflow.route import Route
 from voiceflow.transport import Sink, Source
 
 FORMATS: Final = {

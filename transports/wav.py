@@ -74,7 +74,7 @@ class WavSource(Source):
     @property
     def _agent_is_busy(self) -> bool:
         """Whether the agent has something to say. An echo of the caller's own silence is not that."""
-        return self.call.busy and self.call.plan.speaker is not self
+        return self.call.busy and not self.call.is_echo
 
 
 class WavSink(Sink):

@@ -6,7 +6,8 @@
 
 from .audio import ANY, CANONICAL, AudioFormat
 from .call import Call
-from .engine.runtime import Ended, Limits
+from .control import CallControl
+from .engine.conduct import preload
 from .errors import (
     AudioCodecError,
     CallError,
@@ -37,8 +38,13 @@ from .frames import (
     Transcript,
     Word,
 )
-from .processor import Parallel, Pipeline, Processor, processor
+from .limits import Ended, Limits
+from .pipeline import Element, Parallel, Pipeline
+from .processor import Processor, processor
+from .reply import Reply
+from .route import Route
 from .transport import Sink, Source
+from .turns.latency import TurnLatency
 
 __all__ = [
     "ANY",
@@ -48,12 +54,14 @@ __all__ = [
     "AudioFormat",
     "AudioRaw",
     "Call",
+    "CallControl",
     "CallError",
     "CallRejectedError",
     "Clear",
     "ConfigError",
     "DIDConfigError",
     "DIDNotFoundError",
+    "Element",
     "End",
     "Ended",
     "Error",
@@ -70,13 +78,17 @@ __all__ = [
     "ProcessorError",
     "ProviderConnectionError",
     "ProviderDetectionError",
+    "Reply",
+    "Route",
     "Sink",
     "Source",
     "SpeechStarted",
     "SpeechStopped",
     "Transcript",
+    "TurnLatency",
     "VoiceflowError",
     "WeightsError",
     "Word",
+    "preload",
     "processor",
 ]

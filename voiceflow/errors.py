@@ -3,6 +3,10 @@
 DISTRIBUTION = "voiceflow-pipelines"
 """The name to `pip install`; the import name `voiceflow` belongs to another project on PyPI."""
 
+USER_ERRORS = (Exception, SystemExit)
+"""What the code of users may raise without harm to anything but their own call: `sys.exit` in a tool or a processor
+is not to end a server."""
+
 
 class VoiceflowError(Exception):
     """The base of all that voiceflow raises on purpose."""

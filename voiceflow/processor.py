@@ -1,8 +1,4 @@
-"""Processors, and how they are put together: `a | b` in a row, `Parallel(a, b)` beside each other.
-
-A processor's author writes one method, `process`; its annotations do the rest. A pipeline is only structure: what
-flows where, and in which audio format, is worked out at link time (linking.py).
-"""
+"""Processors: the steps of a pipeline. Their authors write one method, `process`; its annotations do the rest."""
 
 from __future__ import annotations
 
@@ -10,21 +6,20 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from .audio import CANONICAL, AudioFormat
-from .errors import CallError, LinkError
-from .frames import AudioRaw, Frame, LLMText
+from .call import Call
+from .errors import CallError
+from .frames import AudioRaw, Clear, Frame, LLMText, Mark
+from .pipeline import Element
 from .signature import Signature, check_annotations, read_signature
-
-if TYPE_CHECKING:
-    from .call import Call
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Frame)
 
 
-class Processor:
+class Processor(Element):
     """One step of a pipeline: consumes the frame types that `process` is annotated with.
 
     Every other frame passes by, in order, untouched. A synchronous `process` makes a *stage*, which runs
@@ -54,7 +49,7 @@ class Processor:
     """What `load` returned."""
 
     _emit: Callable[[Frame], None] | None = None
-    """Takes frames downstream, once the call runs."""
+    """Takes frames downstream, once the call runs. Set by the engine."""
     _signature: ClassVar[Signature | None] = None
     _scope: ClassVar[FrameType | None] = None
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
@@ -70,11 +65,6 @@ class Processor:
         self = super().__new__(cls)
         self._arguments = (args, kwargs)
         return self
-
-    @property
-    def name(self) -> str:
-        """How logs, plans and errors call this processor."""
-        return type(self).__name__
 
     @property
     def signature(self) -> Signature:
@@ -122,8 +112,8 @@ class Processor:
     def emit(self, frame: Frame) -> None:
         """Yield `frame` now, between the frames: from a timer, a callback, a task of this processor's own.
 
-        For the loop's thread, from `open` on. Not for speech, which is said in reply to a frame, or by
-        `call.say`: that it is void after an interruption could not be told.
+        For the loop's thread, from `open` on. Not for speech: that belongs to the frame it answers, or is said by
+        `call.say`, so that an interruption knows what to drop.
         """
         if self._emit is None:
             raise CallError(f"{self.name}.emit: its call is not running yet; emit from `open` on")
@@ -137,71 +127,26 @@ class Processor:
     def reset(self) -> None:
         """Forget everything kept between frames: what was in the making has been interrupted."""
 
+    def on_clear(self, heard: str, seconds: float) -> None:
+        """The caller has interrupted: of what was being said they heard these words and so many seconds."""
+
+    def on_played(self, mark: Mark) -> None:
+        """The caller has heard the sentence that `mark` opened."""
+
     def upstream(self, frame: Frame) -> Frame | None:
-        """A `Clear` or a played `Mark` on its way from the sink to the speaker. Return None to absorb it."""
+        """A `Clear` or a played `Mark` on its way from the sink to the speaker: calls `on_clear` or `on_played`. A
+        processor that overrides it and returns None absorbs the frame: nobody further up is told."""
+        match frame:
+            case Clear():
+                self.on_clear(frame.heard, frame.seconds)
+            case Mark():
+                self.on_played(frame)
         return frame
-
-    def __or__(self, other: Processor | Callable[[], Processor]) -> Pipeline:
-        return Pipeline(self, other)
-
-    def __ror__(self, other: Callable[[], Processor]) -> Pipeline:
-        return Pipeline(other, self)
 
     def __repr__(self) -> str:
         args, kwargs = self._arguments
         shown = [repr(a) for a in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
         return f"{self.name}({', '.join(shown)})"
-
-
-class Pipeline(Processor):
-    """Processors in a row. Itself a processor; a pipeline within a pipeline is flattened."""
-
-    def __init__(self, *elements: Processor | Callable[[], Processor]) -> None:
-        self.elements: tuple[Processor, ...] = tuple(
-            part
-            for element in map(_instance, elements)
-            for part in (element.elements if isinstance(element, Pipeline) else (element,))
-        )
-
-    @property
-    def signature(self) -> Signature:
-        raise TypeError("a pipeline has no single type: it is linked element by element")
-
-    def __repr__(self) -> str:
-        return " | ".join(map(repr, self.elements))
-
-
-class Parallel(Processor):
-    """Branches beside each other: each gets every frame, and what they yield is merged.
-
-    An empty branch, `Pipeline()`, lets everything by.
-    The copies of a frame that several branches pass by untouched leave once, after the last of them.
-    """
-
-    def __init__(self, *branches: Processor | Callable[[], Processor]) -> None:
-        if not branches:
-            raise LinkError("Parallel() has no branches: give it processors or pipelines")
-        self.branches: tuple[Pipeline, ...] = tuple(Pipeline(branch) for branch in branches)
-
-    @property
-    def signature(self) -> Signature:
-        raise TypeError("Parallel has no single type: it is linked branch by branch")
-
-    def __repr__(self) -> str:
-        return f"Parallel({', '.join(map(repr, self.branches))})"
-
-
-def _instance(element: object) -> Processor:
-    """A processor as it is; a processor class or @processor function that needs no arguments is called."""
-    if isinstance(element, Processor):
-        return element
-    if isinstance(element, type) and issubclass(element, Processor):
-        try:
-            return element()
-        except TypeError as error:
-            raise LinkError(f"{element.__name__} needs arguments: write {element.__name__}(...) ({error})") from error
-    hint = ": decorate it with @processor" if callable(element) else ""
-    raise LinkError(f"a pipeline is made of processors, not of {element!r}{hint}")
 
 
 def processor(function: Callable[Concatenate[F, P], Any]) -> Callable[P, Processor]:

@@ -1,25 +1,25 @@
 """The transport contract: a source of what the caller does, a sink for what the agent says.
 
 A transport subclasses both and does no pacing, no marks' bookkeeping and no interruption logic of its own:
-the playout (playout.py) tells a sink what to write and when. A pipeline does not know which transport it
+the playout (playout/playout.py) tells a sink what to write and when. A pipeline does not know which transport it
 runs on.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import ClassVar
 
 from .frames import DTMF, AudioRaw, Frame, LLMEnd, Mark
 from .processor import Processor
 from .signature import Kind, Signature
 
-if TYPE_CHECKING:
-    from voiceflow.playout.playout import Playout
-
 
 class Source(Processor):
-    """Where a call's frames come from. `produces` is the format of the caller's audio."""
+    """Where a call's frames come from. `produces` is the format of the caller's audio.
+
+    A source that learns by a timer or a callback that the caller is gone says so by `self.emit(End(reason))`.
+    """
 
     live: bool = True
     """Whether frames come at their own pace: a live source never waits for a slow pipeline."""
@@ -45,10 +45,10 @@ class Sink(Processor):
     what cannot be sent at once goes into the transport's own outbox.
     """
 
-    playout: Playout
-    """Its queue, pacing and ledger, from the call's start on."""
     echoes: bool = False
     """Whether the peer returns a mark when the audio before it has been played."""
+    echo: Callable[[str], None]
+    """To be called with the name of each mark that the peer returns. Set by the engine."""
 
     @property
     def signature(self) -> Signature:
@@ -78,23 +78,3 @@ class Sink(Processor):
 
     async def hangup(self) -> None:
         """Disconnect the peer. Called once, when the call is over on our side."""
-
-
-class CallControl(Protocol):
-    """Commands to the carrier about one call.
-
-    Each returns whether the call was still there to be commanded. Each raises `ProviderConnectionError`, with
-    what the carrier answered, if the command failed or if nobody can tell whether it was carried out.
-    """
-
-    digits_end_stream: ClassVar[bool]
-    """Whether `send_digits` ends the media stream."""
-
-    async def hangup(self) -> bool:
-        """End the call."""
-
-    async def transfer(self, to: str) -> bool:
-        """Connect the caller to `to`, a number in E.164 or a SIP address. The media stream ends."""
-
-    async def send_digits(self, digits: str) -> bool:
-        """Play the tones of `digits` to the caller: 0-9, *, #, A-D; w pauses for 0.5 s, W for 1 s."""

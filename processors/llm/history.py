@@ -16,7 +16,7 @@ import msgspec
 from voiceflow.processors.llm.messages import Message, ToolCall
 
 if TYPE_CHECKING:
-    from voiceflow.playout.ledger import Reply
+    from voiceflow.reply import Reply
 
 CONNECTED = "(The caller is on the line.)"
 """Stands for the user where the agent spoke first: providers and chat templates want the user to begin."""

@@ -12,11 +12,12 @@ What else there is to it - which audio belongs to an utterance, order, interims,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from voiceflow.frames import AudioRaw, SpeechStarted, SpeechStopped
-from voiceflow.processor import Pipeline, Processor
+from voiceflow.pipeline import Element
+from voiceflow.processor import Processor
 from voiceflow.processors.stt.transcriber import Spoken, Transcriber, Transcription
 from voiceflow.processors.stt.utterance import Utterance
 
@@ -27,7 +28,7 @@ INTERIM_EVERY = 0.5
 """Seconds of speech between interims."""
 
 
-class STT(Pipeline):
+class STT(Processor):
     """Speech recognition: derive from it and write `transcribe`.
 
     Needs a VAD before it. The caller's audio ends here; what comes out is `SpeechStarted`, the final `Transcript` of
@@ -57,7 +58,6 @@ class STT(Pipeline):
         self.interims_wanted = False
         """Whether interims go to anybody. Known once the call is open."""
         self._transcriber = Transcriber(self)
-        self.elements = (self, self._transcriber)
         self._utterance = Utterance()
         self._utterances = 0
         self._start = 0.0  # of the utterance, in seconds since the call's start
@@ -67,8 +67,8 @@ class STT(Pipeline):
     def __init__(self, *, interims: bool = False) -> None:
         self.interims = interims
 
-    signature = Processor.signature  # of the stage
-    __repr__ = Processor.__repr__
+    def parts(self) -> Iterable[Element]:
+        return (self, self._transcriber)
 
     def transcribe(
         self, audio: bytes, rate: int
@@ -88,8 +88,7 @@ class STT(Pipeline):
         raise NotImplementedError(f"{self.name} has no `transcribe`: write `def transcribe(self, audio, rate)`")
 
     async def open(self, call: Call) -> None:
-        processors = (step.processor for step in call.plan.walk())
-        self.interims_wanted = self.interims or any(getattr(p, "wants_interims", False) for p in processors)
+        self.interims_wanted = self.interims or any(getattr(e, "wants_interims", False) for e in call.elements)
 
     def process(
         self, frame: AudioRaw | SpeechStarted | SpeechStopped

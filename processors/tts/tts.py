@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw, Error, LLMEnd, LLMText, Mark
-from voiceflow.processor import Pipeline, Processor
+from voiceflow.pipeline import Element
+from voiceflow.processor import Processor
 from voiceflow.processors.codec import convert
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
 from voiceflow.processors.tts.lines import APOLOGY, lines
@@ -24,7 +25,7 @@ SORRY_AGAIN = 5.0
 """Seconds until the apology may be heard again in the same reply: not once for each of its sentences."""
 
 
-class TTS(Pipeline):
+class TTS(Processor):
     """Speaks what the agent says, sentence by sentence. A voice of your own is a rate and a method:
 
         class Robot(TTS):
@@ -52,17 +53,12 @@ class TTS(Pipeline):
     _sorry_at = -math.inf
     """When the caller last heard the apology in this reply, on the loop's clock."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> TTS:
-        self = cast(TTS, super().__new__(cls, *args, **kwargs))
-        self.elements = (CleanForSpeech(), SplitSentences(), self)  # not in __init__, which subclasses may replace
-        return self
-
     def __init__(self, voice: str | None = None) -> None:
         if voice is not None:
             self.voice = voice
 
-    signature = Processor.signature  # of the voice
-    __repr__ = Processor.__repr__
+    def parts(self) -> Iterable[Element]:
+        return (CleanForSpeech(), SplitSentences(), self)
 
     @property
     def produces(self) -> AudioFormat:  # type: ignore[override]  # follows from `rate`

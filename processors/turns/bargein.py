@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from voiceflow.frames import Clear, LLMText, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processor import Processor
 from voiceflow.processors.turns.backchannels import BACKCHANNELS, Ignored
 from voiceflow.processors.turns.resumption import Resumption
@@ -15,7 +15,7 @@ from voiceflow.signature import Kind, Signature
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
-    from voiceflow.playout.ledger import Reply
+    from voiceflow.reply import Reply
 
 LOOK: Final = 0.02
 """How often it is looked whether a caller who paused when the time had come goes on, in seconds."""
@@ -66,11 +66,10 @@ class BargeIn(Processor):
         return Signature(Kind.GENERATOR, heard, (*heard, Clear))
 
     async def open(self, call: Call) -> None:
-        self._vad = next((step.processor for step in call.plan.walk() if isinstance(step.processor, VAD)), None)
+        self._vad = next((element for element in call.elements if isinstance(element, VAD)), None)
         call.on_reply(self._replied)
-        recognised = any(step.processor.signature.may_yield(Transcript) for step in call.plan.walk())
-        spoken = any(step.speech and step.processor.signature.takes(LLMText) for step in call.plan.walk())
-        if recognised and spoken and not self.min_words:
+        recognised = any(isinstance(e, Processor) and e.signature.may_yield(Transcript) for e in call.elements)
+        if recognised and call.can_speak and not self.min_words:
             self._resumption = Resumption(call)
 
     def process(

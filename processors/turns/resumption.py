@@ -10,7 +10,7 @@ from voiceflow.frames import Frame, SpeechStopped, Transcript
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
-    from voiceflow.playout.ledger import Reply
+    from voiceflow.reply import Reply
 
 GRACE: Final = 0.5
 """Seconds after the sound in which words may still be recognised in it."""

@@ -56,7 +56,7 @@ class VAD(Detector, Processor):
 
     async def open(self, call: Call) -> None:
         self._loop = asyncio.get_running_loop()
-        self._live = call.source.live  # other sources wait for the pipeline: their audio is never overdue
+        self._live = call.is_live  # other sources wait for the pipeline: their audio is never overdue
         call.on_played(self._echo.played)
 
     def process(self, frame: AudioRaw) -> Iterator[AudioRaw | SpeechStarted | SpeechStopped]:

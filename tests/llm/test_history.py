@@ -9,9 +9,9 @@ from doubles import virtual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceflow.playout.ledger import Reply
 from voiceflow.processors.llm import Message, ToolCall
 from voiceflow.processors.llm.history import CONNECTED, RUNNING, History, Turn
+from voiceflow.reply import Reply
 
 
 def user(text: str) -> Message:

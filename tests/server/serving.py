@@ -19,7 +19,7 @@ from voiceflow import Call
 from voiceflow.audio import AudioFormat
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
-from voiceflow.processor import Processor
+from voiceflow.pipeline import Element
 from voiceflow.server.app import MEDIA, Server
 from voiceflow.server.launch import UVICORN
 from voiceflow.transports.dialect import Carrier, Start, get_provider
@@ -56,7 +56,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         runner.run(checked())
 
 
-def echo(call: Call) -> Processor:
+def echo(call: Call) -> Element:
     return call.source | call.sink
 
 
@@ -99,7 +99,7 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def serving(
-    build: Callable[[Call], Processor] = echo,
+    build: Callable[[Call], Element] = echo,
     config: Config | None = None,
     routes: Routes | None = None,
     *,

@@ -539,13 +539,8 @@ def test_a_pipeline_without_a_vad_before_it_does_not_link_and_says_so(ears, advi
 
 
 def test_it_is_one_stage_and_one_task():
-    call, plans = make_call(*utterance(1.0), 1.0), []
-
-    async def act() -> None:
-        plans.append(call.plan)
-
-    run(call, talk(ears=(Scripted(),)), act=act)
-    steps = [step for step in plans[0].walk() if step.processor.name.startswith("Scripted")]
+    plan = link(talk(ears=(Scripted(),))(make_call(*utterance(1.0), 1.0)))
+    steps = [step for step in plan.walk() if step.processor.name.startswith("Scripted")]
     assert [(step.processor.name, step.fused) for step in steps] == [
         ("Scripted", True),
         ("Scripted.transcribe", False),

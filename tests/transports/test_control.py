@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from voiceflow.control import CallControl
 from voiceflow.errors import CallError, ProviderConnectionError
-from voiceflow.transport import CallControl
 from voiceflow.transports.control import TelnyxControl, TwilioControl
 
 ACCOUNT, TOKEN, CALL = "AC" + "0" * 32, "t0ken-of-twilio", "CA" + "1" * 32

@@ -17,7 +17,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 from webrtc.sounds import NOTHING, Samples
 
-from voiceflow import Call, Ended, Processor
+from voiceflow import Call, Element, Ended
 from voiceflow.transports.webrtc.messages import LABEL
 from voiceflow.transports.webrtc.session import PeerSession
 from voiceflow.transports.webrtc.turn import IceServer
@@ -25,7 +25,7 @@ from voiceflow.transports.webrtc.turn import IceServer
 T = TypeVar("T")
 
 RATE, FRAME = 48_000, 960
-Build = Callable[[Call], Processor]
+Build = Callable[[Call], Element]
 
 
 class Microphone(MediaStreamTrack):
@@ -154,7 +154,7 @@ def live(main: Coroutine[Any, Any, None]) -> None:
     assert not [thread for thread in threading.enumerate() if "decoder" in thread.name]
 
 
-def echo(call: Call) -> Processor:
+def echo(call: Call) -> Element:
     return call.source | call.sink
 
 

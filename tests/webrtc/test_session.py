@@ -104,7 +104,7 @@ def test_an_interruption_is_silence_and_the_page_is_told() -> None:
             ]
             browser.send(type="hangup")
             await running
-            assert call.sink.playout.ledger.sent == pytest.approx(taken / FORMAT.byte_rate)
+            assert call.session.playout.ledger.sent == pytest.approx(taken / FORMAT.byte_rate)
 
     live(main())
 

@@ -11,7 +11,7 @@ from voiceflow.transports.webrtc import messages
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
-    from voiceflow.playout.ledger import Reply
+    from voiceflow.reply import Reply
 
 
 TAIL: Final = 0.2
@@ -82,7 +82,7 @@ class Captions:
 
     def _rest(self) -> None:
         """The agent has come to rest, unless more has left since."""
-        loop, end = asyncio.get_running_loop(), self._call.sink.playout.ledger.play_end + TAIL
+        loop, end = asyncio.get_running_loop(), self._call.play_end + TAIL
         self._timer = loop.call_at(end, self._rest) if end > loop.time() else None
         if self._timer is None:
             self._speaking = False

@@ -110,7 +110,7 @@ class WebRTCSink(Sink):
 
     async def hangup(self) -> None:
         """Let the caller hear what has left, say that the call is over, and disconnect."""
-        await asyncio.sleep(self.playout.ledger.play_end + TAIL - asyncio.get_running_loop().time())
+        await asyncio.sleep(self.call.play_end + TAIL - asyncio.get_running_loop().time())
         self._session.channel.tell(messages.Ended("hung up" if self.call.error is None else FAILURE))
         await self._session.close()
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from voiceflow.call import Call
-    from voiceflow.engine.runtime import Ended
     from voiceflow.frames import AudioRaw, Frame, Transcript
-    from voiceflow.playout.ledger import Reply
-    from voiceflow.processor import Pipeline
+    from voiceflow.limits import Ended
+    from voiceflow.pipeline import Pipeline
+    from voiceflow.reply import Reply
     from voiceflow.transports.wav import WavSource
 
 INTERRUPTED = 130
@@ -77,9 +77,9 @@ def _check_output(path_in: Path, path_out: Path) -> None:
 def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outcome:
     """Run the call to its end, or until the user stops it."""
     from voiceflow.call import Call
-    from voiceflow.config.routes import Route
     from voiceflow.frames import Transcript
     from voiceflow.inference.looplag import LagGauge
+    from voiceflow.route import Route
     from voiceflow.testing.virtualloop import VirtualLoop
     from voiceflow.transports.wav import WavSink, WavSource
 

@@ -10,7 +10,7 @@ import click
 from .problems import Refused
 
 if TYPE_CHECKING:
-    from voiceflow.config.routes import Route
+    from voiceflow.route import Route
 
 
 @click.command(
@@ -33,9 +33,10 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     Without -c, the configuration is ./voiceflow.yaml, else ~/.config/voiceflow/config.yaml, else
     ~/.vibecode/sip_config.yaml. A file .env in the working folder adds to the environment.
     """
-    from voiceflow.config.routes import Route, Routes, e164
+    from voiceflow.config.routes import Routes, e164
     from voiceflow.config.settings import find_config, origin, read_env_file
     from voiceflow.errors import DIDNotFoundError, VoiceflowError
+    from voiceflow.route import Route
 
     try:
         read_env_file(Path())
@@ -71,7 +72,7 @@ def _print_table(routes: dict[str, Route]) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    from voiceflow.config.routes import Route
+    from voiceflow.route import Route
 
     if len(routes) == 1:
         [(number, route)] = routes.items()

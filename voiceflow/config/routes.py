@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import os
 import re
 import unicodedata
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 import msgspec
 
 from voiceflow.errors import ConfigError, DIDConfigError, DIDNotFoundError
+from voiceflow.route import Route
 
 from .yamlfile import Value, read_yaml
 
@@ -59,22 +59,6 @@ def e164(number: str) -> str:
     if text == digits and re.fullmatch(r"([2-9][0-9]{2}){2}[0-9]{4}", digits):
         raise ValueError(f"{number!r} can be read in two ways: write +1{digits} (North America) or +{digits}")
     return f"+{digits}"
-
-
-def _default_model() -> str:
-    return os.environ.get("OLLAMA_MODEL") or "llama3.2"
-
-
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """Who answers a call, and how. Pipelines find it as `call.route`."""
-
-    user_id: str = "unknown"
-    display_name: str = ""
-    llm_model: str = msgspec.field(default_factory=_default_model)
-    system_prompt: str = "You are a helpful voice assistant. Keep responses concise."
-    tts_voice: str = "en_US-lessac-medium"
-    extra: dict[str, Any] = msgspec.field(default_factory=dict)
-    """Further keys of the route, with the values that YAML makes of them."""
 
 
 class Routes:

@@ -11,9 +11,10 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from voiceflow.config.routes import Route, Routes
+from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config, find_config, load_config
 from voiceflow.errors import VoiceflowError
+from voiceflow.route import Route
 
 T = TypeVar("T")
 Status: TypeAlias = Literal["ok", "warn", "fail"]

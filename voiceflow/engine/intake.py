@@ -3,91 +3,136 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from voiceflow.errors import USER_ERRORS
+from voiceflow.flow.link import Link
+from voiceflow.flow.work import Deliver, nowhere
 from voiceflow.frames import AudioRaw, End, Frame
 from voiceflow.transport import Source
 
-from .link import Link
-from .stage import Deliver
-from .worker import SLICE, nowhere
-
-if TYPE_CHECKING:
-    from .runtime import Runtime
+from .failures import Failures
+from .pace import BATCH, Pace
+from .tasks import Tasks
 
 KEPT_SECONDS = 5.0
 """How much of the caller's audio is kept while the processors open."""
+BEHIND = 0.2
+"""Seconds of audio that have not come in time: more than jitter. They come in a burst when the line recovers."""
+
+
+class Arrivals:
+    """Tells audio that comes in a burst, after the line or this machine had stalled, from audio that comes in time."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._owed = 0.0
+        self.in_burst = False
+        """Whether what came last was part of a burst."""
+
+    def note(self, seconds: float, now: float) -> None:
+        """A piece of audio of this length has come."""
+        since = 0.0 if self._last is None else now - self._last
+        self._last = now
+        self._owed = max(0.0, self._owed + since - seconds)
+        self.in_burst = self._owed > BEHIND and since < seconds / 2
 
 
 class Intake:
     """Reads a source until the caller is gone."""
 
-    def __init__(self, source: Source, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        source: Source,
+        tasks: Tasks,
+        opened: asyncio.Event,
+        failures: Failures,
+        on_left: Callable[[str], None],
+    ) -> None:
         self.source = source
-        self.runtime = runtime
         self.deliver: Deliver = nowhere
         self.outs: tuple[Link, ...] = ()
-        self.task: asyncio.Task[None] | None = None
+        self.burst = 0
+        """How many frames were dropped because they came in a burst."""
+        self._task: asyncio.Task[None] | None = None
+        self._tasks = tasks
+        self._opened = opened
+        self._failures = failures
+        self._on_left = on_left
         self._kept: deque[Frame] = deque()
         self._kept_seconds = 0.0
-        self._reason = "the caller hung up"
+        self._arrivals = Arrivals()
+        source._emit = self._emit
 
     def start(self) -> None:
-        self.task = self.runtime.tasks.start(self._run(), self.source.name)
+        self._task = self._tasks.start(self._run(), self.source.name)
 
     def stop(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _emit(self, frame: Frame) -> None:
+        """The source says something from a timer or a callback: most often that the caller is gone."""
+        if isinstance(frame, End):
+            self.stop()
+            self._on_left(frame.reason or "the caller hung up")
+        elif self._opened.is_set():
+            self.deliver(frame)
 
     async def _run(self) -> None:
         try:
-            await self._read()
-        except Exception as error:
-            self.runtime.fail(self.source, error)
+            reason = await self._read()
+        except USER_ERRORS as error:
+            self._failures.fail(self.source.name, error)
         else:
-            self.runtime.caller_left(self._reason)
+            self._on_left(reason)
 
-    async def _read(self) -> None:
-        opened = self.runtime.opened
-        if not self.source.live:
+    async def _read(self) -> str:
+        """Deliver what comes. Returns why the caller is gone."""
+        opened, live, reason = self._opened, self.source.live, ""
+        if not live:
             await opened.wait()
-        frames = self.source.frames()
-        clock = time.perf_counter
-        started, turns = clock(), 0
+        frames, loop, pace, taken = self.source.frames(), asyncio.get_running_loop(), Pace(), 0
         try:
             async for frame in frames:
                 if type(frame) is End:
-                    self._reason = frame.reason or self._reason
+                    reason = frame.reason
                     break
                 if not opened.is_set():
                     self._keep(frame)
                     continue
                 if self._kept:
                     await self._release()
+                if live and type(frame) is AudioRaw:
+                    self._arrivals.note(frame.duration, loop.time())
                 self.deliver(frame)
                 for out in self.outs:
                     if out.full:
                         await self._make_room(out)
-                turns += 1
-                if not turns & 15 and clock() - started > SLICE:
+                taken += 1
+                if not taken % BATCH and pace.used_up():
                     await asyncio.sleep(0)
-                    started = clock()
+                    pace.restart()
         finally:
             aclose = getattr(frames, "aclose", None)
             if aclose is not None:
                 await aclose()
         await opened.wait()
         await self._release()
+        return reason or "the caller hung up"
 
     async def _make_room(self, out: Link) -> None:
-        """A live source never waits: what is oldest of the caller's audio is worth least. What a stage here made
-        the agent say is kept."""
+        """A live source never waits for long: a reader that keeps up takes what came in a burst, then what is oldest
+        goes."""
         if not self.source.live:
             await out.space()
-        while out.full and out.carries_caller:
-            out.drop_oldest_audio()
+            return
+        await asyncio.sleep(0)
+        before = out.dropped.total()
+        out.make_room()
+        if self._arrivals.in_burst:
+            self.burst += out.dropped.total() - before
 
     def _keep(self, frame: Frame) -> None:
         self._kept.append(frame)

@@ -1,33 +1,49 @@
 """Interruption: what `Clear` does.
 
 It is not a frame in a queue but a function call that runs to completion; no frame moves while it does. First
-the runtime alone makes everything said so far void, which cannot fail. Then the processors of the speech side
+the engine alone makes everything said so far void, which cannot fail. Then the processors of the speech side
 are told, from the sink up to the speaker.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from voiceflow.errors import USER_ERRORS
+from voiceflow.flow.work import Epoch
 from voiceflow.frames import Clear, Frame, Mark
 from voiceflow.linking.plan import Fork, Step
+from voiceflow.playout.playout import Playout
+from voiceflow.turns.turns import Turns
 
-if TYPE_CHECKING:
-    from .runtime import Runtime
+from .failures import Failures
+from .network import Network
 
 
 class Interruption:
     """The speech side of a call, as far as it can be interrupted."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(
+        self,
+        steps: Sequence[Step | Fork],
+        epoch: Epoch,
+        network: Network,
+        turns: Turns,
+        playout: Playout,
+        failures: Failures,
+    ) -> None:
+        self._steps = steps
+        self._epoch = epoch
+        self._network = network
+        self._turns = turns
+        self._playout = playout
+        self._failures = failures
         self._clearing = False
 
     def clear(self) -> None:
         """Drop everything the agent has not yet said. Does nothing when there is nothing to drop, or when
         called by what a `Clear` called: that is one and the same."""
-        if self._clearing or self._runtime.tasks.stopping or not self._anything_said():
+        if self._clearing or self._failures.closed or (self._playout.at_rest and not self._network.speaking):
             return
         self._clearing = True
         try:
@@ -36,31 +52,26 @@ class Interruption:
             self._clearing = False
 
     def played(self, mark: Mark) -> None:
-        """A sentence has been heard: tell whoever said it."""
-        self._ascend(self._runtime.plan.steps, mark)
-
-    def _anything_said(self) -> bool:
-        runtime = self._runtime
-        return not runtime.playout.at_rest or any(w.speaking for w in runtime.workers if w.step.speech)
+        """A sentence has been heard: tell the processors that made it."""
+        self._ascend(self._steps, mark)
 
     def _flush(self) -> None:
-        runtime = self._runtime
-        runtime.epoch += 1
-        for worker in reversed(runtime.workers):
-            if worker.step.speech:
-                worker.interrupt()
-        for junction in runtime.wiring.junctions.values():
+        self._epoch.number += 1
+        by = None
+        for worker in reversed(self._network.workers):
+            if worker.place.step.speech and worker.interrupt() and worker.replies is not None:
+                by = worker.replies
+        for junction in self._network.junctions:
             junction.clear()
-        for voice in runtime.wiring.voices.values():
-            voice.clear()
-        cleared = runtime.playout.clear()
+        cleared = self._playout.clear()
+        self._turns.interrupted(by=by)
         # From here on others' code runs. What raises ends the call, but the rest are still told.
         for mark in cleared.played:
             self.played(mark)
-        for step in reversed(list(runtime.plan.walk())):
-            if step.speech:
-                runtime.reset(step.processor)
-        self._ascend(runtime.plan.steps, Clear(cleared.heard, cleared.seconds))
+        for place in reversed(self._network.places):
+            if place.step.speech:
+                place.reset()
+        self._ascend(self._steps, Clear(cleared.heard, cleared.seconds))
 
     def _ascend(self, steps: Sequence[Step | Fork], frame: Frame | None) -> Frame | None:
         """Hand `frame` from processor to processor, up to the speaker, until one absorbs it."""
@@ -73,6 +84,6 @@ class Interruption:
             elif step.speech:
                 try:
                     frame = step.processor.upstream(frame)
-                except Exception as error:
-                    self._runtime.fail(step.processor, error)
+                except USER_ERRORS as error:
+                    self._failures.fail(step.processor.name, error)
         return frame

@@ -6,38 +6,33 @@ queue, no task, no allocation per frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
+from voiceflow.errors import USER_ERRORS
+from voiceflow.flow.kinds import CONTROL, FINISH, PROCESS_AUDIO, Incoming
+from voiceflow.flow.work import Deliver, Work
 from voiceflow.frames import Frame
-from voiceflow.linking.plan import Step
 from voiceflow.signature import Kind
 
-from .dispatch import CONTROL, FINISH, PROCESS_AUDIO, SPEECH, Inlet, Outlet, may_be_cut
-
-if TYPE_CHECKING:
-    from .runtime import Runtime
-
-Deliver = Callable[[Frame], None]
-"""Hands a frame to what stands downstream, at once. Never raises."""
+from .place import Place
 
 
-def fuse(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
-    """The closure that runs `step` and then `deliver`."""
-    processor = step.processor
-    process, accepts = processor.process, processor.accepts
-    inlet, outlet = Inlet(processor), Outlet(processor)
+def fuse(place: Place) -> Deliver:
+    """The closure that runs the processor of `place` and lets what it yields go on through its port."""
+    processor, port = place.processor, place.port
+    process, accepts, deliver, act = processor.process, processor.accepts, port.deliver, port.act
+    incoming, kinds = Incoming(processor.signature, accepts), port.kinds
     one = processor.signature.kind is Kind.FUNCTION
 
     def stage(frame: Frame) -> None:
-        way = inlet[type(frame)]
+        way = incoming[type(frame)]
         if not way:
             return deliver(frame)
         if way == FINISH:
             return finish(frame)
         try:
             if way == PROCESS_AUDIO and frame.format is not accepts:  # type: ignore[attr-defined]
-                converted = runtime.adapt(step, frame)
+                converted = place.adapt(frame)
                 if converted is None:
                     return None
                 frame = converted
@@ -45,50 +40,34 @@ def fuse(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
             if out is None:
                 return None
             if not one:
-                drain(step, out, outlet, deliver, runtime)
-            elif outlet[type(out)] < CONTROL:
+                drain(place, out)
+            elif kinds[type(out)] < CONTROL:  # `Work.emit`, for work that no interruption can divide
                 deliver(out)
             else:
-                runtime.control(out)
-        except Exception as error:
-            runtime.fail(processor, error)
+                act(out)
+        except USER_ERRORS as error:
+            place.fail(error)
         return None
 
     def finish(end: Frame) -> None:
         try:
-            drain(step, processor.finish(), outlet, deliver, runtime)
-        except Exception as error:
-            runtime.fail(processor, error)
+            drain(place, processor.finish())
+        except USER_ERRORS as error:
+            place.fail(error)
         deliver(end)  # however that went, the stream ends
 
     return stage
 
 
-def drain(
-    step: Step, results: Iterable[Frame] | Frame | None, outlet: Outlet, deliver: Deliver, runtime: Runtime
-) -> None:
-    """Deliver what a generator yields. Interrupted by another, its further speech is dropped."""
+def drain(place: Place, results: Iterable[Frame] | Frame | None) -> None:
+    """Let everything go on that a generator yields. Interrupted by another, its further speech is dropped."""
     if results is None:
         return
-    if isinstance(results, Frame):
-        results = (results,)
-    processor = step.processor
-    token = runtime.epoch
-    interrupted = False
-    iterator = iter(results)
-    for out in iterator:
-        kind = outlet[type(out)]
-        if kind == CONTROL:
-            runtime.control(out)
-            token = runtime.epoch  # who interrupts goes on: what it yields next is new
-        elif token == runtime.epoch or kind != SPEECH or not step.speech:
-            deliver(out)
-        if token != runtime.epoch and step.speech:
-            interrupted = True
-            if may_be_cut(processor):
-                break
+    iterator = iter((results,) if isinstance(results, Frame) else results)
+    work = Work(place.port)
+    work.emit_all(iterator)
     close = getattr(iterator, "close", None)
     if close is not None:
         close()
-    if interrupted:
-        runtime.reset(processor)  # it ran on after the reset that came with the Clear
+    if place.step.speech and work.is_stale:
+        place.reset()  # it ran on after the reset that came with the Clear

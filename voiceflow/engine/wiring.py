@@ -1,27 +1,31 @@
 """From a plan to running parts: workers for asynchronous processors, closures for stages, links between.
 
-Wired from the sink up, so that each part is given the one function that takes its frames downstream.
+Wired from the sink up, so that each part is given the one function that takes its frames downstream. Wiring again, when
+somebody begins or ceases to observe, keeps the parts and renews the connections.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from voiceflow.flow.link import Link
+from voiceflow.flow.work import Deliver
 from voiceflow.frames import DTMF, AudioRaw, End, Frame, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.linking.plan import Fork, Step, walk
+from voiceflow.linking.plan import Fork, Plan, Step, walk
+from voiceflow.pipeline import Element
+from voiceflow.playout.playout import Playout
+from voiceflow.processor import Processor
+from voiceflow.session.subscribers import Subscribers
 from voiceflow.transport import Source
-from voiceflow.turns.replies import Voice
+from voiceflow.turns.replies import Replies
+from voiceflow.turns.turns import Turns
 
-from .dispatch import CONTROL, SPEECH, Outlet
-from .fork import Junction
-from .intake import Intake
-from .link import Link
-from .stage import Deliver, fuse
+from .junction import Junction
+from .network import Network
+from .place import Place
+from .stage import fuse
 from .worker import Worker
-
-if TYPE_CHECKING:
-    from .runtime import Runtime
 
 
 class Downstream(NamedTuple):
@@ -37,32 +41,71 @@ class Downstream(NamedTuple):
     """Told of a frame that had to be dropped on the way to the end of this branch."""
 
 
-class Wiring:
-    """The parts of one call. Wiring again (for observers) keeps the parts and renews the connections."""
+class Parts(NamedTuple):
+    """Makes the parts of one call."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.workers: dict[int, Worker] = {}
-        self.junctions: dict[int, Junction] = {}
-        self.voices: dict[int, Voice] = {}
-        self.intake: Intake
-        for step in runtime.plan.walk():
+    place: Callable[[Step], Place]
+    worker: Callable[[Place, Replies | None], Worker]
+    replies: Callable[[Processor], Replies]
+    junction: Callable[[Fork], Junction]
+
+
+class Wiring:
+    """The connections of one call."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        parts: Parts,
+        network: Network,
+        turns: Turns,
+        playout: Playout,
+        interrupt: Callable[[], None],
+        observers: Subscribers[[Element, Element, Frame]],
+    ) -> None:
+        self._plan = plan
+        self._network = network
+        self._turns = turns
+        self._playout = playout
+        self._interrupt = interrupt
+        self._observers = observers
+        self._places: dict[int, Place] = {}
+        self._workers: dict[int, Worker] = {}
+        self._replies: dict[int, Replies] = {}
+        self._junctions: dict[int, Junction] = {}
+        self._make(parts)
+        observers.changed = self.connect
+        self.connect()
+
+    def _make(self, parts: Parts) -> None:
+        plan, network = self._plan, self._network
+        for step in plan.walk():
+            place = self._places[id(step)] = parts.place(step)
+            if not isinstance(step.processor, Source):
+                step.processor._emit = place.emit
             if step.speaker:
-                self.voices[id(step)] = Voice(step.processor, runtime)
-            if isinstance(step.processor, Source):
-                self.intake = Intake(step.processor, runtime)
-            elif not step.fused:
-                self.workers[id(step)] = Worker(step, runtime, self.voices.get(id(step)))
+                self._replies[id(step)] = parts.replies(step.processor)
+            if not (step.fused or isinstance(step.processor, Source)):
+                worker = self._workers[id(step)] = parts.worker(place, self._replies.get(id(step)))
+                worker.inbox.carries_caller = not step.speech or step.speaker or plan.is_echo
+                if step.processor.overlap and not step.speech:
+                    worker.on_work = self._turns.dead_air.hear
+        for fork in forks(plan.steps):
+            self._junctions[id(fork)] = parts.junction(fork)
+        network.places += self._places.values()
+        network.workers += self._workers.values()
+        network.junctions += self._junctions.values()
+        self._turns.speakers += self._replies.values()
 
     def connect(self) -> None:
-        *steps, sink = self.runtime.plan.steps
+        *steps, sink = self._plan.steps
         assert isinstance(sink, Step)
-        deliver = as_linked(sink, self.runtime.playout.put, self.runtime)
-        if self.runtime.plan.is_echo:
-            deliver = hearing(deliver, self.runtime, ends_audio=False)
+        deliver = as_linked(self._places[id(sink)], self._playout.put)
+        if self._plan.is_echo:
+            deliver = self._hearing(deliver, ends_audio=False)
         if isinstance(steps[-1], Step):
             deliver = self._observed(steps[-1], sink, deliver)
-        self._row(steps, Downstream(deliver, (self.runtime.playout,), sink), None)
+        self._row(steps, Downstream(deliver, (self._playout.queue,), sink), None)
 
     def _row(self, steps: Sequence[Step | Fork], downstream: Downstream, upstream: Step | Fork | None) -> Downstream:
         """Connect `steps`, which stand behind `upstream`, to what is downstream of them."""
@@ -80,30 +123,30 @@ class Wiring:
 
     def _step(self, step: Step, downstream: Downstream) -> Downstream:
         deliver, outs, _, lost = downstream
-        voice = self.voices.get(id(step))
-        if voice is not None:
-            voice.deliver = deliver
+        replies = self._replies.get(id(step))
+        if replies is not None:
+            replies.port.deliver = deliver
+        if detects(step):
+            deliver = self._detecting(deliver)
         if isinstance(step.processor, Source):
-            self.intake.deliver, self.intake.outs = deliver, outs
+            self._network.intake.deliver, self._network.intake.outs = deliver, outs
             return downstream
-        onward = deliver if voice is None else voice.emit
-        step.processor._emit = emitting(step, onward, self.runtime)
+        place = self._places[id(step)]
+        place.port.deliver = deliver if replies is None else replies.take
         if step.fused:
-            entry = fuse(step, onward, self.runtime)
-            if voice is not None:
-                entry = _one_reply(entry, voice)
+            entry = fuse(place)
+            if replies is not None:
+                entry = _one_reply(entry, replies)
         else:
-            worker = self.workers[id(step)]
-            worker.deliver, worker.outs, worker.inbox.on_drop = onward, outs, lost
+            worker = self._workers[id(step)]
+            worker.outs, worker.inbox.on_drop = outs, lost
             entry, outs = worker.inbox.put, (worker.inbox,)
-        if voice is not None:
-            entry = hearing(entry, self.runtime, ends_audio=not step.processor.signature.takes(AudioRaw))
+        if replies is not None:
+            entry = self._hearing(entry, ends_audio=not step.processor.signature.takes(AudioRaw))
         return Downstream(entry, outs, step, lost)
 
     def _fork(self, fork: Fork, downstream: Downstream, upstream: Step | Fork | None) -> Downstream:
-        junction = self.junctions.get(id(fork))
-        if junction is None:
-            junction = self.junctions[id(fork)] = Junction(fork)
+        junction = self._junctions[id(fork)]
         junction.deliver, junction.lost_upstream, junction.entries = downstream.deliver, downstream.lost, []
         entering: list[Link] = []
         for place, branch in enumerate(fork.branches):
@@ -121,25 +164,64 @@ class Wiring:
         return Downstream(junction.split, tuple(entering), next(walk([fork]), downstream.first), downstream.lost)
 
     def _observed(self, upstream: Step, downstream: Step, deliver: Deliver) -> Deliver:
-        observers = self.runtime.observers
+        observers = self._observers
         if not observers:
             return deliver
 
         def observe(frame: Frame) -> None:
-            for callback in observers:
-                callback(upstream.processor, downstream.processor, frame)
+            observers(upstream.processor, downstream.processor, frame)
             deliver(frame)
 
         return observe
 
+    def _detecting(self, deliver: Deliver) -> Deliver:
+        """Stands behind a detector: the floor is taken at once, though what it says has a way to go."""
+        detect = self._turns.floor.detect
 
-def as_linked(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
+        def detected(frame: Frame) -> None:
+            if isinstance(frame, (SpeechStarted, SpeechStopped)):
+                detect(frame)
+            deliver(frame)
+
+        return detected
+
+    def _hearing(self, deliver: Deliver, *, ends_audio: bool) -> Deliver:
+        """Stands before the speaker: here what the caller did has arrived, and the caller's audio ends."""
+        told, arrive, interrupt = _Told(), self._turns.hear, self._interrupt
+
+        def hear(frame: Frame) -> None:
+            if told[type(frame)]:
+                if not arrive(frame, interrupt):
+                    return
+            elif ends_audio and type(frame) is AudioRaw:
+                return
+            deliver(frame)
+
+        return hear
+
+
+def detects(step: Step) -> bool:
+    """Whether it is here that somebody says whether the caller speaks, rather than passes it on."""
+    signature = step.processor.signature
+    return not step.speech and signature.may_yield(SpeechStarted) and not signature.takes(SpeechStarted)
+
+
+def forks(steps: Sequence[Step | Fork]) -> list[Fork]:
+    """All forks among `steps` and within each other."""
+    found = []
+    for step in steps:
+        if isinstance(step, Fork):
+            found += [step, *(inner for branch in step.branches for inner in forks(branch))]
+    return found
+
+
+def as_linked(place: Place, deliver: Deliver) -> Deliver:
     """Lets audio through in the format that the sink accepts; stages and workers see to that themselves."""
-    accepts = step.processor.accepts
+    accepts = place.processor.accepts
 
     def check(frame: Frame) -> None:
         if type(frame) is AudioRaw and frame.format is not accepts:
-            converted = runtime.adapt(step, frame)
+            converted = place.adapt(frame)
             if converted is not None:
                 deliver(converted)
         else:
@@ -148,54 +230,20 @@ def as_linked(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
     return check
 
 
-def emitting(step: Step, deliver: Deliver, runtime: Runtime) -> Deliver:
-    """Takes what a processor yields between frames."""
-    outlet = Outlet(step.processor)
-
-    def emit(frame: Frame) -> None:
-        kind = outlet[type(frame)]
-        if kind == SPEECH:
-            raise TypeError(
-                f"{step.processor.name} emitted {type(frame).__name__}: speech is yielded, or said by call.say"
-            )
-        if runtime.tasks.stopping:
-            return
-        if kind == CONTROL:
-            runtime.control(frame)
-        else:
-            deliver(frame)
-
-    return emit
-
-
-def hearing(deliver: Deliver, runtime: Runtime, *, ends_audio: bool) -> Deliver:
-    """Stands before the speaker: here what the caller did has arrived, and the caller's audio ends."""
-    told = _Told()
-
-    def hear(frame: Frame) -> None:
-        if told[type(frame)]:
-            runtime.hear(frame)
-        elif ends_audio and type(frame) is AudioRaw:
-            return
-        deliver(frame)
-
-    return hear
-
-
 class _Told(dict[type[Frame], bool]):
-    """Whether the runtime is told of a type of frame."""
+    """Whether the turns are told of a type of frame."""
 
     def __missing__(self, frame: type[Frame]) -> bool:
         told = self[frame] = issubclass(frame, (Transcript, DTMF, SpeechStarted, SpeechStopped, End))
         return told
 
 
-def _one_reply(stage: Deliver, voice: Voice) -> Deliver:
+def _one_reply(stage: Deliver, replies: Replies) -> Deliver:
     """A stage that speaks: what comes of one frame is one reply."""
 
     def speak(frame: Frame) -> None:
         stage(frame)
-        voice.work_ended()
+        replies.work_ended()
 
     return speak
 

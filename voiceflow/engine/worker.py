@@ -1,332 +1,295 @@
-"""The tasks of a call: one for each asynchronous processor, one for the source.
+"""The task of an asynchronous processor, and of the stages fused behind it.
 
-A worker pops a frame, notes the epoch, lets the processor work on the frame and emits what comes of it. Every
-emission is checked against the epoch before the next stage sees it: whatever work swallows cancellation,
-buffers, or finishes late in a thread, none of its speech gets past its worker after a `Clear`.
+A worker pops a frame, lets the processor work on it, and lets what comes of that go on through the processor's port
+(flow/work.py). An interruption cuts short work on speech; work that does not heed its cancellation in time is
+abandoned: a new task takes its place, and whatever it still yields goes nowhere.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import time
-from collections.abc import AsyncIterator, Awaitable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from voiceflow.audio import CANONICAL
+from voiceflow.errors import USER_ERRORS
+from voiceflow.flow.kinds import CONTROL, FINISH, PASS, PROCESS_AUDIO, SWALLOW, Incoming
+from voiceflow.flow.link import Link
+from voiceflow.flow.work import Port, Work, current_reply, nowhere
 from voiceflow.frames import End, Frame, Transcript
-from voiceflow.linking.plan import Step
 from voiceflow.signature import Kind
+from voiceflow.turns.replies import Replies
 
-from .dispatch import (
-    CONTROL,
-    FINISH,
-    PASS,
-    PROCESS_AUDIO,
-    SPEECH,
-    SWALLOW,
-    Inlet,
-    Outlet,
-    may_be_cut,
-    yields_speech,
-)
-from .link import Link
-from .stage import Deliver
-
-if TYPE_CHECKING:
-    from voiceflow.turns.replies import Voice
-
-    from .runtime import Runtime
-
-SLICE = 0.001
-"""A task yields to the loop after this much continuous work, in seconds."""
-
-
-class Work:
-    """One piece of a speaker's work."""
-
-    __slots__ = ("ended", "void", "worker")
-
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
-        self.ended = False
-        self.void = False
-        """Whether it was interrupted: nothing that comes of it may be heard or done any more."""
-
-
-replying: contextvars.ContextVar[Work | None] = contextvars.ContextVar("replying", default=None)
-"""The piece of a speaker's work that the current task is, or that the task was started in."""
-
-
-def nowhere(frame: Frame) -> None:
-    """Where the output of abandoned work goes."""
+from .pace import BATCH, Pace
+from .place import Place
+from .tasks import Tasks
 
 
 class Worker:
-    """Runs one asynchronous processor, and in the same task the stages fused behind it."""
+    """Runs one asynchronous processor."""
 
-    def __init__(self, step: Step, runtime: Runtime, voice: Voice | None, inbox: Link | None = None) -> None:
-        self.step = step
-        self.processor = step.processor
-        self.runtime = runtime
-        self.inbox = inbox or Link(max(step.formats, key=lambda f: f.byte_rate, default=CANONICAL))
-        self.inbox.carries_caller = not step.speech or step.speaker or runtime.plan.is_echo
-        self.deliver: Deliver = nowhere
+    __slots__ = (
+        "_deadline",
+        "_idle",
+        "_stream",
+        "_tasks",
+        "inbox",
+        "incoming",
+        "on_work",
+        "outs",
+        "place",
+        "replies",
+        "task",
+        "work",
+    )
+
+    def __init__(self, place: Place, tasks: Tasks, replies: Replies | None, idle: Callable[[], None]) -> None:
+        self.place = place
+        self.inbox = Link(max(place.step.formats, key=lambda f: f.byte_rate, default=CANONICAL))
+        self.incoming = Incoming(place.processor.signature, place.processor.accepts)
         self.outs: tuple[Link, ...] = ()
-        """The links that `deliver` may put frames into."""
-        self.voice = voice
-        """If this is the speaker."""
-        self.inlet = Inlet(self.processor)
-        self.working = False
-        self._outlet = Outlet(self.processor)
-        self._is_coroutine = self.processor.signature.kind is Kind.COROUTINE
-        self._may_be_cut = may_be_cut(self.processor)
-        self._yields_speech = yields_speech(self.processor)
-        self._overlaps = self.processor.overlap
-        self._is_plain = not (self._overlaps or voice is not None)
-        # Of the work in progress:
-        self._frame: Frame = End()
-        self._token = 0
-        """The epoch that it belongs to."""
+        """The links that its frames may end up in."""
+        self.replies = replies
+        """What its frames become, if this is a speaker."""
+        self.on_work: Callable[[Frame], None] | None = None
+        """Told of each frame that an overlapping processor begins to work on."""
+        self.work = Work(place.port)
+        self.task: asyncio.Task[None]
+        self._tasks = tasks
+        self._idle = idle
         self._stream: AsyncIterator[Frame] | None = None
-        self._cut = False
-        """Whether an interruption cut it short."""
         self._deadline: asyncio.TimerHandle | None = None
-        self._work: Work | None = None
-        """If this is the speaker."""
 
     def start(self) -> None:
-        self.task = self.runtime.tasks.start(self._run(), self.processor.name)
+        self.task = self._tasks.start(self._run(), self.place.processor.name)
 
     # The loop
 
     async def _run(self) -> None:
-        inbox, process, outlet, clock = self.inbox, self.processor.process, self._outlet, time.perf_counter
-        accepts, runtime = self.processor.accepts, self.runtime
-        replying.set(None)
-        started, turns = clock(), 0
-        while self.deliver is not nowhere:
-            while not inbox.frames:  # what woke it may have been flushed since
-                await inbox.wait()
-                started, turns = clock(), 0
-            frame = inbox.pop()
-            way = self.inlet[type(frame)]
-            if way == PASS:
-                self.deliver(frame)
-            elif way == FINISH:
-                await self._finish(frame)
-                return
-            elif way != SWALLOW:
-                if way == PROCESS_AUDIO and frame.format is not accepts:  # type: ignore[attr-defined]
-                    converted = runtime.adapt(self.step, frame)
-                    if converted is None:
-                        continue
-                    frame = converted
-                if not self._is_plain:
-                    prepared = await self._prepare(frame)
-                    if prepared is None:
-                        continue
-                    frame = prepared
-                self._frame, self._token, self.working = frame, runtime.epoch, True
-                try:
-                    if self._is_coroutine:
-                        out = await process(frame)
-                        self.working = False  # so that a `Clear` below is not taken for one from within
-                        if out is not None:
-                            if outlet[type(out)] < CONTROL and self._token == runtime.epoch:
-                                self.deliver(out)
-                            else:
-                                self._emit(out)
+        place, inbox, replies, task, work = self.place, self.inbox, self.replies, self.task, self.work
+        processor, port = place.processor, place.port
+        process, accepts, kinds, epoch = processor.process, processor.accepts, port.kinds, port.epoch
+        coroutine = processor.signature.kind is Kind.COROUTINE
+        plain = not (processor.overlap or replies is not None)
+        current_reply.set(None)
+        pace = Pace()
+        while True:
+            for _ in range(BATCH):
+                while not inbox.frames:  # what woke it may have been flushed since
+                    self._idle()
+                    await inbox.wait()
+                    pace.restart()
+                if replies is not None:
+                    await replies.ready(inbox)
+                frame = inbox.pop()
+                way = self.incoming[type(frame)]
+                if way == PASS:
+                    port.deliver(frame)
+                elif way == FINISH:
+                    await self._finish(frame, pace)
+                    return
+                elif way != SWALLOW:
+                    if way == PROCESS_AUDIO and frame.format is not accepts:  # type: ignore[attr-defined]
+                        converted = place.adapt(frame)
+                        if converted is None:
+                            continue
+                        frame = converted
+                    if plain:
+                        work.frame, work.began, work.running = frame, epoch.number, True
                     else:
-                        await self._consume(process(frame))
-                except asyncio.CancelledError:
-                    self._absorb_cancellation()
-                except Exception as error:
-                    runtime.fail(self.processor, error)
-                self.working = False
-                if not self._is_plain or self._token != runtime.epoch:
-                    self._end()
-            for out in self.outs:
-                if out.full:
-                    await out.space()
-            turns += 1
-            if not turns & 15 and clock() - started > SLICE:
+                        work = self._begin(frame)
+                        frame = work.frame
+                    try:
+                        if coroutine:
+                            out = await process(frame)
+                            work.running = False  # so that a `Clear` below is not taken for one from within
+                            if out is not None:
+                                if kinds[type(out)] < CONTROL and work.began == epoch.number:
+                                    port.deliver(out)  # `Work.emit`, inlined
+                                else:
+                                    work.emit(out)
+                        else:
+                            await self._consume(work, process(frame), pace)
+                    except asyncio.CancelledError:
+                        self._absorb_cancellation(work)
+                    except USER_ERRORS as error:
+                        place.fail(error)
+                    work.running = False
+                    if self.task is not task:
+                        return  # it was abandoned
+                    if not plain or work.began != epoch.number:
+                        self._end(work)
+                for out_link in self.outs:
+                    if out_link.full:
+                        await out_link.space()
+            if pace.used_up():
                 await asyncio.sleep(0)
-                started = clock()
+                pace.restart()
 
-    async def _finish(self, end: Frame) -> None:
+    async def _finish(self, end: Frame, pace: Pace) -> None:
         """Let the processor yield what is left, then forward `end`, however that went."""
-        self._frame = end
-        self._token = self.runtime.epoch
-        self.working = True
+        task, work = self.task, self.work = self.task, Work(self.place.port)
+        work.begin(end)
         try:
-            left = self.processor.finish()
+            left = self.place.processor.finish()
             if isinstance(left, Awaitable):
                 left = await left
             if isinstance(left, Frame):
-                self._emit(left)
+                work.emit(left)
             elif isinstance(left, AsyncIterator):
-                await self._consume(left)
+                await self._consume(work, left, pace)
             elif left is not None:
-                self._emit_all(left)
+                work.emit_all(left)
         except asyncio.CancelledError:
-            self._absorb_cancellation()
-        except Exception as error:
-            self.runtime.fail(self.processor, error)
-        self._end()
-        self.deliver(end)
+            self._absorb_cancellation(work)
+        except USER_ERRORS as error:
+            self.place.fail(error)
+        if self.task is task:
+            self._end(work)
+            self.place.port.deliver(end)
 
     # One piece of work
 
-    async def _prepare(self, frame: Frame) -> Frame | None:
-        """What there is to do before some processors' work; None if it need not begin any more."""
-        if self.voice is not None:
-            frame = await self.voice.turn(frame, self.inbox)
-            if self.inlet[type(frame)] == SWALLOW:
-                return None
+    def _begin(self, frame: Frame) -> Work:
+        """Begin work that is more than a frame in and frames out: a speaker's, or one that others may overtake."""
+        if self.replies is not None:
+            frame = self.replies.gather(frame, self.inbox)
             if not (isinstance(frame, Transcript) and not frame.final):
-                self.voice.work_begins()
-            self._work = Work(self)
-            replying.set(self._work)
-        if self._overlaps:
-            if not self.step.speech:
-                self.runtime.silence.hear(frame)
+                self.replies.work_begins()
+        work = self.work = Work(self.place.port)
+        work.begin(frame)
+        if self.replies is not None:
+            current_reply.set(work)
+        if self.place.processor.overlap:
+            if self.on_work is not None:
+                self.on_work(frame)
             for overtaking in self.inbox.remove(self._may_overtake):
-                self.deliver(overtaking)
+                self.place.port.deliver(overtaking)
             self.inbox.overtake = self._overtake
-        return frame
+        return work
 
-    async def _consume(self, stream: AsyncIterator[Frame]) -> None:
-        self._stream, clock = stream, time.perf_counter
-        started, turns = clock(), 0
+    async def _consume(self, work: Work, stream: AsyncIterator[Frame], pace: Pace) -> None:
+        self._stream, taken = stream, 0
         try:
             async for out in stream:
-                self._emit(out)
-                if self._cut:
+                work.emit(out)
+                if work.cut:
                     break
                 for link in self.outs:
                     if link.full:
                         await link.space()
-                turns += 1
-                if not turns & 15 and clock() - started > SLICE:
+                taken += 1
+                if not taken % BATCH and pace.used_up():
                     await asyncio.sleep(0)
-                    started = clock()
+                    pace.restart()
         finally:
             aclose = getattr(stream, "aclose", None)
             if aclose is not None:
                 await aclose()
 
-    def _emit(self, out: Frame) -> None:
-        kind = self._outlet[type(out)]
-        if kind == SPEECH:
-            if self._token == self.runtime.epoch or not self.step.speech:
-                self.deliver(out)
-        elif kind < CONTROL:
-            self.deliver(out)
-        elif self._is_current or not self._yields_speech:
-            self.runtime.control(out)
-            self._go_on()
-
-    def _emit_all(self, left: Iterable[Frame]) -> None:
-        for out in left:
-            self._emit(out)
-
-    def _go_on(self) -> None:
-        """Whoever interrupts is exempt: what it yields next is new."""
-        self._token = self.runtime.epoch
-        self._cut = False
-
-    @property
-    def _is_current(self) -> bool:
-        """Whether what the work in progress says is not void."""
-        return self._token == self.runtime.epoch and self.deliver is not nowhere
-
-    @property
-    def _on_speech(self) -> bool:
-        """Whether the work in progress is about what the agent says."""
-        return self.step.speech and not self.step.speaker and type(self._frame).speech
-
-    def _end(self) -> None:
-        self.working = False
-        if self._work is not None:
-            self._work.ended = True
+    def _end(self, work: Work) -> None:
+        work.running = False
         self.inbox.overtake = None
         self.cancel_deadline()
-        if self._cut:
-            self._cut = False
+        if work.cut:
+            work.cut = False
             if self.task.cancelling():
                 self.task.uncancel()
-        if self.step.speech and self._token != self.runtime.epoch:
-            self.runtime.reset(self.processor)  # it ran on after the reset that came with the Clear
-        if self.voice is not None and self.deliver is not nowhere:
-            self.voice.work_ended()
+        if self.place.step.speech and work.is_stale:
+            self.place.reset()  # it ran on after the reset that came with the Clear
+        if self.replies is not None:
+            self.replies.work_ended()
 
-    def _absorb_cancellation(self) -> None:
+    def _absorb_cancellation(self, work: Work) -> None:
         """Called while a CancelledError is handled: go on if it was a `Clear`, else let it end the task."""
-        if self._cut and not self.runtime.tasks.stopping:
+        if work.port is not self.place.port:
+            raise  # it was abandoned
+        if work.cut and not self._tasks.stopping:
             return
         if self.task.cancelling():
             raise
-        self.runtime.fail(self.processor, asyncio.CancelledError("it awaited something that was cancelled"))
+        self.place.fail(asyncio.CancelledError("it awaited something that was cancelled"))
 
     # Overtaking
 
     def _may_overtake(self, frame: Frame) -> bool:
-        return not type(frame).speech and self.inlet[type(frame)] == PASS
+        return not type(frame).speech and self.incoming[type(frame)] == PASS
 
     def _overtake(self, frame: Frame) -> bool:
         if not self._may_overtake(frame):
             return False
-        self.deliver(frame)
+        self.place.port.deliver(frame)
         return True
 
     # Interruption
 
-    def interrupt(self) -> None:
-        """A `Clear` came. Drop what is queued to be said, and cut short the work in progress if it is about
-        speech and about nothing else."""
-        if not self.step.speaker:
+    def interrupt(self) -> bool:
+        """A `Clear` came. Drop what is queued to be said, and cut short the work in progress if it is about speech and
+        about nothing else. Returns whether it is that work that interrupts, which goes on."""
+        work = self.work
+        if not self.place.step.speaker:
             self.inbox.flush()
-        if not self.working or self._cut or not (self._on_speech or self._yields_speech):
-            return
-        own = asyncio.current_task() is self.task
-        if own and (self._is_coroutine or getattr(self._stream, "ag_running", False)):
-            self._go_on()  # the work itself called call.clear()
-            return
-        if self._work is not None:
-            self._work.void = True
-        self._cut = self._may_be_cut
-        if self._cut and not own:
+        if not work.running or work.cut or not self._is_about_speech:
+            return False
+        if self._interrupts_itself(work):
+            work.renew()
+            return True
+        work.void = True
+        work.cut = self.place.port.kinds.may_be_cut
+        if work.cut and asyncio.current_task() is not self.task:
             self.task.cancel()
-            self._deadline = self.runtime.loop.call_later(self.runtime.limits.cancel, self._abandon)
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(self._tasks.patience, self._abandon)
+        return False
+
+    def _interrupts_itself(self, work: Work) -> bool:
+        """Whether the `Clear` comes from the processor's own code, or from a task that it started - not from a stage
+        that runs in the same task."""
+        if asyncio.current_task() is not self.task:
+            return current_reply.get() is work
+        is_coroutine = self.place.processor.signature.kind is Kind.COROUTINE
+        return is_coroutine or bool(getattr(self._stream, "ag_running", False))
 
     def _abandon(self) -> None:
-        """The work did not heed its cancellation in time: its output is void, another worker goes on."""
+        """The work did not heed its cancellation in time: its output is void, another task goes on."""
         self._deadline = None
-        successor = Worker(self.step, self.runtime, self.voice, self.inbox)
-        successor.deliver, successor.outs, successor.inlet = self.deliver, self.outs, self.inlet
-        self.deliver = nowhere
+        task, work, place = self.task, self.work, self.place
+        work.port = Port(place.port.kinds, place.port.epoch, nowhere)
+        self.work = Work(place.port)
         self.inbox.overtake = None
-        self.runtime.replace(self, successor)
-        self.runtime.tasks.kill(self.task)
-        self.runtime.reset(self.processor)
-        if successor.voice is not None:
-            successor.voice.work_ended()
-        if type(self._frame) is End:
-            successor.deliver(self._frame)
+        if type(work.frame) is not End:
+            self.start()
         else:
-            successor.start()
+            self.task = self._tasks.start(_nothing(), place.processor.name)
+        self._tasks.kill(task)
+        place.reset()
+        if self.replies is not None:
+            self.replies.work_ended()
+        if type(work.frame) is End:
+            place.port.deliver(work.frame)
 
     @property
-    def voices(self) -> bool:
+    def _is_about_speech(self) -> bool:
+        """Whether the work in progress is about what the agent says, or may say something itself."""
+        return self.place.port.kinds.speak or self.synthesises
+
+    @property
+    def synthesises(self) -> bool:
         """Whether it is at work on what the agent says, as speech synthesis is."""
-        return self.working and self._on_speech
+        step, work = self.place.step, self.work
+        return work.running and step.speech and not step.speaker and type(work.frame).speech
 
     @property
     def speaking(self) -> bool:
         """Whether there is anything here for a `Clear` to drop."""
-        queued = not self.step.speaker and self.inbox.holds_speech
-        return queued or (self.working and (self._on_speech or self._yields_speech))
+        if not self.place.step.speech:
+            return False
+        queued = not self.place.step.speaker and self.inbox.holds_speech
+        return queued or (self.work.running and self._is_about_speech)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is at work, or has work waiting."""
+        return self.work.running or bool(self.inbox.frames)
 
     def cancel_deadline(self) -> None:
         if self._deadline is not None:
@@ -335,5 +298,10 @@ class Worker:
 
     def silence(self) -> None:
         """Nobody is left to hear a reply: begin no more work that would only speak."""
-        if self._yields_speech and self._may_be_cut:
-            self.inlet = Inlet(self.processor, silent=True)
+        processor, kinds = self.place.processor, self.place.port.kinds
+        if kinds.speak and kinds.may_be_cut:
+            self.incoming = Incoming(processor.signature, processor.accepts, silent=True)
+
+
+async def _nothing() -> None:
+    """Stands for the task of a processor that has finished."""

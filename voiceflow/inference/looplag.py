@@ -87,8 +87,9 @@ def _culprit(frame: FrameType | None) -> tuple[str, FrameType] | None:
     """The innermost processor that is running, and where."""
     while frame is not None:
         names = frame.f_locals
-        owner = names.get("self", names.get("processor"))  # one of its methods, or the stage that it runs in
-        owner = getattr(owner, "processor", owner)  # the worker that it runs in
+        owner = names.get("self", names.get("place"))  # one of its methods, or the stage that it runs in
+        owner = getattr(owner, "place", owner)  # the worker that it runs in
+        owner = getattr(owner, "processor", owner)
         if isinstance(owner, Processor):
             return owner.name, frame
         frame = frame.f_back

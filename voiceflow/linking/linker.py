@@ -7,31 +7,41 @@ formats, and whether it is still the caller who is heard or already the agent wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NoReturn, Self
+from typing import NamedTuple, NoReturn, Self, TypeAlias
 
 import msgspec
 
 from voiceflow.audio import ANY, CANONICAL, AudioFormat
 from voiceflow.errors import LinkError
-from voiceflow.frames import AudioRaw, Control, Frame, LLMText, SpeechStarted
-from voiceflow.processor import Parallel, Pipeline, Processor
+from voiceflow.frames import AudioRaw, Control, Frame, LLMText, SpeechStarted, Transcript
+from voiceflow.pipeline import Element, Parallel, Pipeline
+from voiceflow.processor import Processor
 from voiceflow.processors.codec import Convert
 from voiceflow.transport import Sink, Source
 
-from .plan import Fork, Plan, Step
-
-Elements = Sequence[Processor]
+from .plan import Fork, Plan, Step, walk
 
 
-def link(pipeline: Processor) -> Plan:
+class Branches(NamedTuple):
+    """A `Parallel`, with every branch taken apart."""
+
+    rows: tuple[Row, ...]
+
+
+Row: TypeAlias = Sequence[Processor | Branches]
+"""Processors one after the other; what is several stands as its parts."""
+
+
+def link(pipeline: Element) -> Plan:
     """Check and complete `pipeline`. Raises `LinkError`, and `TypeError` for a wrong annotation."""
-    elements = Pipeline(pipeline).elements
+    written: dict[int, str] = {}
+    elements = _row(Pipeline(pipeline), written)
     everyone = list(_flatten(elements))
     _check_ends(elements, everyone)
     _check_instances(everyone)
     # Without a speaker of its own a pipeline is an echo: the source speaks.
     flow = Flow(speaking=not any(processor.is_speaker for processor in everyone))
-    steps = _Linker(everyone).row(elements, flow, after=())
+    steps = _Linker(everyone, written).row(elements, flow, after=())
     for frame, name in flow.unheard.items():
         advice = "a TTS" if issubclass(frame, LLMText) else f"a processor that consumes {frame.__name__}"
         raise LinkError(
@@ -104,14 +114,15 @@ class Flow(msgspec.Struct):
 
 
 class _Linker:
-    def __init__(self, everyone: Elements) -> None:
+    def __init__(self, everyone: Sequence[Processor], written: dict[int, str]) -> None:
         self._everyone = everyone
+        self._written = written  # the name by which the user knows what a processor is a part of
 
-    def row(self, elements: Elements, flow: Flow, after: Elements) -> list[Step | Fork]:
+    def row(self, elements: Row, flow: Flow, after: Row) -> list[Step | Fork]:
         """Link `elements`; `after` is what follows them."""
         steps: list[Step | Fork] = []
         for place, element in enumerate(elements):
-            if isinstance(element, Parallel):
+            if isinstance(element, Branches):
                 steps.append(self._fork(element, flow, [*elements[place + 1 :], *after]))
             else:
                 steps += self._one(element, flow)
@@ -134,10 +145,12 @@ class _Linker:
         flow.go_through(processor)
         return steps
 
-    def _fork(self, parallel: Parallel, flow: Flow, after: Elements) -> Fork:
+    def _fork(self, parallel: Branches, flow: Flow, after: Row) -> Fork:
         speech = flow.speaking
-        flows = [flow.copy() for _ in parallel.branches]
-        branches = [self.row(b.elements, f, after) for b, f in zip(parallel.branches, flows, strict=True)]
+        flows = [flow.copy() for _ in parallel.rows]
+        branches = [self.row(row, f, after) for row, f in zip(parallel.rows, flows, strict=True)]
+        if not speech:
+            _check_one_voice(branches, flows)
         fork = Fork(tuple(map(tuple, branches)), speech)
         for place, branch_flow in enumerate(flows):
             if fork.ends_caller_audio(place):
@@ -162,43 +175,75 @@ class _Linker:
             self._refuse(processor, "needs", (needed,))
 
     def _refuse(self, processor: Processor, verb: str, wanted: tuple[type[Frame], ...]) -> NoReturn:
-        names = " or ".join(c.__name__ for c in wanted)
+        name, names = self._written[id(processor)], " or ".join(c.__name__ for c in wanted)
         others = [p for p in self._everyone if p is not processor and any(map(p.signature.may_yield, wanted))]
+        others = [p for p in others if self._written[id(p)] != name]
         place = self._everyone.index(processor)
+        if not others and LLMText in wanted:
+            raise LinkError(f"nothing here answers: put an LLM or a Dialog before {name}, which speaks LLMText")
         if not others:
             source = "a VAD" if wanted == (SpeechStarted,) else f"a processor that yields {names}"
-            advice = f"put {source} before {processor.name}"
+            advice = f"put {source} before {name}"
         elif self._everyone.index(others[0]) < place:
-            advice = f"{others[0].name} yields it, but it does not get here"
+            advice = f"{self._written[id(others[0])]} yields it, but it does not get here"
         else:
-            after = others[0].name
-            advice = f"{after}, which yields it, stands after it: put {after} before {processor.name}"
-        raise LinkError(f"{processor.name} {verb} {names}, but nothing before it yields that: {advice}")
+            after = self._written[id(others[0])]
+            advice = f"{after}, which yields it, stands after it: put {after} before {name}"
+        raise LinkError(f"{name} {verb} {names}, but nothing before it yields that: {advice}")
 
 
-def _next_format(after: Elements) -> AudioFormat:
+def _check_one_voice(branches: Sequence[Sequence[Step | Fork]], flows: Sequence[Flow]) -> None:
+    """Speakers beside each other must not answer the same turns with one voice: their words would mix."""
+    talking = []
+    for steps, flow in zip(branches, flows, strict=True):
+        speakers = [step.processor for step in walk(steps) if step.speaker]
+        if LLMText in flow.unheard:
+            talking += [p.name for p in speakers if p.signature.takes(Transcript)]
+    if len(talking) > 1:
+        raise LinkError(
+            f"{' and '.join(talking)} stand beside each other and answer the same turns, and one voice after them "
+            f"would speak both answers into each other: give each branch a voice of its own, or keep one of them"
+        )
+
+
+def _next_format(after: Row) -> AudioFormat:
     """The format that the next consumer of audio asks for, `CANONICAL` if it takes any."""
     for processor in after:
-        if isinstance(processor, Parallel):
+        if isinstance(processor, Branches):
             break
         if processor.signature.takes(AudioRaw):
             return CANONICAL if processor.accepts is ANY else processor.accepts
     return CANONICAL
 
 
-def _flatten(elements: Elements) -> Iterator[Processor]:
-    for element in elements:
-        if isinstance(element, Parallel):
-            for branch in element.branches:
-                yield from _flatten(branch.elements)
+def _row(element: Pipeline, written: dict[int, str]) -> Row:
+    """Take a pipeline apart, and note what the user called each part."""
+    row: list[Processor | Branches] = []
+    for whole in element.elements:
+        for part in Pipeline(whole).parts():
+            if isinstance(part, Parallel):
+                row.append(Branches(tuple(_row(branch, written) for branch in part.branches)))
+            elif isinstance(part, Processor):
+                written[id(part)] = whole.name
+                row.append(part)
+            else:
+                raise LinkError(f"{part!r} is no processor: derive {part.name} from Processor, or give it `parts`")
+    return row
+
+
+def _flatten(row: Row) -> Iterator[Processor]:
+    for element in row:
+        if isinstance(element, Branches):
+            for inner in element.rows:
+                yield from _flatten(inner)
         else:
             yield element
 
 
-def _check_ends(elements: Elements, everyone: Elements) -> None:
+def _check_ends(elements: Row, everyone: Sequence[Processor]) -> None:
     if not elements:
         raise LinkError("this pipeline is empty: write `call.source | ... | call.sink`")
-    first, last = elements[0], elements[-1]
+    first, last = everyone[0], everyone[-1]
     if not isinstance(first, Source):
         raise LinkError(f"a pipeline begins with call.source, not with {first.name}: write `call.source | ...`")
     for kind, end in ((Source, "call.source"), (Sink, "call.sink")):
@@ -212,7 +257,7 @@ def _check_ends(elements: Elements, everyone: Elements) -> None:
         raise LinkError(f"{last.name} does not say which audio it sends: set its `accepts` to a format")
 
 
-def _check_instances(everyone: Elements) -> None:
+def _check_instances(everyone: Sequence[Processor]) -> None:
     for place, processor in enumerate(everyone):
         before = next(i for i, other in enumerate(everyone) if other is processor)
         if before != place:

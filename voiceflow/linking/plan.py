@@ -8,7 +8,7 @@ import msgspec
 
 from voiceflow.audio import AudioFormat
 from voiceflow.processor import Processor
-from voiceflow.transport import Source
+from voiceflow.transport import Sink, Source
 
 
 class Step(msgspec.Struct, frozen=True, eq=False):
@@ -50,6 +50,16 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     def walk(self) -> Iterator[Step]:
         """Every step, upstream before downstream."""
         yield from walk(self.steps)
+
+    @property
+    def source(self) -> Source:
+        """Where the call's frames come from."""
+        return next(step.processor for step in self.walk() if isinstance(step.processor, Source))
+
+    @property
+    def sink(self) -> Sink:
+        """Where the agent's speech leaves."""
+        return next(step.processor for step in self.walk() if isinstance(step.processor, Sink))
 
     @property
     def speaker(self) -> Processor:

@@ -6,50 +6,17 @@ cleared does not count. No clock and no I/O in here: playout.py brings both.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import deque
 
 import msgspec
 
 from voiceflow.frames import Control, Mark, Word
+from voiceflow.reply import Reply
 
 CHARACTERS_PER_SECOND = 15.0
 """How fast speech is at most: bounds the length of a sentence whose audio is not complete from below."""
-_EPSILON = 1e-6  # positions are sums of floats
-
-
-class Reply:
-    """One thing the agent says, from its start to its end. Filled as it is heard."""
-
-    def __init__(self, *, interruptible: bool = True) -> None:
-        self.text = ""
-        """What it has been given to say so far."""
-        self.heard = ""
-        """The words of it that were heard so far."""
-        self.seconds = 0.0
-        """The seconds of it that were heard. Known once `done`."""
-        self.interrupted = False
-        """Whether a `Clear` cut it short."""
-        self.interruptible = interruptible
-        """Whether the caller may cut it short. Who decides on interruptions heeds it."""
-        self.answers = False
-        """Whether it is what a speaker makes of a turn of the caller's, rather than something said besides."""
-        self.done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        """Resolves to `seconds` when all of it was played, or when it was cleared."""
-        self.start: float | None = None
-        """The position where its speech begins, once the sink has seen it."""
-
-    def add(self, text: str) -> None:
-        self.heard = f"{self.heard} {text}".strip()
-
-    def finish(self, position: float, *, interrupted: bool = False) -> None:
-        """Everything up to `position` was heard, and nothing of it will be heard after that."""
-        self.interrupted = interrupted
-        if self.start is not None:
-            self.seconds = max(0.0, position - self.start)
-        if not self.done.done():
-            self.done.set_result(self.seconds)
+EPSILON = 1e-6  # positions are sums of floats
 
 
 class ReplyBegin(Control, frozen=True, speech=True):
@@ -91,10 +58,10 @@ def cut(text: str, words: tuple[Word, ...], heard: float, length: float) -> str:
     if heard <= 0:
         return ""
     if words:
-        return " ".join(word.text for word in words if word.end <= heard + _EPSILON)
+        return " ".join(word.text for word in words if word.end <= heard + EPSILON)
     end = 0
     for word in re.finditer(r"\S+", text):
-        if length * word.end() / len(text) > heard + _EPSILON:
+        if length * word.end() / len(text) > heard + EPSILON:
             break
         end = word.end()
     return text[:end]
@@ -185,7 +152,7 @@ class Ledger:
             return cue
         if part is None:
             self._reply = None
-        if not self.cues or self.cues[-1].position < self.sent - _EPSILON:
+        if not self.cues or self.cues[-1].position < self.sent - EPSILON:
             cue = self._cue(None)
         self.cues[-1].replies.append(reply)
         return cue
@@ -203,7 +170,7 @@ class Ledger:
     def elapse(self, now: float, grace: float) -> list[Cue]:
         """Take as played what should have been played `grace` seconds ago."""
         played = []
-        while self.cues and self.cues[0].at + grace <= now + _EPSILON:
+        while self.cues and self.cues[0].at + grace <= now + EPSILON:
             played.append(self._play())
         return played
 
@@ -215,7 +182,7 @@ class Ledger:
         """
         heard, arrived = self.heard(now), self.sent + queued
         played = []
-        while self.cues and self.cues[0].position <= heard + _EPSILON:
+        while self.cues and self.cues[0].position <= heard + EPSILON:
             cue = self._play()
             if cue.sentence is not None:
                 played.append(cue.sentence.mark)

@@ -14,19 +14,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from voiceflow.call import Build
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
+from voiceflow.engine.conduct import preload
 from voiceflow.errors import VoiceflowError
-from voiceflow.inference import modelcache as models
 from voiceflow.inference.looplag import LagGauge
-from voiceflow.linking.linker import link
 from voiceflow.security.local import is_local
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.nominal import nominal_call
 
 from .browsercalls import BrowserCalls
 from .iceservers import ice_servers
-from .mediastreams import Build, Calls
+from .mediastreams import Calls
 from .page import page
 from .signalling import Signalling
 from .webhooks import Webhooks
@@ -74,8 +74,7 @@ class Server:
         await receive()  # lifespan.startup
         try:
             for route in self._routes.all():
-                plan = link(self._build(nominal_call("twilio", route)))
-                await models.load([step.processor for step in plan.walk()])
+                await preload(self._build(nominal_call("twilio", route)))
         except Exception as error:
             log.debug("cannot serve", exc_info=error)
             told = isinstance(error, VoiceflowError | TypeError)

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from voiceflow.config.routes import Route
 from voiceflow.errors import CallRejectedError, VoiceflowError
+from voiceflow.route import Route
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.session import PeerSession
 from voiceflow.transports.webrtc.turn import StaticICE
 from voiceflow.turns.latency import TurnLatency
 
 if TYPE_CHECKING:
-    from voiceflow.call import Call
+    from voiceflow.call import Build, Call
     from voiceflow.transports.webrtc.turn import IceServer, ICEServers
-
-    from .mediastreams import Build
 
 log = logging.getLogger("voiceflow.server")
 

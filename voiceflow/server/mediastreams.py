@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any, Final
 
 import httpx
 import msgspec
 
-from voiceflow.call import Call
+from voiceflow.call import Build, Call
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
+from voiceflow.control import CallControl
 from voiceflow.errors import CallRejectedError, DIDNotFoundError, ProviderDetectionError, VoiceflowError
-from voiceflow.processor import Processor
 from voiceflow.security.local import is_local
 from voiceflow.security.signatures import verify_telnyx_stream, verify_twilio
 from voiceflow.security.tokens import StreamTokens
-from voiceflow.transport import CallControl
 from voiceflow.transports.answer import TELNYX_RATES
 from voiceflow.transports.control import TelnyxControl, TwilioControl
 from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream, detect_provider
@@ -41,7 +39,6 @@ HANDSHAKE: Final = 10.0
 """Seconds within which a stream must have said who it is."""
 
 Scope = dict[str, Any]
-Build = Callable[[Call], Processor]
 
 
 class Opened(msgspec.Struct):
@@ -156,10 +153,11 @@ class Calls:
         start = opened.start
         route = self._routes.lookup_or_raise(start.did)
         control = self._control(start)
-        source = MediaSource(start.inbound, socket, opened.stream, opened.early)
+        sink = MediaSink(start.outbound, socket, opened.stream, control)
+        source = MediaSource(start.inbound, socket, opened.stream, opened.early, sink)
         call = Call(
             source,
-            MediaSink(start.outbound, socket, opened.stream, control),
+            sink,
             transport=start.provider,
             provider=start.provider,
             caller_id=start.caller_id,

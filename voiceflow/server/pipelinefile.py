@@ -19,7 +19,7 @@ from voiceflow.errors import VoiceflowError
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
-    from voiceflow.processor import Pipeline
+    from voiceflow.pipeline import Pipeline
 
 _WRITE = "write `def pipeline(call: Call) -> Pipeline:` and return `call.source | ... | call.sink`"
 
@@ -42,7 +42,7 @@ def load_pipeline(target: str) -> Callable[[Call], Pipeline]:
         raise PipelineFileError(f"`pipeline` in {target} is {_kind(function)}, not a function: {_WRITE}")
 
     def build(call: Call) -> Pipeline:
-        from voiceflow.processor import Pipeline
+        from voiceflow.pipeline import Pipeline
 
         try:
             pipeline = function(call)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
-from voiceflow.frames import DTMF, Frame, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.processors.codec import convert
-
-if TYPE_CHECKING:
-    from voiceflow.engine.runtime import Runtime
+from voiceflow.frames import DTMF, AudioRaw, Frame, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.playout.playout import Playout
 
 PATIENCE = 4.0
 """How long the caller waits in silence, in seconds."""
@@ -18,16 +16,38 @@ RECHECK = 0.5
 _EPSILON = 1e-6  # positions are sums of floats
 
 
-class Silence:
+class Silence(Protocol):
+    """What goes on while nothing is heard of the agent."""
+
+    @property
+    def caller_speaks(self) -> bool:
+        """Whether the caller is heard instead."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether it speaks, or anything is still being worked on."""
+
+    @property
+    def owes_speech(self) -> bool:
+        """Whether the next words are the agent's: it speaks, synthesises, or leads the conversation and does not wait
+        for the caller."""
+
+
+class DeadAir:
     """Watches for dead air. One timer, only while the caller waits for the agent."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, playout: Playout, silence: Silence, line: Callable[[], AudioRaw | None]) -> None:
+        self._playout = playout
+        self._silence = silence
+        self._line = line
+        """What to play, in the sink's format; None while there is nothing."""
+        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._since: float | None = None
         """When the caller had finished, or a reply was begun. None while nobody waits."""
         self._sent = 0.0
         """Up to which position the agent had spoken then, the line itself included."""
+        self._closed = False
 
     def hear(self, frame: Frame) -> None:
         """The caller did something, on the way to the speaker or arrived there."""
@@ -37,48 +57,42 @@ class Silence:
             self.expect_speech()
 
     def expect_speech(self) -> None:
-        """The caller waits from here on, if he does not already."""
-        runtime = self._runtime
-        if runtime.call.hold is None or runtime.tasks.stopping or not self._answered:
+        """The caller waits from here on, if they do not already."""
+        if self._closed or not self._answered or self._silence.caller_speaks or self._line() is None:
             return
-        self._since = runtime.loop.time()
-        self._sent = runtime.playout.ledger.sent
+        self._since = self._loop.time()
+        self._sent = self._playout.ledger.sent
         if self._timer is None:
-            self._timer = runtime.loop.call_later(PATIENCE, self._check)
+            self._timer = self._loop.call_later(PATIENCE, self._check)
 
     def close(self) -> None:
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _check(self) -> None:
-        runtime, self._timer = self._runtime, None
-        hold = runtime.call.hold
-        if runtime.tasks.stopping or not runtime.activity.busy or self._since is None or hold is None:
+        self._timer = None
+        if self._since is None or not self._silence.busy:
             self._since = None
             return
-        silent_since = max(self._since, runtime.playout.ledger.play_end)
-        wait = silent_since + PATIENCE - runtime.loop.time()
+        wait = max(self._since, self._playout.ledger.play_end) + PATIENCE - self._loop.time()
         if wait <= _EPSILON:
             wait = RECHECK
-            if not runtime.playout.frames and self._is_agents_turn:
+            line = self._line()
+            if line is not None and not self._playout.queue.frames and self._is_agents_turn:
                 # Past the pipeline: whatever it is that takes so long, the line does not wait behind it.
-                line = convert(hold, runtime.sink.accepts)
-                runtime.playout.insert(line)
+                self._playout.insert(line)
                 self._sent += line.duration
                 wait = line.duration + PATIENCE
-        self._timer = runtime.loop.call_later(wait, self._check)
+        self._timer = self._loop.call_later(wait, self._check)
 
     @property
     def _answered(self) -> bool:
         """Whether the agent has spoken since the caller waits."""
-        return self._since is None or self._runtime.playout.ledger.sent > self._sent + _EPSILON
+        return self._since is None or self._playout.ledger.sent > self._sent + _EPSILON
 
     @property
     def _is_agents_turn(self) -> bool:
-        """The caller waits for an answer or for the rest of one - unless it is there that somebody waits for the
-        caller, as in `call.ask`."""
-        runtime = self._runtime
-        if not self._answered or any(worker.voices for worker in runtime.workers):
-            return True
-        return runtime.voice.begun and not runtime.call.listening
+        """The caller waits for an answer or for the rest of one."""
+        return not self._answered or self._silence.owes_speech

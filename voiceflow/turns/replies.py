@@ -1,232 +1,231 @@
-"""The speaker's side of a reply: when it may start, where it begins and ends, what waits to be said."""
+"""What a speaker says, and what `call.say` and `call.play` add to it, made into replies.
+
+One reply is on the air at a time. Those that come while it is, or while the caller speaks, wait in line. Whatever
+waits is a piece of work of its own, which an interruption finds here and empties.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
-from voiceflow.engine.stage import Deliver
-from voiceflow.frames import AudioRaw, Frame, LLMEnd, LLMText, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.playout.ledger import Reply, ReplyBegin, ReplyEnd
+from voiceflow.flow.kinds import Outgoing
+from voiceflow.flow.link import Link
+from voiceflow.flow.work import Epoch, Port, Work, nowhere
+from voiceflow.frames import AudioRaw, Frame, LLMEnd, LLMText, Transcript
+from voiceflow.playout.ledger import ReplyBegin, ReplyEnd
+from voiceflow.playout.playout import Playout
+from voiceflow.reply import Reply
+from voiceflow.signature import Kind, Signature
 
-if TYPE_CHECKING:
-    from voiceflow.engine.link import Link
-    from voiceflow.engine.runtime import Runtime
-    from voiceflow.processor import Processor
+from .floor import Floor
 
-FLOOR_SECONDS = 10.0
-"""How long a reply waits for the caller to stop speaking, at most."""
-
-
-class Floor:
-    """Whether the caller is speaking. Who wants to reply waits until it is free."""
-
-    def __init__(self) -> None:
-        self.on_free: list[Callable[[], None]] = []
-        self._free = asyncio.Event()
-        self._free.set()
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def taken(self) -> bool:
-        return not self._free.is_set()
-
-    def hear(self, frame: Frame) -> None:
-        if isinstance(frame, SpeechStarted):
-            self._free.clear()
-        elif isinstance(frame, SpeechStopped):
-            self.release()
-
-    def want(self) -> None:
-        """Somebody has something to say, and waits `FLOOR_SECONDS` at most."""
-        if self.taken and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FLOOR_SECONDS, self.release)
-
-    async def wait(self) -> None:
-        self.want()
-        await self._free.wait()
-
-    def release(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._free.set()
-        for callback in self.on_free:
-            callback()
+ANYTHING = Signature(Kind.FUNCTION, (), (Frame,))
 
 
-class Voice:
-    """Makes replies of what a speaker emits, and of what `call.say` and `call.play` add. One reply runs at a
-    time; those that come while it runs, or while the caller speaks, wait."""
+class Saying(Work):
+    """The saying of one reply: on the air its frames go on at once, before that they wait here."""
 
-    def __init__(self, processor: Processor, runtime: Runtime) -> None:
-        signature = processor.signature
-        self.deliver: Deliver
-        self._runtime = runtime
-        self._playout = runtime.playout
-        self._floor = runtime.floor
-        self._reply: Reply | None = None
-        """The reply that is running."""
-        self._begun = False
-        """Whether any of it has been said."""
-        self._held: list[Frame] | None = None
-        """What it said so far, if it began while the caller spoke."""
-        self._waiting: deque[tuple[Reply, list[Frame]]] = deque()
+    __slots__ = ("complete", "held", "on_air", "reply")
+
+    def __init__(self, port: Port, reply: Reply) -> None:
+        super().__init__(port)
+        self.reply = reply
+        self.held: deque[Frame] = deque()
+        self.on_air = False
+        """Whether it has begun to be said."""
+        self.complete = False
+        """Whether nothing will be added to it."""
+
+
+class Replies:
+    """The replies of one speaker."""
+
+    def __init__(
+        self,
+        speaker: Signature,
+        epoch: Epoch,
+        floor: Floor,
+        playout: Playout,
+        announce: Callable[[Reply], None],
+        expect: Callable[[], None],
+    ) -> None:
+        self.port = Port(Outgoing(ANYTHING, speech_side=True), epoch, nowhere)
+        """Where they go on to."""
+        self._floor = floor
+        self._playout = playout
+        self._announce = announce
+        self._expect = expect
+        self._own: Saying | None = None  # what the speaker itself is making
+        self._line: deque[Saying] = deque()
         self._muted = False
-        self._one_reply_per_turn = not signature.takes(AudioRaw) and signature.takes(Transcript)
+        self._answers_turns = not speaker.takes(AudioRaw) and speaker.takes(Transcript)
         # A speech-to-speech model is given audio piece by piece and says itself where a reply ends.
-        self._reply_is_work = not (signature.takes(AudioRaw) and LLMEnd in signature.yields)
-        self._floor.on_free.append(self._speak_next)
+        self._reply_is_work = not (speaker.takes(AudioRaw) and LLMEnd in speaker.yields)
 
-    async def turn(self, frame: Frame, inbox: Link) -> Frame:
-        """Wait for the caller to finish. Final transcripts that gathered meanwhile get one reply."""
-        if self._one_reply_per_turn and _is_final(frame):
-            await self._floor.wait()
-            gathered = [frame, *inbox.remove(_is_final)]
-            if len(gathered) > 1:
-                frame = _join([f for f in gathered if isinstance(f, Transcript)])
-        return frame
+    # The speaker's own
+
+    async def ready(self, inbox: Link) -> None:
+        """Wait until the oldest frame in `inbox` may be worked on: a turn, when the caller has finished it. It stays
+        there meanwhile."""
+        while self._answers_turns and self._floor.taken and inbox.frames and _is_final(inbox.frames[0]):
+            await self._floor.free()
+
+    def gather(self, frame: Frame, inbox: Link) -> Frame:
+        """`frame`, with the final transcripts that gathered behind it: one turn, which gets one reply."""
+        if not (self._answers_turns and _is_final(frame)):
+            return frame
+        gathered = [frame, *inbox.remove(_is_final)]
+        return _joined([f for f in gathered if isinstance(f, Transcript)]) if len(gathered) > 1 else frame
 
     def work_begins(self) -> None:
         """A reply has its place from here on, though it may be long until its first word."""
-        if self._reply_is_work and self._reply is None and not self._muted:
-            self._reply = self._new_reply()
-            self._reply.answers = True
-        self._runtime.silence.expect_speech()
+        if self._reply_is_work and self._own is None and not self._muted:
+            self._own = Saying(self.port, self._new_reply())
+            self._own.reply.answers = True
+        self._expect()
 
     def work_ended(self) -> None:
-        if self._reply is None or not self._reply_is_work:
+        own = self._own
+        if own is None or not self._reply_is_work:
             return
-        if self._begun or self._held:
-            self.emit(LLMEnd())
+        if own.on_air or own.held:
+            self.take(LLMEnd())
         else:
-            reply, self._reply = self._reply, None
-            self._playout.withdraw(reply)
-            self._speak_next()
+            self._own = None
+            self._playout.withdraw(own.reply)
 
-    def emit(self, frame: Frame) -> None:
+    def take(self, frame: Frame) -> None:
         """What the speaker yields, on its way downstream."""
         if not type(frame).speech:
-            self.deliver(frame)
+            self.port.deliver(frame)
         elif not self._muted:
-            self._say(frame)
-            if isinstance(frame, LLMText) and self._reply is not None:
-                self._reply.text += frame.text
+            own = self._own
+            if own is None:
+                if type(frame) is LLMEnd:  # of a reply in which nothing was said
+                    self.port.deliver(frame)
+                    return
+                own = self._own = Saying(self.port, self._new_reply())
+            self.add(own, frame)
 
-    def say(self, frames: list[Frame], *, interruptible: bool = True) -> Reply:
-        """Say `frames` as a reply of its own, after the one that is running."""
-        reply = self._new_reply(interruptible=interruptible)
-        reply.text = "".join(frame.text for frame in frames if isinstance(frame, LLMText))
+    # What is said besides
+
+    def say(self, frames: Iterable[Frame], *, interruptible: bool = True) -> Reply:
+        """Say `frames` as a reply of its own, after the one that is on the air."""
+        saying = self.open(interruptible=interruptible)
+        for frame in frames:
+            self.add(saying, frame)
+        self.add(saying, LLMEnd())
+        return saying.reply
+
+    def open(self, *, interruptible: bool = True) -> Saying:
+        """Begin a reply of its own whose frames are to be added; `LLMEnd` ends it."""
+        saying = Saying(self.port, self._new_reply(interruptible=interruptible))
         if self._muted:
-            self._playout.withdraw(reply)
+            self._playout.withdraw(saying.reply)
+        return saying
+
+    def add(self, saying: Saying, frame: Frame) -> None:
+        """Say `frame` as a part of it."""
+        if self._muted or saying.reply.done.done():
+            return
+        if isinstance(frame, LLMText):
+            saying.reply.text += frame.text
+        if type(frame) is LLMEnd:
+            saying.complete = True
+            if saying is self._own:
+                self._own = None
+        if saying.on_air and not saying.held:
+            saying.emit(frame)
         else:
-            self._waiting.append((reply, [*frames, LLMEnd()]))
-            self._speak_next()
-        return reply
+            saying.held.append(frame)
+            if saying not in self._line:
+                self._line.append(saying)
+        self.advance()
+
+    def join(self, frames: list[Frame], *, interruptible: bool = True) -> Reply:
+        """Say `frames` as a part of the reply that the speaker is making."""
+        part = self._new_reply(interruptible=interruptible, part=True)
+        if self._muted:
+            self._playout.withdraw(part)
+            return part
+        own = self._own
+        if isinstance(frames[0], LLMText) and own is not None and own.reply.text and own.reply.text[-1] != "\n":
+            self.take(LLMText("\n"))  # what was said so far is not to run on into it
+        for frame in (ReplyBegin(part, part=True), *frames, ReplyEnd(part)):
+            self.take(frame)
+        return part
 
     def unsay(self, reply: Reply) -> None:
         """Nobody wants `reply` to be said any more, if it has not begun."""
-        for waiting in self._waiting:
-            if waiting[0] is reply:
-                self._waiting.remove(waiting)
+        for saying in self._line:
+            if saying.reply is reply and not saying.on_air:
+                self._line.remove(saying)
                 self._playout.withdraw(reply)
                 break
 
-    def join(self, frames: list[Frame], *, interruptible: bool = True) -> Reply:
-        """Say `frames` as a part of the reply that is running."""
-        part = self._new_reply(interruptible=interruptible, part=True)
-        running = self._reply
-        if isinstance(frames[0], LLMText) and running is not None and running.text and running.text[-1] != "\n":
-            self.emit(LLMText("\n"))  # what was said so far is not to run on into it
-        if self._muted:
-            self._playout.withdraw(part)
-        else:
-            for frame in (ReplyBegin(part, part=True), *frames, ReplyEnd(part)):
-                self.emit(frame)
-        return part
+    # What the line is like
+
+    @property
+    def begun(self) -> bool:
+        """Whether a reply is on the air."""
+        return bool(self._line) and self._line[0].on_air
 
     @property
     def pending(self) -> bool:
         """Whether an answer is in the making, or waits, of which nothing was said while the caller speaks."""
-        made = self._reply is not None or any(reply.answers for reply, _ in self._waiting)
-        return not self._begun and self._floor.taken and made
+        made = self._own is not None or any(saying.reply.answers for saying in self._line)
+        return made and self._floor.taken and not self.begun
 
-    @property
-    def begun(self) -> bool:
-        """Whether a reply has been said in part."""
-        return self._begun
+    def advance(self) -> None:
+        """Say what is first in line, as soon as nobody speaks."""
+        while self._line:
+            saying = self._line[0]
+            if not saying.on_air:
+                if self._floor.taken:
+                    self._floor.want()
+                    return
+                saying.on_air = True
+                saying.emit(ReplyBegin(saying.reply))
+            while saying.held:
+                saying.emit(saying.held.popleft())
+            if not saying.complete:
+                return
+            if self._line and self._line[0] is saying:
+                self._line.popleft()
 
-    def clear(self) -> None:
-        """Everything said so far is void; the ledger has closed its account of it."""
-        self._reply = self._held = None
-        self._begun = False
-        self._waiting.clear()
+    # Ends
+
+    def clear(self, *, goes_on: bool) -> None:
+        """All of it is void, and the ledger has closed its account. The speaker's own reply `goes_on` if the speaker
+        itself has interrupted."""
+        own, self._own = self._own, None
+        for saying in self._line:
+            saying.held.clear()
+            saying.complete = True
+        self._line.clear()
+        if goes_on and own is not None:
+            own.reply.reopen()
+            self._playout.ledger.replies.append(own.reply)
+            self._own = Saying(self.port, own.reply)
 
     def mute(self) -> None:
         """Say nothing more. What was said so far is a reply."""
-        if self._begun:
-            self.emit(LLMEnd())
-        elif self._reply is not None:
-            self._playout.withdraw(self._reply)
-        for reply, _ in self._waiting:
-            self._playout.withdraw(reply)
-        self.clear()
+        begun = self._line[0] if self.begun else None
+        if begun is not None and not begun.complete:
+            begun.emit(LLMEnd())
+        waiting = [saying for saying in (*self._line, self._own) if saying not in (None, begun)]
+        for saying in dict.fromkeys(waiting):
+            if saying is not None and not saying.reply.done.done():
+                self._playout.withdraw(saying.reply)
+        self.clear(goes_on=False)
         self._muted = True
-
-    def _say(self, frame: Frame) -> None:
-        if not self._begun:
-            self._begin(frame)
-            return
-        self.deliver(frame)
-        if type(frame) is LLMEnd:
-            self._end()
-
-    def _begin(self, frame: Frame) -> None:
-        """The first speech of a reply; while the caller speaks, all of it."""
-        if self._reply is None:
-            if type(frame) is LLMEnd:  # of a reply in which nothing was said
-                self.deliver(frame)
-                return
-            self._reply = self._new_reply()
-        if self._held is None and not (self._floor.taken or self._waiting):
-            self._begun = True
-            self.deliver(ReplyBegin(self._reply))
-            self._say(frame)
-            return
-        self._floor.want()
-        self._held = [*(self._held or []), frame]
-        if type(frame) is LLMEnd:
-            self._waiting.append((self._reply, self._held))
-            self._end()
-
-    def _end(self) -> None:
-        self._reply = self._held = None
-        self._begun = False
-        self._speak_next()
-
-    def _speak_next(self) -> None:
-        """Say what waits, as soon as nobody speaks."""
-        while self._waiting and not self._begun and not self._muted:
-            if self._floor.taken:
-                self._floor.want()
-                return
-            reply, frames = self._waiting.popleft()
-            self.deliver(ReplyBegin(reply))
-            for frame in frames:
-                self.deliver(frame)
-        if self._held is not None and not self._floor.taken:
-            held, self._held = self._held, None
-            for frame in held:
-                self._say(frame)
 
     def _new_reply(self, *, interruptible: bool = True, part: bool = False) -> Reply:
         reply = Reply(interruptible=interruptible)
         self._playout.ledger.replies.append(reply)
         if not part:
-            for callback in self._runtime.call.reply_listeners:
-                callback(reply)
+            self._announce(reply)
         return reply
 
 
@@ -234,7 +233,7 @@ def _is_final(frame: Frame) -> bool:
     return isinstance(frame, Transcript) and frame.final
 
 
-def _join(transcripts: list[Transcript]) -> Transcript:
+def _joined(transcripts: list[Transcript]) -> Transcript:
     last = transcripts[-1]
     return Transcript(
         " ".join(t.text for t in transcripts if t.text),

@@ -1,17 +1,17 @@
 """The queue between two tasks.
 
 A writer appends first and then waits until the link is within its bound, so no frame is ever held outside a
-queue, where an interruption could not reach it. Audio is bounded by time, everything else by number.
+queue, where an interruption could not reach it. Audio is bounded by time, everything by number.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from voiceflow.audio import CANONICAL, AudioFormat
-from voiceflow.frames import AudioRaw, Frame
+from voiceflow.frames import AudioRaw, Control, Frame
 
 AUDIO_SECONDS = 2.0
 FRAMES = 4096
@@ -31,6 +31,7 @@ class Link:
         "others",
         "overtake",
         "reader",
+        "skipped",
         "writers",
     )
 
@@ -43,9 +44,11 @@ class Link:
         self.audio_bound = format.bytes_for(AUDIO_SECONDS)
         self.full = False
         self.carries_caller = True
-        """Whether the audio in it is the caller's, which may be dropped, rather than the agent's."""
-        self.dropped = 0
-        """How many frames a live source had to drop here."""
+        """Whether its frames are the caller's, some of which may be dropped, rather than what the agent says."""
+        self.dropped: Counter[str] = Counter()
+        """How many frames of each type a live source had to drop here."""
+        self.skipped = 0
+        """How many of the oldest frames are known not to be audio, so that nobody looks through them again."""
         self.reader: asyncio.Future[None] | None = None
         self.writers: list[asyncio.Future[None]] = []
         self.overtake: Callable[[Frame], bool] | None = None
@@ -76,6 +79,7 @@ class Link:
         else:
             self.others -= 1
         if self.full:
+            self.skipped = max(0, self.skipped - 1)
             self._wake_writers()
         return frame
 
@@ -100,7 +104,7 @@ class Link:
                 self.frames.extend(frame for frame in stale if not type(frame).speech)
             self.others = len(self.frames)
             asyncio.get_running_loop().call_soon(stale.clear)  # freeing thousands of frames can wait
-            self.audio = 0
+            self.audio = self.skipped = 0
         self._wake_writers()
 
     @property
@@ -114,26 +118,45 @@ class Link:
             self.frames = deque(frame for frame in self.frames if not unwanted(frame))
             self.audio = sum(len(frame.data) for frame in self.frames if type(frame) is AudioRaw)
             self.others = sum(type(frame) is not AudioRaw for frame in self.frames)
+            self.skipped = 0
             self._wake_writers()
         return removed
 
-    def drop_oldest_audio(self) -> None:
-        """Make room for a live source: of a full link the oldest audio goes, and nothing else ever does."""
-        place = next((i for i, frame in enumerate(self.frames) if type(frame) is AudioRaw), None)
-        if place is None:
-            self.full = False  # what is left is never dropped
-            return
-        frame = self.frames[place]
-        assert isinstance(frame, AudioRaw)
-        del self.frames[place]
-        self.audio -= len(frame.data)
-        self.dropped += 1
-        if self.on_drop is not None:
-            self.on_drop(frame)
-        self.full = self.audio > self.audio_bound or len(self.frames) > FRAMES
+    def make_room(self) -> None:
+        """For a live source, which never waits: drop what is oldest until the link is within its bound. The caller's
+        audio goes first, being worth least; `Control` frames never go, nor does anything that the agent says."""
+        while self.full and self.carries_caller:
+            place = self._oldest_audio() if self.audio else self._oldest_droppable()
+            if place is None:
+                break
+            frame = self.frames[place]
+            del self.frames[place]
+            if type(frame) is AudioRaw:
+                self.audio -= len(frame.data)
+            else:
+                self.others -= 1
+            self.dropped[type(frame).__name__] += 1
+            if self.on_drop is not None:
+                self.on_drop(frame)
+            self.full = self._is_full
+
+    def _oldest_audio(self) -> int:
+        """Where it is. Each frame is looked at once, however often this is asked."""
+        frames, place = self.frames, self.skipped
+        while type(frames[place]) is not AudioRaw:
+            place += 1
+        self.skipped = place
+        return place
+
+    def _oldest_droppable(self) -> int | None:
+        return next((place for place, frame in enumerate(self.frames) if not isinstance(frame, Control)), None)
+
+    @property
+    def _is_full(self) -> bool:
+        return self.audio > self.audio_bound or len(self.frames) > FRAMES
 
     def _wake_writers(self) -> None:
-        self.full = self.audio > self.audio_bound or len(self.frames) > FRAMES
+        self.full = self._is_full
         if not self.full and self.writers:
             writers, self.writers = self.writers, []
             for writer in writers:

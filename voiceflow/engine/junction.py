@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 import msgspec
 
+from voiceflow.flow.kinds import Outgoing
+from voiceflow.flow.work import Deliver, Epoch, Port, Work, nowhere
 from voiceflow.frames import AudioRaw, End, Frame
 from voiceflow.linking.plan import Fork, Step
+from voiceflow.signature import Kind, Signature
 
-from .stage import Deliver
+ANYTHING = Signature(Kind.FUNCTION, (), (Frame,))
 
 
 class _Ticket(msgspec.Struct):
@@ -23,7 +26,7 @@ class _Ticket(msgspec.Struct):
 class Junction:
     """Both ends of a fork. Copies that several branches pass by untouched leave once, after the last."""
 
-    def __init__(self, fork: Fork) -> None:
+    def __init__(self, fork: Fork, epoch: Epoch) -> None:
         self.deliver: Deliver
         self.entries: list[Deliver] = []
         self.lost_upstream: Callable[[Frame], None] | None = None
@@ -31,7 +34,7 @@ class Junction:
         self._passing: dict[type[Frame], frozenset[int]] = {}
         self._tickets: dict[int, deque[_Ticket]] = {}
         self._ended = 0
-        self._clears = 0
+        self._port = Port(Outgoing(ANYTHING, speech_side=fork.speech), epoch, nowhere)
 
     def split(self, frame: Frame) -> None:
         kind = type(frame)
@@ -40,11 +43,14 @@ class Junction:
             passing = self._passing[kind] = self._branches_passing(kind)
         if len(passing) > 1:
             self._tickets.setdefault(id(frame), deque()).append(_Ticket(frame, set(passing)))
-        clears = self._clears
+        if kind is End:
+            for entry in self.entries:
+                entry(frame)
+            return
+        work = Work(self._port)  # a branch may interrupt at this frame, which is older than that for the next ones
         for entry in self.entries:
-            if self._clears != clears and self._fork.speech and kind.speech:
-                break  # a branch interrupted at this frame, which is older than that
-            entry(frame)
+            self._port.deliver = entry
+            work.emit(frame)
 
     def merge(self, branch: int) -> Deliver:
         """What `branch` delivers into."""
@@ -71,7 +77,6 @@ class Junction:
 
     def clear(self) -> None:
         """Speech that was in the branches is gone."""
-        self._clears += 1
         if self._fork.speech:
             self._tickets = {
                 key: tickets for key, tickets in self._tickets.items() if not type(tickets[0].frame).speech

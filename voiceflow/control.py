@@ -1,0 +1,25 @@
+"""Call control: commands to a carrier about one call, beside its media."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+
+class CallControl(Protocol):
+    """Commands to the carrier about one call.
+
+    Each returns whether the call was still there to be commanded. Each raises `ProviderConnectionError`, with
+    what the carrier answered, if the command failed or if nobody can tell whether it was carried out.
+    """
+
+    digits_end_stream: ClassVar[bool]
+    """Whether `send_digits` ends the media stream."""
+
+    async def hangup(self) -> bool:
+        """End the call."""
+
+    async def transfer(self, to: str) -> bool:
+        """Connect the caller to `to`, a number in E.164 or a SIP address. The media stream ends."""
+
+    async def send_digits(self, digits: str) -> bool:
+        """Play the tones of `digits` to the caller: 0-9, *, #, A-D; w pauses for 0.5 s, W for 1 s."""

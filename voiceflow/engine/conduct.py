@@ -1,0 +1,32 @@
+"""The way in: links what a user built for a call, and runs it."""
+
+from __future__ import annotations
+
+from voiceflow.call import Build, Call
+from voiceflow.errors import CallError
+from voiceflow.inference import modelcache
+from voiceflow.limits import Ended
+from voiceflow.linking.linker import link
+from voiceflow.pipeline import Element
+
+from .life import Life
+
+
+async def conduct(call: Call, build: Build) -> Ended:
+    """Run `call` through `build(call)` to its end: see `Call.run`."""
+    if call.session is not None:
+        raise CallError(f"call {call.id} has already run: make a new Call")
+    plan = link(build(call))
+    for step in plan.walk():
+        step.processor.call = call
+    life = call.session = Life(call, plan)
+    return await life.run()
+
+
+async def preload(pipeline: Element) -> None:
+    """Load the models of `pipeline`, which must not be one that a call uses, before the first call: a caller waits ten
+    seconds for a model at most. Raises what linking and loading raise."""
+    await modelcache.load([step.processor for step in link(pipeline).walk()])
+
+
+Call.conduct = conduct

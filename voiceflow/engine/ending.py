@@ -1,0 +1,153 @@
+"""How a call ends: the caller leaves, we hang up, or something fails. Each phase has a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from voiceflow.call import Call
+from voiceflow.errors import USER_ERRORS, ProcessorError
+from voiceflow.flow.work import Epoch
+from voiceflow.frames import End
+from voiceflow.limits import Ended
+from voiceflow.playout.playout import Playout
+from voiceflow.processors.codec import convert
+from voiceflow.transport import Sink
+from voiceflow.turns.turns import Turns
+
+from .network import Network
+from .tasks import Tasks
+
+LINGER = 1.0
+"""Seconds that a forced hang-up waits beyond what was queued when it was asked for: a pipeline that goes on speaking,
+such as an echo, does not keep the line."""
+
+
+class Ending:
+    """The end of one call. `over` tells how it ended, once everything under way is through or given up."""
+
+    def __init__(
+        self,
+        call: Call,
+        sink: Sink,
+        tasks: Tasks,
+        epoch: Epoch,
+        network: Network,
+        turns: Turns,
+        playout: Playout,
+        clear: Callable[[], None],
+    ) -> None:
+        self.over: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._call = call
+        self._sink = sink
+        self._tasks = tasks
+        self._epoch = epoch
+        self._network = network
+        self._turns = turns
+        self._playout = playout
+        self._clear = clear
+        self._reason: str | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._disconnecting: asyncio.Task[None] | None = None
+
+    def caller_left(self, reason: str, *, opened: bool) -> None:
+        """The peer ended the stream: nobody is left to hear a reply. What they said is still worked on, if anything
+        has opened to work on it."""
+        if self._reason is not None:
+            return
+        self._call.is_connected = False
+        if not opened:
+            self._reason = reason
+            self.finish(Ended(f"{reason}, before the call had opened"))
+            return
+        self._turns.mute()
+        self._clear()
+        for worker in self._network.workers:
+            worker.silence()
+        self._drain(reason)
+
+    async def hang_up(self, reason: str, *, force: bool = False) -> bool:
+        """End the call once everything said has been heard. False if an interruption revoked that."""
+        epoch, patience = self._epoch.number, self._call.limits.drain
+        if force:
+            self._turns.mute()
+            queued = max(0.0, self._playout.ledger.play_end - asyncio.get_running_loop().time()) + self._playout.queued
+            try:
+                async with asyncio.timeout(queued + max(LINGER, patience if self._network.synthesising else 0.0)):
+                    await self._playout.rest(patience)
+            except TimeoutError:
+                self._clear()
+        else:
+            await self._playout.rest(patience)
+            if self._epoch.number != epoch:
+                return False
+        self.end(reason)
+        return True
+
+    def end(self, reason: str) -> None:
+        """End the call from our side: what was said is still heard, nothing more is said."""
+        if self._reason is None:
+            self._turns.mute()
+            self._network.intake.stop()
+            self._drain(reason)
+            self._tasks.start(self._disconnect_after_speech(), "hang up")
+
+    def drained(self) -> None:
+        """`End` has come to the sink."""
+        self.finish(Ended(self._reason or "the stream ended"))
+
+    async def apologise(self, error: ProcessorError) -> None:
+        """Let the caller hear the apology, past a pipeline that is not to be trusted any more, and end."""
+        try:
+            apology = self._call.apology
+            if apology is not None and self._call.is_connected:
+                self._clear()
+                self._turns.mute()
+                self._playout.put(convert(apology, self._sink.accepts))
+                await self._playout.rest(self._call.limits.drain)
+        finally:
+            self.finish(Ended(str(error), error))
+
+    def finish(self, ended: Ended) -> None:
+        if not self.over.done():
+            self.over.set_result(ended)
+
+    async def close(self) -> None:
+        """Say nothing more, and disconnect."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._turns.mute()
+        await self._disconnect()
+
+    async def logged(self, work: Awaitable[None], name: str) -> None:
+        """Await `work`; what goes wrong at the end of a call is only logged."""
+        try:
+            await work
+        except USER_ERRORS as error:
+            self._call.log.error("%s failed: %s", name, error, exc_info=error)
+
+    async def _disconnect_after_speech(self) -> None:
+        """The caller need not wait until the listening side is drained, too."""
+        await self._playout.rest(self._call.limits.drain)
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        """Disconnect the peer, once, and unless it has left by itself."""
+        if self._call.is_connected and self._disconnecting is None:
+            hangup = self.logged(self._sink.hangup(), f"{self._sink.name}.hangup")
+            self._disconnecting = self._tasks.start(hangup, "disconnecting the peer")
+        if self._disconnecting is not None:
+            await asyncio.wait({self._disconnecting}, timeout=self._call.limits.drain)
+        self._call.is_connected = False
+
+    def _drain(self, reason: str) -> None:
+        """Send `End` after everything that is under way, and wait for it at the sink."""
+        self._reason = reason
+        self._timer = asyncio.get_running_loop().call_later(self._call.limits.drain, self._give_up)
+        self._network.intake.deliver(End(reason))
+
+    def _give_up(self) -> None:
+        hung = tuple(self._network.at_work)
+        what = " and ".join(hung) or "what was under way"
+        late = f"{self._reason}; {what} did not finish within {self._call.limits.drain:g} s"
+        self.finish(Ended(late, hung=hung))

@@ -1,0 +1,280 @@
+"""One running call: its parts, put together; how it opens, runs, and is torn down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from voiceflow.call import Call
+from voiceflow.errors import USER_ERRORS, CallError, ProcessorError
+from voiceflow.flow.change import Change
+from voiceflow.flow.work import Epoch, current_reply
+from voiceflow.frames import AudioRaw, Clear, End, Frame, LLMText, Transcript
+from voiceflow.inference import modelcache
+from voiceflow.limits import Ended
+from voiceflow.linking.plan import Plan
+from voiceflow.pipeline import Element
+from voiceflow.playout.playout import Playout
+from voiceflow.processor import Processor
+from voiceflow.session.turnclock import TurnClock
+from voiceflow.turns.replies import Replies
+from voiceflow.turns.turns import Turns
+
+from .ending import Ending
+from .failures import Failures
+from .intake import Intake
+from .interruption import Interruption
+from .junction import Junction
+from .network import Network
+from .place import Place
+from .playing import audio_of, hold_line, speech_format
+from .tasks import Tasks
+from .watch import Watch
+from .wiring import Parts, Wiring
+from .worker import Worker
+
+
+class Life:
+    """The life of one call. To its `Call` it is the `Session` (voiceflow/session/contract.py)."""
+
+    def __init__(self, call: Call, plan: Plan) -> None:
+        self.call = call
+        self.plan = plan
+        self.epoch = Epoch()
+        self.opened = asyncio.Event()
+        self.tasks = Tasks(call.limits.cancel, self._task_failed, call.log)
+        self.failures = Failures(call.log, self._failed)
+        source, sink = plan.source, plan.sink
+        network, change = Network(), Change()
+        self.playout = Playout(
+            sink,
+            on_played=lambda mark: self._interruption.played(mark),
+            on_end=lambda: self._ending.drained(),
+            on_error=lambda error: self.failures.fail(sink.name, error),
+            listeners=call.events.played,
+            change=change,
+        )
+        self.playout.queue.carries_caller = plan.is_echo
+        sink.echo = self.playout.echo
+        self.turns = Turns(self.playout, change, network, self._heard, hold_line(call, sink.accepts))
+        self.network = network
+        self._interruption = Interruption(plan.steps, self.epoch, network, self.turns, self.playout, self.failures)
+        self._ending = Ending(call, sink, self.tasks, self.epoch, network, self.turns, self.playout, self.clear)
+        self._watch = Watch(call.limits, self.playout, self.turns.floor, self._time_is_up)
+        network.intake = Intake(source, self.tasks, self.opened, self.failures, self._caller_left)
+        parts = Parts(
+            place=lambda step: Place(step, self.epoch, self._act, self.failures),
+            worker=lambda place, replies: Worker(place, self.tasks, replies, change.tell),
+            replies=self._replies,
+            junction=lambda fork: Junction(fork, self.epoch),
+        )
+        Wiring(plan, parts, network, self.turns, self.playout, self.clear, call.events.passed)
+        if any(step.processor.signature.may_yield(Transcript) for step in plan.walk() if step.processor is not source):
+            TurnClock(call.events)
+
+    # From its beginning to its end
+
+    async def run(self) -> Ended:
+        """Open, run until something ends the call, and leave nothing behind."""
+        try:
+            self.network.intake.start()
+            if await self._is_open():
+                for worker in self.network.workers:
+                    worker.start()
+                self.opened.set()
+                self._watch.opened()
+            ended = await self._ending.over
+        except USER_ERRORS as error:
+            told = error if isinstance(error, CallError) else CallError(f"the call did not open: {error}")
+            self.failures.error = told
+            raise
+        finally:
+            await _to_its_end(self._tear_down())
+        links = (self.playout.queue, *(worker.inbox for worker in self.network.workers))
+        dropped, burst = sum(link.dropped.total() for link in links), self.network.intake.burst
+        return msgspec.structs.replace(ended, dropped=dropped - burst, burst=burst, abandoned=self.tasks.abandoned)
+
+    async def _is_open(self) -> bool:
+        """Load the models and open every processor. False if the call was over before."""
+        if all(type(p).load is Processor.load and type(p).open is Processor.open for p in self._processors):
+            return True
+        opening = self.tasks.start(self._open(), "opening")
+        await asyncio.wait({opening, self._ending.over}, return_when=asyncio.FIRST_COMPLETED)
+        if opening.done():
+            opening.result()
+        return opening.done()
+
+    async def _open(self) -> None:
+        """Load the models, then open every processor, each within the limit."""
+        limit = self.call.limits.open
+        await load_models(self._processors, limit)
+        opening = {
+            self.tasks.start(_opened(p, self.call), p.name)
+            for p in self._processors
+            if type(p).open is not Processor.open
+        }
+        if opening:
+            done, late = await asyncio.wait(opening, timeout=limit, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+            if late:
+                names = ", ".join(sorted(task.get_name() for task in late))
+                raise CallError(f"{names} did not open within {limit:g} s: a model or a server hangs")
+
+    def close(self) -> None:
+        """Set no more timers."""
+        self._watch.close()
+        for worker in self.network.workers:
+            worker.cancel_deadline()
+        self.turns.close()
+
+    async def _tear_down(self) -> None:
+        self.close()
+        await self._ending.close()
+        self.failures.closed = True
+        await self.tasks.stop()
+        for processor in self._processors:
+            if type(processor).close is not Processor.close:
+                closing = self._ending.logged(processor.close(), f"{processor.name}.close")
+                self.tasks.start(closing, processor.name)
+        await self.tasks.finish()
+        self.playout.close()
+        self.opened.set()  # whoever still waits to say something finds the call over
+        self.turns.end()
+
+    # What `Session` promises
+
+    @property
+    def elements(self) -> tuple[Element, ...]:
+        return tuple(self._processors)
+
+    @property
+    def can_speak(self) -> bool:
+        return any(step.speech and step.processor.signature.takes(LLMText) for step in self.plan.walk())
+
+    @property
+    def is_echo(self) -> bool:
+        return self.plan.is_echo
+
+    @property
+    def is_live(self) -> bool:
+        return self.plan.source.live
+
+    @property
+    def elapsed(self) -> float:
+        return self._watch.elapsed
+
+    @property
+    def error(self) -> CallError | None:
+        return self.failures.error
+
+    @property
+    def over(self) -> bool:
+        return self.tasks.stopping
+
+    def clear(self) -> None:
+        self._interruption.clear()
+
+    def start(self, work: Callable[[], Awaitable[None]], name: str, *, leads: bool) -> None:
+        async def begin() -> None:
+            current_reply.set(None)
+            await self.opened.wait()
+            if self.over:
+                return
+            if leads:
+                self.turns.led = True
+                self.turns.dead_air.expect_speech()
+            try:
+                await work()
+            finally:
+                if leads:
+                    self.turns.led = False
+
+        self.tasks.start(begin(), name)
+
+    async def audio(self, wav: str | os.PathLike[str] | AudioRaw) -> AudioRaw:
+        return await audio_of(wav, speech_format(self.plan))
+
+    def hang_up(self, reason: str, *, force: bool) -> asyncio.Task[bool]:
+        return self.tasks.start(self._ending.hang_up(reason, force=force), "hang up")
+
+    # What the parts make happen
+
+    @property
+    def _processors(self) -> list[Processor]:
+        return [step.processor for step in self.plan.walk()]
+
+    def _replies(self, speaker: Processor) -> Replies:
+        expect = self.turns.dead_air.expect_speech
+        announce = self.call.events.replied
+        return Replies(speaker.signature, self.epoch, self.turns.floor, self.playout, announce, expect)
+
+    def _act(self, frame: Frame) -> None:
+        """A processor yielded `Clear` or `End`."""
+        if isinstance(frame, Clear):
+            self.clear()
+        elif isinstance(frame, End):
+            self.hang_up(frame.reason or "hung up", force=False)
+
+    def _heard(self, frame: Frame) -> None:
+        self._watch.heard()
+        self.call.events.heard(frame)
+
+    def _caller_left(self, reason: str) -> None:
+        self._ending.caller_left(reason, opened=self.opened.is_set())
+
+    def _time_is_up(self, reason: str) -> None:
+        if self.opened.is_set():
+            self._ending.end(reason)
+        else:
+            self._ending.finish(Ended(f"{reason}, before the call had opened"))
+
+    def _failed(self, error: ProcessorError) -> None:
+        if self.opened.is_set():
+            self.tasks.start(self._ending.apologise(error), "apology")
+        else:
+            self._ending.finish(Ended(str(error), error))
+
+    def _task_failed(self, name: str, error: BaseException) -> None:
+        if self.opened.is_set():  # before that, `run` tells
+            self.failures.fail(name, error)
+
+
+async def load_models(processors: list[Processor], limit: float) -> None:
+    """Load what is not in memory yet. Raises what `load` raises, and `CallError` after `limit` seconds."""
+    for processor in processors:
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                await modelcache.load([processor])
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise CallError(
+                f"the model of {processor.name} was not loaded within {limit:g} s: it hangs, or takes longer than a "
+                f"caller waits. Load it before the first call, by `await voiceflow.preload(pipeline)`"
+            ) from error
+
+
+async def _opened(processor: Processor, call: Call) -> None:
+    try:
+        await processor.open(call)
+    except USER_ERRORS as error:
+        raise ProcessorError(f"{processor.name}.open", error) from error
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` to its end, whoever cancels the waiting for it, and only then be cancelled."""
+    task = asyncio.get_running_loop().create_task(work, name="tear-down")
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

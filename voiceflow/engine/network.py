@@ -1,0 +1,44 @@
+"""The running parts of one call, as the wiring has made them of its plan."""
+
+from __future__ import annotations
+
+from .intake import Intake
+from .junction import Junction
+from .place import Place
+from .worker import Worker
+
+
+class Network:
+    """What runs, and what it is about. Filled by the wiring; keeps no state of its own."""
+
+    def __init__(self) -> None:
+        self.places: list[Place] = []
+        """Every processor but the two ends, upstream before downstream."""
+        self.workers: list[Worker] = []
+        self.junctions: list[Junction] = []
+        self.intake: Intake
+
+    @property
+    def recognising(self) -> bool:
+        """Whether anything that the caller did is still on its way to the speaker."""
+        return any(worker.busy for worker in self.workers if not worker.place.step.speech)
+
+    @property
+    def synthesising(self) -> bool:
+        """Whether anything that the agent says is still on its way to the sink."""
+        return any(worker.speaking for worker in self.workers if not worker.place.step.speaker)
+
+    @property
+    def working(self) -> bool:
+        """Whether any processor is at work, or has work waiting."""
+        return any(worker.busy for worker in self.workers)
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a `Clear` would find anything to drop or to cut short."""
+        return any(worker.speaking for worker in self.workers)
+
+    @property
+    def at_work(self) -> list[str]:
+        """The processors that are at work at this moment, by name."""
+        return [worker.place.processor.name for worker in self.workers if worker.work.running]

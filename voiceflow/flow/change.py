@@ -1,0 +1,44 @@
+"""Waiting for something to become true, without looking again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class Change:
+    """Told whenever what somebody may wait for could have changed. Costs nothing while nobody waits."""
+
+    __slots__ = ("_waiters",)
+
+    def __init__(self) -> None:
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def tell(self) -> None:
+        """Wake everybody who waits, to look again."""
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the next change. False if none came within `seconds`."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            return False
+        return True
+
+    async def until(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait until `condition()` is true. False if it is not true within `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    await self.wait()
+        except TimeoutError:
+            return condition()
+        return True

@@ -1,0 +1,24 @@
+"""A route: who answers a call, and how."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+
+
+def _default_model() -> str:
+    return os.environ.get("OLLAMA_MODEL") or "llama3.2"
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answers a call, and how. Pipelines find it as `call.route`."""
+
+    user_id: str = "unknown"
+    display_name: str = ""
+    llm_model: str = msgspec.field(default_factory=_default_model)
+    system_prompt: str = "You are a helpful voice assistant. Keep responses concise."
+    tts_voice: str = "en_US-lessac-medium"
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Further keys of the route, with the values that YAML makes of them."""

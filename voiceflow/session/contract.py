@@ -1,0 +1,59 @@
+"""What a call needs of the engine that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from voiceflow.errors import CallError
+from voiceflow.flow.work import Epoch
+from voiceflow.frames import AudioRaw
+from voiceflow.pipeline import Element
+from voiceflow.playout.playout import Playout
+from voiceflow.turns.turns import Turns
+
+
+class Session(Protocol):
+    """A call that runs."""
+
+    epoch: Epoch
+    turns: Turns
+    playout: Playout
+    opened: asyncio.Event
+    """Set when frames may flow, and when the call has failed to come so far."""
+
+    @property
+    def elements(self) -> tuple[Element, ...]: ...
+
+    @property
+    def can_speak(self) -> bool: ...
+
+    @property
+    def is_echo(self) -> bool: ...
+
+    @property
+    def is_live(self) -> bool: ...
+
+    @property
+    def elapsed(self) -> float: ...
+
+    @property
+    def error(self) -> CallError | None: ...
+
+    @property
+    def over(self) -> bool:
+        """Whether everything is being torn down."""
+
+    def clear(self) -> None:
+        """Drop everything the agent has not yet said."""
+
+    def start(self, work: Callable[[], Awaitable[None]], name: str, *, leads: bool) -> None:
+        """Run `work()` in a task of the call."""
+
+    async def audio(self, wav: str | os.PathLike[str] | AudioRaw) -> AudioRaw:
+        """A WAV file, or a piece of audio, in the format that the pipeline speaks in."""
+
+    def hang_up(self, reason: str, *, force: bool) -> asyncio.Task[bool]:
+        """End the call once everything said has been heard."""

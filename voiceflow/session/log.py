@@ -1,0 +1,20 @@
+"""The log of one call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+
+class CallLog(logging.LoggerAdapter[logging.Logger]):
+    """Says which call it is about; `call` is also an attribute of its records."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        message, kwargs = super().process(msg, kwargs)
+        return f"call {self.extra['call'] if self.extra else ''}: {message}", kwargs
+
+
+def call_log(call_id: str) -> CallLog:
+    """The log of the call with this id."""
+    return CallLog(logging.getLogger("voiceflow.call"), {"call": call_id})

@@ -1,0 +1,68 @@
+"""Callbacks that users subscribe to what happens in a call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Generic, ParamSpec
+
+from voiceflow.errors import USER_ERRORS
+
+P = ParamSpec("P")
+
+
+class Subscribers(Generic[P]):
+    """The callbacks for one kind of event. Calling it calls them in turn; one that raises is logged, once in a call,
+    and disturbs nobody. Made once for each call."""
+
+    __slots__ = ("_callbacks", "_complained", "_event", "_log", "changed")
+
+    def __init__(self, event: str, log: logging.LoggerAdapter[logging.Logger]) -> None:
+        self._event = event
+        self._log = log
+        self._callbacks: tuple[Callable[P, object], ...] = ()
+        self.changed: Callable[[], None] = _nothing
+        """Told when somebody has subscribed, or does no more."""
+        self._complained: set[int] = set()
+
+    def add(self, callback: Callable[P, object]) -> Callable[[], None]:
+        """Subscribe `callback`. Returns what undoes that."""
+        self._callbacks = (*self._callbacks, callback)
+        self.changed()
+
+        def undo() -> None:
+            self._callbacks = tuple(known for known in self._callbacks if known is not callback)
+            self.changed()
+
+        return undo
+
+    def __bool__(self) -> bool:
+        return bool(self._callbacks)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        for callback in self._callbacks:
+            try:
+                callback(*args, **kwargs)
+            except USER_ERRORS as error:
+                self._complain(callback, error)
+
+    def _complain(self, callback: Callable[P, object], error: BaseException) -> None:
+        if id(callback) in self._complained:
+            return
+        self._complained.add(id(callback))
+        name = getattr(callback, "__qualname__", type(callback).__qualname__)
+        code = getattr(callback, "__code__", None)
+        place = f" ({code.co_filename}, line {code.co_firstlineno})" if code is not None else ""
+        self._log.error(
+            "%s%s, called for %s, raised %s: %s. The call goes on; further errors of it are not logged",
+            name,
+            place,
+            self._event,
+            type(error).__name__,
+            error,
+            exc_info=error,
+        )
+
+
+def _nothing() -> None:
+    """Nobody needs to know."""

@@ -1,0 +1,192 @@
+"""Whose turn it is in a call: what the caller says in theirs, when it ends, and what answers it.
+
+The caller's turn begins with their voice, and ends when they are silent and everything they said has arrived at the
+speaker (floor.py). What arrives until then gathers, and is answered by one reply (replies.py). A turn that goes on
+while its answer is still being made takes that answer back. A question that the agent asks (listener.py) takes the turn
+that answers it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from voiceflow.flow.change import Change
+from voiceflow.flow.work import current_reply
+from voiceflow.frames import AudioRaw, End, Frame, Transcript
+from voiceflow.playout.playout import Playout
+
+from .deadair import DeadAir
+from .floor import Floor
+from .listener import Listener
+from .replies import Replies
+
+ARRIVED = 16
+"""How many of the frames that arrived last are known, where several speakers hear them."""
+
+
+class Activity(Protocol):
+    """What the processors of a call are about."""
+
+    @property
+    def recognising(self) -> bool:
+        """Whether anything that the caller did is still on its way to the speaker."""
+
+    @property
+    def synthesising(self) -> bool:
+        """Whether anything that the agent says is still on its way to the sink."""
+
+    @property
+    def working(self) -> bool:
+        """Whether any processor is at work, or has work waiting."""
+
+
+class Turns:
+    """The turns of one call."""
+
+    def __init__(
+        self,
+        playout: Playout,
+        change: Change,
+        activity: Activity,
+        heard: Callable[[Frame], None],
+        line: Callable[[], AudioRaw | None],
+    ) -> None:
+        self.floor = Floor(change, self._caller_finished)
+        self.speakers: list[Replies] = []
+        """Usually one; several where a pipeline forks before them."""
+        self.led = False
+        """Whether a coroutine leads the conversation, so that the agent thinks whenever it does not wait."""
+        self.dead_air = DeadAir(playout, self, line)
+        self._playout = playout
+        self._activity = activity
+        self._heard = heard
+        self._listeners: list[Listener] = []
+        self._questions: list[Listener] = []
+        """Those of the listeners that belong to a question asked within a reply."""
+        self._arrived: deque[Frame] = deque(maxlen=ARRIVED)
+        self._over = False
+
+    # The caller's
+
+    def hear(self, frame: Frame, interrupt: Callable[[], None]) -> bool:
+        """The caller said or did something; it has arrived before a speaker. Returns whether it goes on to there: not
+        if it answers a question that was asked within a reply."""
+        if len(self.speakers) > 1 and any(frame is known for known in self._arrived):
+            return True  # it has arrived at another speaker before
+        self._arrived.append(frame)
+        if isinstance(frame, Transcript) and frame.final and frame.text and not self._questions and self._pending:
+            interrupt()  # the caller goes on: one answer to all of it
+        self.floor.hear(frame)
+        self.dead_air.hear(frame)
+        return self.tell(frame)
+
+    def tell(self, frame: Frame) -> bool:
+        """Let everybody who listens hear `frame`; the same result as `hear`."""
+        questions = tuple(self._questions)
+        self._heard(frame)
+        for listener in self._listeners:
+            listener.hear(frame)
+        return not (questions and isinstance(frame, Transcript) and frame.final)
+
+    @contextlib.contextmanager
+    def listener(self, *, asks: bool = False) -> Iterator[Listener]:
+        """Hears the caller from here on; the turn that answers a question is nobody else's."""
+        listener = Listener(self._over, self.dead_air.expect_speech if self.led else _nothing)
+        self._listeners.append(listener)
+        work = current_reply.get()
+        within = asks and work is not None and work.running
+        if within:
+            self._questions.append(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.remove(listener)
+            if within:
+                self._questions.remove(listener)
+
+    @property
+    def caller_speaks(self) -> bool:
+        """Whether the caller is speaking at this moment."""
+        return self.floor.speaking
+
+    @property
+    def caller_is_at_it(self) -> bool:
+        """Whether the caller speaks, or what they said is still being recognised."""
+        return self.floor.taken or self._activity.recognising
+
+    @property
+    def awaiting_caller(self) -> bool:
+        """Whether `listen`, `ask` or `digits` waits for the caller."""
+        return any(listener.waiting for listener in self._listeners)
+
+    @property
+    def questioning(self) -> bool:
+        """Whether a question that was asked within a reply waits for its answer."""
+        return bool(self._questions)
+
+    # The agent's
+
+    @property
+    def begun(self) -> bool:
+        """Whether a reply is on the air."""
+        return any(replies.begun for replies in self.speakers)
+
+    @property
+    def replying(self) -> bool:
+        """Whether anything of a reply has been said and was not heard to its end."""
+        return self.begun or self._audible or self._playout.speaking
+
+    @property
+    def busy(self) -> bool:
+        """Whether agent speech is generated, queued or played, or anything is still being worked on."""
+        return not self._playout.at_rest or self._activity.working or (self.led and not self.awaiting_caller)
+
+    @property
+    def owes_speech(self) -> bool:
+        """Whether the next words are the agent's."""
+        return self._activity.synthesising or ((self.begun or self.led) and not self.awaiting_caller)
+
+    async def said(self, patience: float) -> None:
+        """Wait until what was said so far has been heard, be it only the beginning of a reply."""
+        await self._playout.rest(patience, lambda: self._audible)
+
+    @property
+    def _audible(self) -> bool:
+        """Whether anything is about to be heard, or being synthesised."""
+        return bool(self._playout.queue.frames) or self._activity.synthesising
+
+    @property
+    def _pending(self) -> bool:
+        return any(replies.pending for replies in self.speakers)
+
+    # Ends
+
+    def interrupted(self, *, by: Replies | None) -> None:
+        """A `Clear`: everything said so far is void. `by` is the speaker whose own work interrupts, if one does."""
+        for replies in self.speakers:
+            replies.clear(goes_on=replies is by)
+
+    def mute(self) -> None:
+        """The agent says nothing more."""
+        self.floor.release()
+        for replies in self.speakers:
+            replies.mute()
+
+    def close(self) -> None:
+        self.dead_air.close()
+
+    def end(self) -> None:
+        """The call is over: whoever listens finds the caller gone."""
+        self._over = True
+        self.tell(End())
+
+    def _caller_finished(self) -> None:
+        for replies in self.speakers:
+            replies.advance()
+
+
+def _nothing() -> None:
+    """Nobody waits for the agent."""
