@@ -35,7 +35,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 PERCENT = click.FloatRange(0, 100)
 
 
-class Options(msgspec.Struct, frozen=True):
+class CallOptions(msgspec.Struct, frozen=True):
     """What was asked for on the command line."""
 
     url: str
@@ -166,7 +166,7 @@ def call(**options: Any) -> None:
         raise SystemExit(1)
 
 
-def _asked(options: dict[str, Any]) -> Options:
+def _asked(options: dict[str, Any]) -> CallOptions:
     """The options, with who calls and how audio is coded."""
     context, provider = click.get_current_context(), options["provider"]
     if provider is None:
@@ -177,10 +177,10 @@ def _asked(options: dict[str, Any]) -> Options:
             if name in CARRIERS_ONLY and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 raise Refused(f"{parameter.opts[0]} is a carrier's: {CARRIERS_ONLY[name]}")
         options = {**options, "codec": OPUS}
-    return Options(**{**options, "provider": provider})
+    return CallOptions(**{**options, "provider": provider})
 
 
-def _check(asked: Options) -> None:
+def _check(asked: CallOptions) -> None:
     """Refuse what no carrier does, and what would only fail after the call."""
     if asked.provider == "twilio" and asked.codec != "PCMU":
         raise Refused(f"--codec {asked.codec}: Twilio streams PCMU only, add --as telnyx")

@@ -12,7 +12,7 @@ from .problems import Refused, explained, log_level_option, start_logging
 
 if TYPE_CHECKING:
     from voiceflow.config.settings import Config
-    from voiceflow.server.launch import Options
+    from voiceflow.server.launch import ServeOptions
 
 
 @click.command(
@@ -74,9 +74,9 @@ def run(
         return
     if fast or as_json:
         raise Refused("--fast and --json go with --wav IN OUT")
-    from voiceflow.server.launch import Options, serve
+    from voiceflow.server.launch import ServeOptions, serve
 
-    options = Options(
+    options = ServeOptions(
         target=target,
         config=config,
         provider=provider,
@@ -93,7 +93,7 @@ def run(
         serve(options, loaded, workers=workers, reload=reload)
 
 
-def _say_what_is_served(options: Options, config: Config) -> None:
+def _say_what_is_served(options: ServeOptions, config: Config) -> None:
     """Link the pipeline, so that its mistakes show before the phone rings, and print where everything is."""
     from voiceflow import draw
     from voiceflow.config.routes import Routes

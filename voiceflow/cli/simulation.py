@@ -30,13 +30,13 @@ from .likeness import compare, positions
 if TYPE_CHECKING:
     from voiceflow.simulator.browser import BrowserCaller
 
-    from .call import Options
+    from .call import CallOptions
 
 SPEECH = Path(simulator.__file__).with_name("speech.wav")
 """What the caller says unless told otherwise."""
 
 
-def make_calls(asked: Options) -> Report | None:
+def make_calls(asked: CallOptions) -> Report | None:
     """Conduct the calls, to their end or until the user stops them. None if they were stopped before the first."""
     script = _script(asked)
     calls = _calls(asked, script)
@@ -64,7 +64,7 @@ def make_calls(asked: Options) -> Report | None:
     )
 
 
-def _calls(asked: Options, script: Script) -> Calls[Any]:
+def _calls(asked: CallOptions, script: Script) -> Calls[Any]:
     if asked.provider != "webrtc":
         return Load(asked.url, [_carrier(asked) for _ in range(asked.calls)], script)
     try:
@@ -74,7 +74,7 @@ def _calls(asked: Options, script: Script) -> Calls[Any]:
     return BrowserLoad(asked.url, asked.calls, script)
 
 
-def _script(asked: Options) -> Script:
+def _script(asked: CallOptions) -> Script:
     spoken = asked.play
     if spoken is None and not asked.digits:
         spoken = SPEECH
@@ -89,7 +89,7 @@ def _script(asked: Options) -> Script:
     )
 
 
-def _carrier(asked: Options) -> Carrier:
+def _carrier(asked: CallOptions) -> Carrier:
     """The carrier's end of a new call."""
     unique = uuid.uuid4()
     twilio = asked.provider == "twilio"

@@ -26,7 +26,7 @@ from voiceflow.transports.nominal import nominal_call
 
 from .browsercalls import BrowserCalls
 from .iceservers import ice_servers
-from .mediastreams import Build, Calls
+from .mediastreams import Build, CarrierCalls
 from .page import page
 from .signalling import Signalling
 from .webhooks import Webhooks
@@ -45,7 +45,7 @@ class Server:
         self._routes = routes
         tokens = StreamTokens(key)
         self._client = httpx.AsyncClient()
-        self.calls = Calls(build, config, routes, tokens, self._client, open=open)
+        self.calls = CarrierCalls(build, config, routes, tokens, self._client, open=open)
         self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active)
         signalling = Signalling(self._browsers, open=open)
         webhooks = Webhooks(config, routes, tokens, open=open)

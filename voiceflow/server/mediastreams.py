@@ -53,7 +53,7 @@ class Opened(msgspec.Struct):
     """What came with the start."""
 
 
-class Calls:
+class CarrierCalls:
     """Takes media streams and runs their calls."""
 
     def __init__(

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from voiceflow.frames import AudioRaw
 from voiceflow.simulator.line import Closed, Line, dial
-from voiceflow.simulator.load import Calls, Ended, Leaving, phase
-from voiceflow.simulator.measure import Echo, Tally
+from voiceflow.simulator.load import Calls, Leaving, Outcome, phase
+from voiceflow.simulator.measure import EchoDelay, Tally
 from voiceflow.simulator.player import Player, Returned
 from voiceflow.simulator.script import PIECE, Ear, Script
 from voiceflow.simulator.ticker import Ticker
@@ -39,7 +39,7 @@ class Caller:
         outbound = carrier.start.outbound
         buffer = carrier.buffer.seconds if carrier.buffer else math.inf
         self.player = Player(outbound, buffer=buffer, jitter_buffer=JITTER_BUFFER, record=record)
-        self.ended: Ended | None = None
+        self.ended: Outcome | None = None
         self.number = 0
         """How many pieces the caller has spoken."""
         self._line = line
@@ -51,7 +51,7 @@ class Caller:
         self._began = self._clock()
         self.zero = (math.ceil(self._began / PIECE) + phase) * PIECE
         """When the caller begins to speak, on the phone's clock."""
-        self._echo = Echo(tally, PIECE, outbound.bytes_for(PIECE))
+        self._echo = EchoDelay(tally, PIECE, outbound.bytes_for(PIECE))
         self._reason = ""  # why the caller leaves
         self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._arrival = 0.0  # when the last message reaches the server
@@ -74,7 +74,7 @@ class Caller:
         ends: set[asyncio.Future[Any]] = {self._left, self._line.closed}
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            self.ended = Ended(self._reason) if self._reason else _closed(self._line.closed.result())
+            self.ended = Outcome(self._reason) if self._reason else _closed(self._line.closed.result())
             self._leave(self.ended.reason)
             self._send(self._carrier.stop())
             await self._line.close()
@@ -204,9 +204,9 @@ class Caller:
             self._send(message)
 
 
-def _closed(closed: Closed) -> Ended:
+def _closed(closed: Closed) -> Outcome:
     said = f"{closed.code} {closed.reason}".strip()
-    return Ended(f"the server closed the connection: {said}", failed=closed.code not in WELL)
+    return Outcome(f"the server closed the connection: {said}", failed=closed.code not in WELL)
 
 
 class Load(Calls[Caller]):

@@ -114,7 +114,7 @@ class Tally:
             before = span
 
 
-class Echo:
+class EchoDelay:
     """Finds what was sent in what comes back: an echo loses nothing, so what its n-th byte is made of is known."""
 
     def __init__(self, tally: Tally, piece: float, size: int) -> None:
