@@ -29,7 +29,8 @@ from websockets.asyncio.server import ServerConnection
 from voiceflow import DTMF, Clear, Processor, ProviderConnectionError
 from voiceflow.cli.call import call
 from voiceflow.cli.likeness import compare
-from voiceflow.config.settings import Config, Coturn
+from voiceflow.config.ice import Coturn
+from voiceflow.config.settings import Config
 from voiceflow.simulator import browser
 from voiceflow.simulator.browser import BrowserCaller, BrowserLoad
 from voiceflow.simulator.load import Outcome

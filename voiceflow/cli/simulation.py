@@ -23,7 +23,8 @@ from voiceflow.simulator.record import decoded, played, stereo
 from voiceflow.simulator.report import Heard, Report, report
 from voiceflow.simulator.script import PIECE, Network, Script, write
 from voiceflow.sounds.wavfile import read_wav, write_wav
-from voiceflow.transports.dialect import Carrier, Start, get_provider
+from voiceflow.transports.carriers import carrier_named
+from voiceflow.transports.dialect import Mirror, Start
 
 from .likeness import compare, positions
 
@@ -66,7 +67,7 @@ def make_calls(asked: CallOptions) -> Report | None:
 
 def _calls(asked: CallOptions, script: Script) -> Calls[Any]:
     if asked.provider != "webrtc":
-        return Load(asked.url, [_carrier(asked) for _ in range(asked.calls)], script)
+        return Load(asked.url, [_mirror(asked) for _ in range(asked.calls)], script)
     try:
         from voiceflow.simulator.browser import BrowserLoad
     except ImportError as error:
@@ -89,19 +90,19 @@ def _script(asked: CallOptions) -> Script:
     )
 
 
-def _carrier(asked: CallOptions) -> Carrier:
+def _mirror(asked: CallOptions) -> Mirror:
     """The carrier's end of a new call."""
-    unique = uuid.uuid4()
-    twilio = asked.provider == "twilio"
-    # As our answer to the carrier's webhook asks for them: transports/answer.py.
+    carrier = carrier_named(asked.provider)
+    stream_id, call_id = carrier.ids(uuid.uuid4())
+    # As our answer to the carrier's webhook asks for them.
     parameters = {"from": asked.caller_id, "to": asked.did}
     if asked.token is not None:
         parameters["token"] = asked.token
-    return get_provider(asked.provider).carrier(
+    return carrier.mirror(
         Start(
             provider=asked.provider,
-            stream_id=f"MZ{unique.hex}" if twilio else str(unique),
-            call_sid=asked.call_id or (f"CA{unique.hex}" if twilio else f"v2:{unique.hex}"),
+            stream_id=stream_id,
+            call_sid=asked.call_id or call_id,
             caller_id=asked.caller_id,
             did=asked.did,
             inbound=asked.format,

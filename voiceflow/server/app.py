@@ -22,6 +22,7 @@ from voiceflow.inference.looplag import LagGauge
 from voiceflow.linking.linker import link
 from voiceflow.security.local import is_local
 from voiceflow.security.tokens import StreamTokens
+from voiceflow.transports.carriers import names
 from voiceflow.transports.nominal import nominal_call
 
 from .browsercalls import BrowserCalls
@@ -43,6 +44,8 @@ class Server:
     def __init__(self, build: Build, config: Config, routes: Routes, key: bytes, *, open: bool = False) -> None:
         self._build = build
         self._routes = routes
+        self._transport = config.provider or names()[0]
+        """For which the pipeline is linked before there is a call."""
         tokens = StreamTokens(key)
         self._client = httpx.AsyncClient()
         self.calls = CarrierCalls(build, config, routes, tokens, self._client, open=open)
@@ -52,8 +55,7 @@ class Server:
         self._app: ASGIApp = Starlette(
             routes=[
                 Route("/health", self._health),
-                Route("/sip/twilio/answer", webhooks.twilio, methods=["POST"]),
-                Route("/sip/telnyx/answer", webhooks.telnyx, methods=["POST"]),
+                *webhooks.routes(),
                 Route("/api/offer", signalling.offer, methods=["POST"]),
                 WebSocketRoute("/ws", signalling.websocket),
                 *page(),
@@ -74,7 +76,7 @@ class Server:
         await receive()  # lifespan.startup
         try:
             for route in self._routes.all():
-                plan = link(self._build(nominal_call("twilio", route)))
+                plan = link(self._build(nominal_call(self._transport, route)))
                 await models.load([step.processor for step in plan.walk()])
         except Exception as error:
             log.debug("cannot serve", exc_info=error)

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from voiceflow.simulator.player import Span
-from voiceflow.transports.dialect import Refused
+from voiceflow.transports.dialect import Refusal
 
 STEP: Final = 1e-4
 """The resolution of durations, in seconds."""
@@ -100,7 +100,7 @@ class Tally:
         self.gap_seconds = 0.0
         self.refusals: dict[int, Refusals] = {}
 
-    def refuse(self, refused: Refused) -> None:
+    def refuse(self, refused: Refusal) -> None:
         known = self.refusals.setdefault(refused.code, Refusals(refused.code, refused.title, refused.detail))
         known.count += 1
 
