@@ -33,9 +33,9 @@ from voiceflow.config.ice import Coturn
 from voiceflow.config.settings import Config
 from voiceflow.simulator import browser
 from voiceflow.simulator.browser import BrowserCaller, BrowserLoad
-from voiceflow.simulator.load import Outcome
+from voiceflow.simulator.load import CallOutcome
 from voiceflow.simulator.record import decoded
-from voiceflow.simulator.report import Said, TurnLatency
+from voiceflow.simulator.report import Said, TurnDurations
 from voiceflow.simulator.script import PERFECT, Network, Script, write
 from voiceflow.sounds.wavfile import read_wav
 from voiceflow.transports.webrtc import messages
@@ -186,7 +186,7 @@ def test_the_caller_hangs_up_once_all_is_said_and_the_agent_is_quiet() -> None:
 
     async def main() -> None:
         load = await conduct(conducting(agent), script(None, digits="1"))
-        assert only(load).ended == Outcome("hung up")
+        assert only(load).ended == CallOutcome("hung up")
         assert only(load).seconds > 2.5  # 1.8 s of tone, and a second of quiet; begun before our connection stood
 
     run(main())
@@ -261,7 +261,7 @@ def test_the_conversation_and_each_turns_latency_are_kept() -> None:
             Said("agent", "Hello there,", interrupted=True),
             Said("agent", "Go on."),
         ]
-        assert only(load).turns == [TurnLatency(750.0, {"endpoint": 500.0, "recognition": 250.0})]
+        assert only(load).turns == [TurnDurations(750.0, {"endpoint": 500.0, "recognition": 250.0})]
         turns = load.tally.turn.quantiles()
         assert turns is not None
         assert turns.p50 == pytest.approx(750, abs=1)
@@ -276,7 +276,7 @@ def test_a_server_that_ends_the_call_says_why(reason: str, failed: bool) -> None
 
     async def main() -> None:
         load = await conduct(conducting(agent), script(10))
-        assert only(load).ended == Outcome(f"the server ended the call: {reason}", failed)
+        assert only(load).ended == CallOutcome(f"the server ended the call: {reason}", failed)
 
     run(main())
 
@@ -287,7 +287,7 @@ def test_a_connection_that_the_server_just_closes_is_a_call_that_failed() -> Non
 
     async def main() -> None:
         load = await conduct(conducting(agent, waits=False), script(10))
-        assert only(load).ended == Outcome("the server closed the connection", True)
+        assert only(load).ended == CallOutcome("the server closed the connection", True)
 
     run(main())
 
@@ -301,7 +301,7 @@ def test_a_server_of_which_no_audio_comes_is_given_up(monkeypatch: pytest.Monkey
 
     async def main() -> None:
         load = await conduct(mute, script(10))
-        assert only(load).ended == Outcome("no audio came from the server for 0.6 s", True)
+        assert only(load).ended == CallOutcome("no audio came from the server for 0.6 s", True)
 
     run(main())
 
@@ -344,7 +344,7 @@ def test_a_call_is_carried_where_only_relay_candidates_are_offered(tmp_path: Pat
                 load = BrowserLoad(server.http, 1, script(1.5), relay_only=True)
                 await load.run()
                 await server.at_rest()
-        assert only(load).ended == Outcome("hung up")
+        assert only(load).ended == CallOutcome("hung up")
         assert echoed(load) > 0.5
 
     run(main())

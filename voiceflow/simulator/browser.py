@@ -16,11 +16,11 @@ from aiortc.rtp import RtpPacket
 
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.frames import AudioRaw
-from voiceflow.simulator.load import Calls, Leaving, Outcome, phase
+from voiceflow.simulator.load import CallOutcome, Calls, Leaving, phase
 from voiceflow.simulator.measure import Tally
 from voiceflow.simulator.peer import Peer
 from voiceflow.simulator.player import Player
-from voiceflow.simulator.report import Said, TurnLatency
+from voiceflow.simulator.report import Said, TurnDurations
 from voiceflow.simulator.script import PIECE, Ear, Script
 from voiceflow.simulator.signaling import Signaling, connect
 from voiceflow.simulator.ticker import Ticker
@@ -44,17 +44,17 @@ class BrowserCaller:
     def __init__(self, script: Script, tally: Tally, ticker: Ticker, *, record: bool, phase: float) -> None:
         """`phase`: when in the 20 ms its pieces are sent, from 0 to 1."""
         self.player = Player(FORMAT, jitter_buffer=JITTER_BUFFER, record=record)
-        self.ended: Outcome | None = None
+        self.ended: CallOutcome | None = None
         self.number = 0
         self.zero = 0.0
-        self.turns: list[TurnLatency] = []
+        self.turns: list[TurnDurations] = []
         self._script = script
         self._tally = tally
         self._clock = ticker.clock
         self._record = record
         self._phase = phase
         self._silence = script.silence
-        self._over: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._over: asyncio.Future[CallOutcome] = asyncio.get_running_loop().create_future()
         self._ear = Ear(FORMAT)
         self._leaving = Leaving(script, Ear(FORMAT))
         self._inbound = Inbound(self._hear)
@@ -148,7 +148,7 @@ class BrowserCaller:
     def _end(self, reason: str, *, failed: bool = False) -> None:
         """From now on nothing is said and nothing heard."""
         if not self._over.done():
-            self._over.set_result(Outcome(reason, failed))
+            self._over.set_result(CallOutcome(reason, failed))
 
     # Speaking
 
@@ -212,7 +212,7 @@ class BrowserCaller:
             case messages.PageLatency(_, stages):
                 self._tally.turn.add(sum(stages.values()))
                 in_ms = {name: round(seconds * 1000, 1) for name, seconds in stages.items()}
-                self.turns.append(TurnLatency(round(sum(stages.values()) * 1000, 1), in_ms))
+                self.turns.append(TurnDurations(round(sum(stages.values()) * 1000, 1), in_ms))
             case messages.PageEnded(reason):
                 self._end(f"the server ended the call: {reason}", failed=reason == FAILURE)
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from voiceflow.frames import AudioRaw
 from voiceflow.simulator.line import Closed, Line, dial
-from voiceflow.simulator.load import Calls, Leaving, Outcome, phase
+from voiceflow.simulator.load import CallOutcome, Calls, Leaving, phase
 from voiceflow.simulator.measure import EchoDelay, Tally
 from voiceflow.simulator.player import Player, Returned
 from voiceflow.simulator.script import PIECE, Ear, Script
@@ -39,7 +39,7 @@ class Caller:
         outbound = mirror.start.outbound
         buffer = mirror.buffer.seconds if mirror.buffer else math.inf
         self.player = Player(outbound, buffer=buffer, jitter_buffer=JITTER_BUFFER, record=record)
-        self.ended: Outcome | None = None
+        self.ended: CallOutcome | None = None
         self.number = 0
         """How many pieces the caller has spoken."""
         self._line = line
@@ -74,7 +74,7 @@ class Caller:
         ends: set[asyncio.Future[Any]] = {self._left, self._line.closed}
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            self.ended = Outcome(self._reason) if self._reason else _closed(self._line.closed.result())
+            self.ended = CallOutcome(self._reason) if self._reason else _closed(self._line.closed.result())
             self._leave(self.ended.reason)
             self._send(self._mirror.stop())
             await self._line.close()
@@ -204,9 +204,9 @@ class Caller:
             self._send(message)
 
 
-def _closed(closed: Closed) -> Outcome:
+def _closed(closed: Closed) -> CallOutcome:
     said = f"{closed.code} {closed.reason}".strip()
-    return Outcome(f"the server closed the connection: {said}", failed=closed.code not in WELL)
+    return CallOutcome(f"the server closed the connection: {said}", failed=closed.code not in WELL)
 
 
 class Load(Calls[Caller]):
