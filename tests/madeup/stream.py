@@ -58,7 +58,7 @@ class MadeupStream:
             self._greeted = True
             return []
         try:
-            told = _decode(message)
+            told: Known = _decode(message)
         except UNREADABLE as error:
             raise ProtocolError(f"expected a madeup message: {error}; got {shorten(message)}") from None
         match told:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from voiceflow.simulator.measure import Durations, EchoDelay, Tally
 from voiceflow.simulator.player import Span
-from voiceflow.transports.dialect import Refused
+from voiceflow.transports.dialect import Refusal
 
 PIECE, SIZE = 0.02, 160
 
@@ -128,6 +128,6 @@ def test_the_silence_after_a_clear_is_no_gap() -> None:
 def test_a_refusal_is_counted_by_its_code_and_told_by_its_first_detail() -> None:
     tally = Tally()
     for detail in "abc":
-        tally.refuse(Refused(31951, "Invalid Message", detail))
-    tally.refuse(Refused(31950, "Malformed Message"))
+        tally.refuse(Refusal(31951, "Invalid Message", detail))
+    tally.refuse(Refusal(31950, "Malformed Message"))
     assert [(r.code, r.detail, r.count) for r in tally.refusals.values()] == [(31951, "a", 3), (31950, "", 1)]

@@ -121,7 +121,7 @@ def test_a_webhook_is_refused_unless_the_carrier_sent_it() -> None:
 def test_a_stream_needs_a_token_of_its_own_carrier(provider: str | None) -> None:
     async def main() -> None:
         async with serving(echo_until_a_key, CONFIG, key=KEY) as served:
-            given = {}
+            given: Any = {}
             if provider is not None:
                 given["token"] = StreamTokens(KEY).issue(Claims(provider, "c1", FROM, TO, "WIDE"))
             caller = carrier("madeup", call_sid="c1", inbound=CARRIER.usual_format, **given)
