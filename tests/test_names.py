@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("voiceflow", "processors", "transports")
 CARRIERS = ROOT / "transports" / "carriers"
-ALIKE = {"Echo", "Spoken", "Step", "_Call"}
+ALIKE = {"Echo", "Options", "Spoken", "Step", "_Call"}
 """Classes of processors that still share a name with another."""
 TURN_SERVICE = {"transports/webrtc/turn.py", "voiceflow/server/iceservers.py", "voiceflow/config/ice.py"}
 """A carrier's TURN servers are for browsers, whoever carries phone calls."""

@@ -50,6 +50,8 @@ class _Line(Sink):
         return self._name
 
 
-def nominal_call(transport: str, route: Route | None = None) -> Call:
-    """A call to link a pipeline with, as a call of `transport` would; without a `route`, that of any number."""
+def nominal_call(transport: str | None, route: Route | None = None) -> Call:
+    """A call to link a pipeline with, as a call of `transport` would, or, without one, of the first carrier; without a
+    `route`, that of any number. Raises `ProviderDetectionError` for a transport that is unknown."""
+    transport = transport or names()[0]
     return Call(_Caller(transport), _Line(transport), transport=transport, route=route or Route())

@@ -13,7 +13,7 @@ from .problems import Refused, explained, log_level_option, start_logging
 
 if TYPE_CHECKING:
     from voiceflow.config.settings import Config
-    from voiceflow.server.launch import ServeOptions
+    from voiceflow.server.launch import Options
 
 
 @click.command(
@@ -75,9 +75,9 @@ def run(
         return
     if fast or as_json:
         raise Refused("--fast and --json go with --wav IN OUT")
-    from voiceflow.server.launch import ServeOptions, serve
+    from voiceflow.server.launch import Options, serve
 
-    options = ServeOptions(
+    options = Options(
         target=target,
         config=config,
         provider=provider,
@@ -94,7 +94,7 @@ def run(
         serve(options, loaded, workers=workers, reload=reload)
 
 
-def _say_what_is_served(options: ServeOptions, config: Config) -> None:
+def _say_what_is_served(options: Options, config: Config) -> None:
     """Link the pipeline, so that its mistakes show before the phone rings, and print where everything is."""
     from voiceflow import draw
     from voiceflow.config.routes import Routes
@@ -102,11 +102,10 @@ def _say_what_is_served(options: ServeOptions, config: Config) -> None:
     from voiceflow.linking.linker import link
     from voiceflow.server.app import MEDIA
     from voiceflow.server.pipelinefile import load_pipeline
-    from voiceflow.transports.carriers import carrier_named, carriers
+    from voiceflow.transports.carriers import carriers
     from voiceflow.transports.nominal import nominal_call
 
-    carrier = carriers()[0] if config.provider is None else carrier_named(config.provider)
-    plan = link(load_pipeline(options.target)(nominal_call(carrier.name)))
+    plan = link(load_pipeline(options.target)(nominal_call(config.provider)))
     file = find_config(options.config)
     dids = Routes(file).dids
     host = f"[{config.server_host}]" if ":" in config.server_host else config.server_host

@@ -22,7 +22,6 @@ from voiceflow.inference.looplag import LagGauge
 from voiceflow.linking.linker import link
 from voiceflow.security.local import is_local
 from voiceflow.security.tokens import StreamTokens
-from voiceflow.transports.carriers import names
 from voiceflow.transports.nominal import nominal_call
 
 from .browsercalls import BrowserCalls
@@ -44,8 +43,7 @@ class Server:
     def __init__(self, build: Build, config: Config, routes: Routes, key: bytes, *, open: bool = False) -> None:
         self._build = build
         self._routes = routes
-        self._transport = config.provider or names()[0]
-        """For which the pipeline is linked before there is a call."""
+        self._provider = config.provider
         tokens = StreamTokens(key)
         self._client = httpx.AsyncClient()
         self.calls = CarrierCalls(build, config, routes, tokens, self._client, open=open)
@@ -76,7 +74,7 @@ class Server:
         await receive()  # lifespan.startup
         try:
             for route in self._routes.all():
-                plan = link(self._build(nominal_call(self._transport, route)))
+                plan = link(self._build(nominal_call(self._provider, route)))
                 await models.load([step.processor for step in plan.walk()])
         except Exception as error:
             log.debug("cannot serve", exc_info=error)

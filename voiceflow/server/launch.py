@@ -25,7 +25,7 @@ from .pipelinefile import load_pipeline
 log = logging.getLogger("voiceflow.server")
 
 VARIABLE: Final = "VOICEFLOW_SERVE"
-"""The environment variable that holds `ServeOptions` for workers."""
+"""The environment variable that holds `Options` for workers."""
 LARGEST_MESSAGE: Final = 1 << 20
 """Bytes. A carrier's are a few hundred; ten seconds of L16 in one message would be 430 000."""
 
@@ -46,7 +46,7 @@ UVICORN: Final[dict[str, Any]] = {
 """How uvicorn serves, wherever and with how many processes."""
 
 
-class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line asked for."""
 
     target: str
@@ -71,7 +71,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def serve(options: ServeOptions, config: Config, *, workers: int, reload: bool) -> None:
+def serve(options: Options, config: Config, *, workers: int, reload: bool) -> None:
     """Serve until stopped. Raises `ConfigError` where the address cannot be had."""
     _check_address(config.server_host, config.server_port)
     quieten_libraries()
@@ -95,7 +95,7 @@ def serve(options: ServeOptions, config: Config, *, workers: int, reload: bool) 
 
 def application() -> Server:
     """The server that the environment describes. For uvicorn, in each worker."""
-    options = msgspec.json.decode(os.environ[VARIABLE], type=ServeOptions)
+    options = msgspec.json.decode(os.environ[VARIABLE], type=Options)
     try:
         config = options.load()
         logging.basicConfig(level=config.log_level, format="%(levelname)s %(name)s: %(message)s")  # if in a worker
