@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,18 +10,18 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
-from madeup import CARRIER, Madeup, MadeupSettings
-from server.running import running
+from madeup import CARRIER, MadeupSettings
 from server.serving import FROM, TO, TUNNEL, carrier, closing, dialled, run, serving
 
-from voiceflow import DTMF, AudioRaw, Call, ConfigError, End, Processor, VoiceflowError
+from voiceflow import DTMF, AudioRaw, Call, Clear, End, Mark, Processor, VoiceflowError
 from voiceflow.cli.graph import graph
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config, load_config
 from voiceflow.doctor import Setting, checks, examine
 from voiceflow.security.tokens import Claims, StreamTokens
 from voiceflow.server.app import Server
-from voiceflow.transports.carriers import carrier_named, names, register, unregister
+from voiceflow.transports.carriers import register, unregister
+from voiceflow.transports.dialect import ClearRequest
 
 KEY = b"the key of this run"
 PUBLIC_URL = "wss://calls.example.com/sip/media-stream"
@@ -34,7 +30,6 @@ WEBHOOK = {"call": "c1", "from": FROM, "to": TO}
 SIGNED = TUNNEL | {"X-Madeup-Key": "secret"}
 PIECE = bytes(range(256)) * 2 + bytes(128)
 """20 ms of audio."""
-TESTS = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +91,41 @@ def test_a_call_goes_from_the_webhook_to_its_end(ending: str, caplog: pytest.Log
 
     run(main())
     assert f"from {FROM} to {TO} by madeup" in caplog.text
+
+
+class Announcement(Processor):
+    """Says something for two seconds at the first key, is interrupted by the second."""
+
+    produces = CARRIER.usual_format
+
+    def process(self, frame: DTMF) -> Iterator[AudioRaw | Mark | Clear]:
+        if frame.digit == "1":
+            yield Mark("welcome")
+            yield AudioRaw(bytes(CARRIER.usual_format.bytes_for(2.0)), CARRIER.usual_format)
+            yield Mark()
+        else:
+            yield Clear()
+
+
+@pytest.mark.usefixtures("madeup")
+def test_binary_audio_and_text_keep_their_order_and_a_clear_reaches_the_carrier() -> None:
+    async def main() -> None:
+        async with serving(lambda call: call.source | Announcement() | call.sink) as served:
+            caller = carrier("madeup", inbound=CARRIER.usual_format)
+            async with dialled(served.media) as websocket:
+                for message in [*caller.hello(), caller.dtmf("1")]:
+                    await websocket.send(message)
+                heard: list[type] = []
+                while ClearRequest not in heard:
+                    heard += [type(request) for request in caller.receive(await websocket.recv())]
+                    if heard == [AudioRaw] * 5:
+                        await websocket.send(caller.dtmf("2"))
+                assert set(heard[:-1]) == {AudioRaw}
+                await websocket.send(caller.stop())
+                assert (await closing(websocket))[0] == 1000
+            await served.at_rest()
+
+    run(main())
 
 
 @pytest.mark.usefixtures("madeup")
@@ -198,83 +228,3 @@ def test_pipelines_are_drawn_as_its_calls_run_them() -> None:
     assert drawn.exit_code == 0, drawn.output
     assert "MadeupSource" in drawn.output
     assert "pcm16 16000 Hz" in drawn.output
-
-
-# Which carriers there are
-
-
-@pytest.mark.usefixtures("madeup")
-def test_carriers_of_other_packages_come_after_ours() -> None:
-    assert names() == ("twilio", "telnyx", "madeup")
-    assert carrier_named("madeup") is CARRIER
-
-
-@pytest.mark.parametrize("name", ["", "Made Up", "1up", "webrtc", "wav", "made-up"])
-def test_a_carrier_needs_a_name_of_its_own(name: str) -> None:
-    class Misnamed(Madeup):
-        pass
-
-    Misnamed.name = name
-    with pytest.raises(ConfigError, match="is not a name for a carrier"):
-        register(Misnamed())
-
-
-class Installed:
-    """Installs a distribution with an entry point, for processes that are started later."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._folder = folder
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(TESTS)]))
-
-    def __call__(self, entry_point: str) -> None:
-        about = self._folder / "acme_carriers-1.0.dist-info"
-        about.mkdir()
-        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-carriers\nVersion: 1.0\n")
-        (about / "entry_points.txt").write_text(f"[voiceflow.carriers]\n{entry_point}\n")
-
-
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
-    folder = tmp_path / "site-packages"
-    folder.mkdir()
-    return Installed(folder, monkeypatch)
-
-
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "from voiceflow.cli import main; main()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
-
-
-def test_an_installed_package_adds_its_carrier_to_every_command(installed: Installed, tmp_path: Path) -> None:
-    installed("madeup = madeup:CARRIER")
-    with running(tmp_path) as server:
-        assert "/sip/madeup/answer" in server.log
-        called = command("call", server.media, "--as", "madeup", "--seconds", "1.2", "--digits", "5", "--json")
-        assert called.returncode == 0, called.stderr
-        found = json.loads(called.stdout)
-        assert (found["provider"], found["codec"]) == ("madeup", "WIDE 16000 Hz")
-        assert (found["failed"], found["refused"]) == (0, [])
-        spoken = command("call", server.media, "--as", "madeup", "--seconds", "2", "--json")
-        assert json.loads(spoken.stdout)["heard"]["correlation_without_gaps"] > 0.9
-        assert "by madeup" in server.log
-
-
-@pytest.mark.parametrize(
-    ("entry_point", "expected"),
-    [
-        ("madeup = madeup:NOTHING", "madeup:NOTHING (the entry point 'madeup' of acme-carriers) cannot be loaded"),
-        ("madeup = nowhere:CARRIER", "No module named 'nowhere'"),
-        ("madeup = madeup:KINDS", "cannot be loaded"),
-        ("madeup = madeup:Madeup", "expected a Carrier at madeup:Madeup"),
-        ("other = madeup:CARRIER", "expected a carrier called 'other'"),
-    ],
-)
-@pytest.mark.parametrize("arguments", [("graph", "echo", "--as", "madeup"), ("call", "--help"), ("run", "echo")])
-def test_a_package_whose_carrier_cannot_be_loaded_is_named(
-    installed: Installed, entry_point: str, expected: str, arguments: tuple[str, ...]
-) -> None:
-    installed(entry_point)
-    done = command(*arguments)
-    assert done.returncode == 2
-    assert expected in done.stderr
-    assert "Traceback" not in done.stderr
