@@ -16,21 +16,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from voiceflow import ConfigError
+from voiceflow.config.ice import Cloudflare, Coturn, StaticServers, TwilioServers
 from voiceflow.config.settings import (
-    ENVIRONMENT,
-    Cloudflare,
     Config,
-    Coturn,
-    Providers,
-    StaticServers,
-    Telnyx,
-    TwilioServers,
     find_config,
     load_config,
     origin,
     read_env_file,
 )
+from voiceflow.config.settings import (
+    environment as known_variables,
+)
+from voiceflow.transports.carriers import carrier_named
+from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
+from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
+ENVIRONMENT = known_variables()
 WHOLE = """\
 provider: twilio
 provider_config:
@@ -86,13 +87,13 @@ def test_without_a_file_the_defaults_count() -> None:
     config = load_config(None)
     assert config == Config()
     assert (config.server_host, config.server_port, config.log_level) == ("127.0.0.1", 8000, "INFO")
-    assert config.provider is config.public_ws_url is config.provider_config.twilio.auth_token is None
-    assert config.provider_config.telnyx.codec == "PCMU"
+    assert config.provider is config.public_ws_url is config.of(TwilioSettings).auth_token is None
+    assert config.of(TelnyxSettings).codec == "PCMU"
 
 
 def test_every_key_of_the_file_is_read(write: Write) -> None:
     config = load_config(write(WHOLE))
-    telnyx, twilio = config.provider_config.telnyx, config.provider_config.twilio
+    telnyx, twilio = config.of(TelnyxSettings), config.of(TwilioSettings)
     assert config.provider == "twilio"
     assert (telnyx.api_key, telnyx.app_id, telnyx.public_key, telnyx.codec) == ("KEY1", "17", "abc=", "G722")
     assert (twilio.account_sid, twilio.auth_token) == ("AC1", "0123")  # text stays as it is written
@@ -120,10 +121,22 @@ def test_every_option_counts() -> None:
 def test_every_variable_stands_for_its_key(variable: str, key: str, environment: dict[str, str]) -> None:
     value = {"server_port": "81", "public_ws_url": "wss://host"}.get(key, "secret")
     environment[variable] = value
-    found: object = load_config(None)
-    for name in key.split("."):
-        found = getattr(found, name)
-    assert str(found) == value
+    config = load_config(None)
+    *within, name = key.split(".")
+    found = config.of(carrier_named(within[1]).settings) if within else config
+    assert str(getattr(found, name)) == value
+
+
+def test_no_variable_is_forgotten() -> None:
+    assert sorted(ENVIRONMENT) == [
+        "SIP_PUBLIC_WS_URL",
+        "SIP_SERVER_PORT",
+        "TELNYX_API_KEY",
+        "TELNYX_APP_ID",
+        "TELNYX_PUBLIC_KEY",
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_AUTH_TOKEN",
+    ]
 
 
 @pytest.mark.parametrize("empty", ["", "~", "null", "''", "${NOTHING}"])
@@ -239,8 +252,8 @@ def test_dot_env_adds_to_the_environment_and_changes_nothing(write: Write, envir
     write("TELNYX_APP_ID=other\nTELNYX_API_KEY='from the file' # a comment\nexport PORT=81\n", "app/.env")
     read_env_file(Path("app"))
     config = load_config(write("server_port: ${PORT}\n"))
-    assert config.provider_config.telnyx.app_id == "set"
-    assert config.provider_config.telnyx.api_key == "from the file"
+    assert config.of(TelnyxSettings).app_id == "set"
+    assert config.of(TelnyxSettings).api_key == "from the file"
     assert config.server_port == 81
 
 
@@ -277,8 +290,8 @@ def test_variables_are_put_in_anywhere(write: Write, environment: dict[str, str]
     config = load_config(write(content + "    api_key: ${KEY}\n    ${NAME}: '$5 ${PORT}$'\n"))
     assert config.public_ws_url == "wss://example.com/${x}"
     assert config.server_port == 81
-    assert config.provider_config.telnyx.api_key == "a: [b]"  # a value, not more YAML
-    assert config.provider_config.telnyx.app_id == "$5 81$"
+    assert config.of(TelnyxSettings).api_key == "a: [b]"  # a value, not more YAML
+    assert config.of(TelnyxSettings).app_id == "$5 81$"
 
 
 def test_a_variable_in_a_comment_needs_no_value(write: Write) -> None:
@@ -421,12 +434,12 @@ def test_known_keys_are_not_reported(write: Write, caplog: pytest.LogCaptureFixt
 
 def test_of_merged_keys_own_ones_count_first_then_the_first_merged(write: Write) -> None:
     merged = "{<<: [{api_key: a}, {api_key: b, app_id: b, public_key: b}], public_key: c}"
-    telnyx = load_config(write(f"provider_config:\n  telnyx: {merged}\n")).provider_config.telnyx
+    telnyx = load_config(write(f"provider_config:\n  telnyx: {merged}\n")).of(TelnyxSettings)
     assert (telnyx.api_key, telnyx.app_id, telnyx.public_key) == ("a", "b", "c")
 
 
 def test_credentials_are_not_shown() -> None:
-    config = Config(provider_config=Providers(telnyx=Telnyx(api_key="hush", codec="L16")))
+    config = Config(provider_config=(TelnyxSettings(api_key="hush", codec="L16"),))
     assert "hush" not in repr(config)
     assert "api_key=..." in repr(config)
 

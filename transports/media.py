@@ -18,7 +18,7 @@ from voiceflow.control import CallControl
 from voiceflow.errors import ProviderConnectionError, VoiceflowError
 from voiceflow.frames import AudioRaw, End, Frame
 from voiceflow.transport import Sink, Source
-from voiceflow.transports.dialect import Echo, Event, ProtocolError, Refused, Start, Stop, Stream
+from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Refusal, Start, Stop, Stream
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -48,14 +48,14 @@ class Socket:
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        self._outbox: deque[str] = deque()
+        self._outbox: deque[Message] = deque()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._emptied.set()
         self._begun: _Begun | None = None
         self._closed = False
 
-    async def read(self) -> str | bytes:
+    async def read(self) -> Message:
         """The next message. Raises `StreamClosedError`."""
         message = await self._receive()
         if message["type"] == "websocket.disconnect":
@@ -69,17 +69,17 @@ class Socket:
         """Whether the peer does not read what it is sent."""
         return len(self._outbox) > OUTBOX
 
-    def write(self, texts: list[str]) -> None:
-        """Send `texts` after all that was written before."""
-        if texts and not self._closed:
-            self._outbox.extend(texts)
+    def write(self, messages: list[Message]) -> None:
+        """Send `messages` after all that was written before."""
+        if messages and not self._closed:
+            self._outbox.extend(messages)
             if not self._filled.is_set():
                 self._send_at_once()
 
-    def write_instead(self, texts: list[str]) -> None:
-        """Send `texts` instead of what has not left yet."""
+    def write_instead(self, messages: list[Message]) -> None:
+        """Send `messages` instead of what has not left yet."""
         self._outbox.clear()
-        self.write(texts)
+        self.write(messages)
 
     async def run(self) -> None:
         """Write what is in the outbox, until cancelled or the peer is gone."""
@@ -90,7 +90,8 @@ class Socket:
                     begun, self._begun = self._begun, None
                     await begun
                 while outbox:
-                    await send({"type": "websocket.send", "text": outbox.popleft()})
+                    message = outbox.popleft()
+                    await send({"type": "websocket.send", "text" if type(message) is str else "bytes": message})
                 self._emptied.set()
                 self._filled.clear()
                 await self._filled.wait()
@@ -101,7 +102,9 @@ class Socket:
         """Send what need not wait. To wake a task for it costs as much as sending it, and a `clear` would have to
         wait until whoever interrupts lets go of the loop."""
         while self._outbox:
-            sending = self._send({"type": "websocket.send", "text": self._outbox.popleft()}).__await__()
+            message = self._outbox.popleft()
+            kind = "text" if type(message) is str else "bytes"
+            sending = self._send({"type": "websocket.send", kind: message}).__await__()
             try:
                 pending = next(sending)
             except StopIteration:
@@ -197,7 +200,7 @@ class MediaSource(Source):
                 self._sink.echo(name)
             case Stop(reason):
                 return End(reason)
-            case Refused():
+            case Refusal():
                 self.call.log.warning("the carrier refuses: %d %s %s", event.code, event.title, event.detail)
             case Start():
                 raise ProtocolError("expected one start of the stream; got a second")

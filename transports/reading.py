@@ -1,4 +1,4 @@
-"""What our end of every dialect reads messages with, and how it knows which may come."""
+"""What our ends of dialects in JSON read messages with, and how it knows which may come."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from voiceflow.transports.dialect import UNREADABLE, ProtocolError, shorten
+from voiceflow.transports.dialect import UNREADABLE, Message, ProtocolError, shorten
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ class Key(msgspec.Struct, gc=False):
     digit: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Da-d*#]\Z")]
 
 
-class Name(msgspec.Struct, gc=False):
+class MarkName(msgspec.Struct, gc=False):
     """A mark's name, in a message."""
 
     name: str
@@ -34,11 +34,11 @@ class Reader(Generic[T]):
     def __init__(self, provider: str, messages: Any) -> None:
         """`messages` is the union of the structs."""
         self._provider = provider
-        # Lax, because numbers come as strings: Twilio sends "chunk":"1" and "sampleRate":8000.
+        # Lax, because carriers send numbers as strings, too.
         self._decode: Callable[[str], T] = msgspec.json.Decoder(messages, strict=False).decode
         self._events = tuple(str(message.__struct_config__.tag) for message in messages.__args__)
 
-    def __call__(self, message: str | bytes) -> T | None:
+    def __call__(self, message: Message) -> T | None:
         """The message, or None if it is of an event that is not known."""
         if type(message) is not str:
             raise ProtocolError(f"{self._provider} sends text; got a binary message of {len(message)} bytes")

@@ -17,7 +17,8 @@ from voiceflow.frames import AudioRaw
 from voiceflow.simulator.caller import Caller, Load
 from voiceflow.simulator.record import decoded
 from voiceflow.simulator.script import PERFECT, PIECE, Network, Script, pieces
-from voiceflow.transports.dialect import Carrier, ClearRequest, Request, Start, get_provider
+from voiceflow.transports.carriers import carrier_named
+from voiceflow.transports.dialect import ClearRequest, Mirror, Request, Start
 from voiceflow.transports.pieces import silence
 
 PATIENCE = 60.0
@@ -39,7 +40,7 @@ class Arrival(NamedTuple):
 class Wire:
     """A carrier that notes when what goes over the wire."""
 
-    def __init__(self, carrier: Carrier) -> None:
+    def __init__(self, carrier: Mirror) -> None:
         self.sent: list[float] = []
         """When each piece of the caller's audio was sent, by `time.monotonic`."""
         self.arrivals: list[Arrival] = []
@@ -161,7 +162,7 @@ async def calling(
 ) -> AsyncIterator[Conversation]:
     """Call the number `did` at a media stream's address. The caller hangs up at the end."""
     wire, speaker = Wire(_carrier(provider, did, format)), Speaker(format)
-    load = Load(url, [cast(Carrier, wire)], cast(Script, speaker))
+    load = Load(url, [cast(Mirror, wire)], cast(Script, speaker))
     running = asyncio.create_task(load.run())
     begun = asyncio.create_task(load.begun.wait())
     try:
@@ -177,7 +178,7 @@ async def calling(
         await asyncio.wait({running, begun})
 
 
-def _carrier(provider: str, did: str, format: AudioFormat) -> Carrier:
+def _carrier(provider: str, did: str, format: AudioFormat) -> Mirror:
     call = "CA" + "0" * 32 if provider == "twilio" else "v2:1"
     parameters = {"from": NUMBER, "to": did}
-    return get_provider(provider).carrier(Start(provider, "MZ1", call, NUMBER, did, format, format, parameters))
+    return carrier_named(provider).mirror(Start(provider, "MZ1", call, NUMBER, did, format, format, parameters))

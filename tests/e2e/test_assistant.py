@@ -14,7 +14,7 @@ from e2e.serving import ECHO, STORYTELLER, Assistant
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
-from voiceflow.transports.dialect import Refused
+from voiceflow.transports.dialect import Refusal
 
 MULAW = AudioFormat("mulaw", 8_000)
 GREETING = "hello how can i help you"
@@ -58,7 +58,7 @@ def test_three_callers_at_once_are_greeted_and_answered(assistant: Assistant) ->
     for question, heard in zip(QUESTIONS, asyncio.run(main()), strict=True):
         assert understood(heard.greeting) == GREETING
         assert question.answer in understood(heard.answer), question
-        assert not [arrival for arrival in heard.arrivals if isinstance(arrival.request, Refused)], question
+        assert not [arrival for arrival in heard.arrivals if isinstance(arrival.request, Refusal)], question
 
 
 def test_an_interruption_leaves_nothing_stale_and_a_history_of_what_was_heard(

@@ -18,13 +18,11 @@ from telnyx.lib.webhook_verification import WebhookVerificationError, verify_web
 from twilio.request_validator import RequestValidator
 
 from voiceflow.errors import CallRejectedError, VoiceflowError
-from voiceflow.security.signatures import (
-    requested_url,
-    telnyx_public_key,
-    verify_telnyx,
-    verify_telnyx_stream,
-    verify_twilio,
-)
+from voiceflow.security.signatures import requested_url
+from voiceflow.transports.carriers.telnyx.signature import public_key as telnyx_public_key
+from voiceflow.transports.carriers.telnyx.signature import verify as verify_telnyx
+from voiceflow.transports.carriers.telnyx.signature import verify_stream as verify_telnyx_stream
+from voiceflow.transports.carriers.twilio.signature import verify as verify_twilio
 
 KEY = "12345"
 URL = "https://example.com/voice"

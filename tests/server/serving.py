@@ -22,7 +22,8 @@ from voiceflow.config.settings import Config
 from voiceflow.pipeline import Element
 from voiceflow.server.app import MEDIA, Server
 from voiceflow.server.launch import UVICORN
-from voiceflow.transports.dialect import Carrier, Start, get_provider
+from voiceflow.transports.carriers import carrier_named
+from voiceflow.transports.dialect import Mirror, Start
 
 MULAW = AudioFormat("mulaw", 8_000)
 FROM, TO = "+12025550123", "+12025550199"
@@ -132,7 +133,7 @@ def carrier(
     inbound: AudioFormat = MULAW,
     outbound: AudioFormat | None = None,
     **parameters: str,
-) -> Carrier:
+) -> Mirror:
     """The carrier's end of a stream."""
     start = Start(
         provider=provider,
@@ -144,7 +145,7 @@ def carrier(
         outbound=outbound or inbound,
         parameters={"from": caller_id, "to": did, **parameters},
     )
-    return get_provider(provider).carrier(start)
+    return carrier_named(provider).mirror(start)
 
 
 def parameters(answer: httpx.Response) -> dict[str, str]:

@@ -12,9 +12,9 @@ from doubles import virtual
 from server.serving import MULAW, SPEECH, carrier
 
 from voiceflow.transports import media
+from voiceflow.transports.carriers.twilio.stream import TwilioStream
 from voiceflow.transports.media import MediaSink
 from voiceflow.transports.nominal import nominal_call
-from voiceflow.transports.twilio import TwilioStream
 
 
 class Peer:

@@ -21,11 +21,13 @@ from twilio.request_validator import RequestValidator
 
 from voiceflow.config import routes as routes_module
 from voiceflow.config.routes import Routes
-from voiceflow.config.settings import Config, Providers, Telnyx, TelnyxCodec, Twilio
-from voiceflow.security.signatures import TOLERANCE
+from voiceflow.config.settings import Config
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.server.app import Server
-from voiceflow.transports.answer import TELNYX_RATES
+from voiceflow.transports.carriers.telnyx import RATES
+from voiceflow.transports.carriers.telnyx.settings import TelnyxCodec, TelnyxSettings
+from voiceflow.transports.carriers.telnyx.signature import TOLERANCE
+from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
 KEY = b"the key of this run"
 AUTH_TOKEN = "12345"
@@ -35,7 +37,7 @@ PUBLIC_URL = "wss://calls.example.com/sip/media-stream"
 FORM = {"CallSid": "CA1", "From": FROM, "To": TO, "CallStatus": "ringing"}
 CONFIG = Config(
     public_ws_url=PUBLIC_URL,
-    provider_config=Providers(telnyx=Telnyx(public_key=PUBLIC_KEY), twilio=Twilio(auth_token=AUTH_TOKEN)),
+    provider_config=(TelnyxSettings(public_key=PUBLIC_KEY), TwilioSettings(auth_token=AUTH_TOKEN)),
 )
 
 Headers = Mapping[str, str]
@@ -99,15 +101,13 @@ def test_twilio_is_answered_with_a_stream_that_brings_back_a_token() -> None:
 
 @pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722", "L16"])
 def test_telnyx_is_answered_with_a_stream_in_the_configured_codec(codec: TelnyxCodec) -> None:
-    config = Config(
-        public_ws_url=PUBLIC_URL, provider_config=Providers(telnyx=Telnyx(public_key=PUBLIC_KEY, codec=codec))
-    )
+    config = Config(public_ws_url=PUBLIC_URL, provider_config=(TelnyxSettings(public_key=PUBLIC_KEY, codec=codec),))
     attributes, sent_along = stream(answered("telnyx", telnyx_signature(FORM), config=config))
     assert attributes == {
         "url": PUBLIC_URL,
         "bidirectionalMode": "rtp",
         "bidirectionalCodec": codec,
-        "bidirectionalSamplingRate": str(TELNYX_RATES[codec]),
+        "bidirectionalSamplingRate": str(RATES[codec]),
     }
     claims = StreamTokens(KEY).redeem(sent_along["token"])
     assert (claims.provider, claims.call_id, claims.codec) == ("telnyx", "CA1", codec)

@@ -16,17 +16,19 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from voiceflow.audio import AudioFormat
 from voiceflow.config.routes import Routes
-from voiceflow.config.settings import Config, Providers, Telnyx, Twilio
+from voiceflow.config.settings import Config
 from voiceflow.frames import AudioRaw
 from voiceflow.security.tokens import LIFETIME, Claims, StreamTokens
-from voiceflow.transports.dialect import Carrier
+from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
+from voiceflow.transports.carriers.twilio.settings import TwilioSettings
+from voiceflow.transports.dialect import Mirror
 
 KEY = b"the key of this run"
 AUTH_TOKEN = "12345"
 PUBLIC_URL = "wss://calls.example.com/sip/media-stream"
 CONFIG = Config(
     public_ws_url=PUBLIC_URL,
-    provider_config=Providers(twilio=Twilio(auth_token=AUTH_TOKEN), telnyx=Telnyx(codec="L16")),
+    provider_config=(TwilioSettings(auth_token=AUTH_TOKEN), TelnyxSettings(codec="L16")),
 )
 CLAIMS = Claims("twilio", "CA1", FROM, TO, "PCMU")
 
@@ -39,7 +41,7 @@ def _marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
-async def hears(websocket: ClientConnection, caller: Carrier) -> bytes:
+async def hears(websocket: ClientConnection, caller: Mirror) -> bytes:
     """Begin a call with an echo and say something. Returns what the caller hears."""
     for message in [*caller.hello(), caller.media(SPEECH)]:
         await websocket.send(message)
@@ -48,7 +50,7 @@ async def hears(websocket: ClientConnection, caller: Carrier) -> bytes:
     return audio.data
 
 
-async def call(served: Served, caller: Carrier, headers: Mapping[str, str] = TUNNEL) -> Ended | None:
+async def call(served: Served, caller: Mirror, headers: Mapping[str, str] = TUNNEL) -> Ended | None:
     """How a stream is refused; None if it becomes a call."""
     async with dialled(served.media, additional_headers=headers) as websocket:
         for message in [*caller.hello(), caller.media(SPEECH)]:
@@ -61,7 +63,7 @@ async def call(served: Served, caller: Carrier, headers: Mapping[str, str] = TUN
 
 
 def attempt(
-    caller: Carrier, headers: Mapping[str, str] = TUNNEL, config: Config = CONFIG, open: bool = False
+    caller: Mirror, headers: Mapping[str, str] = TUNNEL, config: Config = CONFIG, open: bool = False
 ) -> Ended | None:
     results: list[Ended | None] = []
 
@@ -137,7 +139,7 @@ def test_the_numbers_are_those_of_the_signed_webhook(caplog: pytest.LogCaptureFi
     ],
 )
 def test_telnyx_brings_the_auth_token_that_it_was_told(sent: str | None, refused: Ended | None) -> None:
-    config = Config(provider_config=Providers(telnyx=Telnyx(stream_auth_token="right")))
+    config = Config(provider_config=(TelnyxSettings(stream_auth_token="right"),))
     headers = TUNNEL | ({"X-Telnyx-Streaming-Auth-Token": sent} if sent else {})
     claims = Claims("telnyx", "CA1", FROM, TO, "PCMU")
     assert attempt(carrier("telnyx", token=token(claims)), headers, config) == refused

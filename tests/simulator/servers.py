@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 
 from voiceflow.frames import AudioRaw
-from voiceflow.transports.dialect import detect_provider
+from voiceflow.transports.carriers import detect
 
 Serve = Callable[[ServerConnection], Awaitable[None]]
 
@@ -19,7 +19,7 @@ Serve = Callable[[ServerConnection], Awaitable[None]]
 async def echo(socket: ServerConnection) -> None:
     """A server of our ends alone: what comes goes back."""
     first = await socket.recv()
-    stream = detect_provider(first).stream()
+    stream = detect(first).stream()
     stream.receive(first)
     with contextlib.suppress(Exception):
         async for message in socket:

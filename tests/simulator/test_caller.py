@@ -19,7 +19,8 @@ from voiceflow.simulator.line import Closed, Line
 from voiceflow.simulator.measure import Tally
 from voiceflow.simulator.script import Network, Script
 from voiceflow.simulator.ticker import Ticker
-from voiceflow.transports.dialect import Echo, Event, Start, Stop, Stream, get_provider
+from voiceflow.transports.carriers import carrier_named
+from voiceflow.transports.dialect import Echo, Event, Start, Stop, Stream
 
 MULAW = AudioFormat("mulaw", 8_000)
 LOUD = bytes([0x80, 0x00]) * 80
@@ -31,7 +32,7 @@ class Server:
     """Our end of a stream, at the other end of a line that takes `delay` seconds each way."""
 
     def __init__(self, provider: str = "twilio", delay: float = 0.0) -> None:
-        self.stream: Stream = get_provider(provider).stream()
+        self.stream: Stream = carrier_named(provider).stream()
         self.closed: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
         self.is_open = True
         self.events: list[tuple[float, Event]] = []
@@ -112,7 +113,7 @@ async def call(
     """Conduct a call with a server that `prepare` sets up."""
     server, tally = Server(provider, delay), Tally()
     ticker = Ticker(asyncio.get_running_loop().time)
-    carrier = get_provider(provider).carrier(start(provider, script.format))
+    carrier = carrier_named(provider).mirror(start(provider, script.format))
     conducted = Call(cast(Line, server), carrier, script, tally, ticker, record=True, phase=0.0)
     conducted.tally, conducted.server = tally, server
     if prepare is not None:

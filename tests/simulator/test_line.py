@@ -20,7 +20,8 @@ from voiceflow.simulator.caller import Load
 from voiceflow.simulator.line import dial
 from voiceflow.simulator.script import Script, write
 from voiceflow.sounds.wavfile import read_wav
-from voiceflow.transports.dialect import Carrier, Start, get_provider
+from voiceflow.transports.carriers import carrier_named
+from voiceflow.transports.dialect import Mirror, Start
 
 FORMATS = [
     ("twilio", AudioFormat("mulaw", 8_000)),
@@ -46,11 +47,11 @@ async def raw(answer: bytes) -> AsyncIterator[str]:
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
-def carrier(provider: str = "twilio", format: AudioFormat = MULAW) -> Carrier:
-    return get_provider(provider).carrier(Start(provider, "MZ1", "CA1", "+1", "+2", format, format))
+def carrier(provider: str = "twilio", format: AudioFormat = MULAW) -> Mirror:
+    return carrier_named(provider).mirror(Start(provider, "MZ1", "CA1", "+1", "+2", format, format))
 
 
-async def conduct(url: str, script: Script, *carriers: Carrier) -> Load:
+async def conduct(url: str, script: Script, *carriers: Mirror) -> Load:
     load = Load(url, carriers or [carrier()], script)
     await load.run()
     return load
@@ -252,7 +253,7 @@ def test_the_start_message_names_the_call_and_brings_the_token() -> None:
     starts: list[Start] = []
 
     async def listen(socket: ServerConnection) -> None:
-        stream = get_provider("twilio").stream()
+        stream = carrier_named("twilio").stream()
         async for message in socket:
             starts.extend(event for event in stream.receive(message) if isinstance(event, Start))
 
@@ -260,7 +261,7 @@ def test_the_start_message_names_the_call_and_brings_the_token() -> None:
 
     async def run() -> None:
         async with serving(listen) as url:
-            await conduct(url, short(), get_provider("twilio").carrier(made))
+            await conduct(url, short(), carrier_named("twilio").mirror(made))
 
     asyncio.run(run())
     (start,) = starts

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceflow.simulator.measure import Durations, Echo, Tally
+from voiceflow.simulator.measure import Durations, EchoDelay, Tally
 from voiceflow.simulator.player import Span
-from voiceflow.transports.dialect import Refused
+from voiceflow.transports.dialect import Refusal
 
 PIECE, SIZE = 0.02, 160
 
@@ -40,7 +40,7 @@ def test_quantiles_are_those_of_the_durations_to_a_tenth_of_a_millisecond(second
 def test_an_echo_in_pieces_of_any_size_has_the_delay_of_each_piece(delays: list[float], sizes: list[int]) -> None:
     """The n-th piece is back when the message came that brought its last byte."""
     tally = Tally()
-    echo = Echo(tally, PIECE, SIZE)
+    echo = EchoDelay(tally, PIECE, SIZE)
     for number in range(len(delays)):
         echo.sent(number * PIECE)
     now, total, expected, back, n = len(delays) * PIECE, len(delays) * SIZE, Durations(), 0, 0
@@ -57,7 +57,7 @@ def test_an_echo_in_pieces_of_any_size_has_the_delay_of_each_piece(delays: list[
 
 def test_a_lost_piece_has_no_delay_and_shifts_no_other() -> None:
     tally = Tally()
-    echo = Echo(tally, PIECE, SIZE)
+    echo = EchoDelay(tally, PIECE, SIZE)
     for now in (0.0, None, 0.04):
         echo.sent(now)
     echo.received(SIZE, 0.01)
@@ -71,7 +71,7 @@ def test_a_lost_piece_has_no_delay_and_shifts_no_other() -> None:
 
 def test_jitter_is_the_change_of_the_delay() -> None:
     tally = Tally()
-    echo = Echo(tally, PIECE, SIZE)
+    echo = EchoDelay(tally, PIECE, SIZE)
     for number, delay in enumerate((0.010, 0.015, 0.015, 0.011)):
         echo.sent(number * PIECE)
         echo.received(SIZE, number * PIECE + delay)
@@ -83,7 +83,7 @@ def test_jitter_is_the_change_of_the_delay() -> None:
 
 def test_an_agent_that_says_more_than_the_caller_is_no_echo() -> None:
     tally = Tally()
-    echo = Echo(tally, PIECE, SIZE)
+    echo = EchoDelay(tally, PIECE, SIZE)
     echo.sent(0.0)
     echo.received(SIZE, 0.01)
     echo.received(SIZE, 0.02)
@@ -94,7 +94,7 @@ def test_an_agent_that_says_more_than_the_caller_is_no_echo() -> None:
 
 def test_the_rest_of_a_resampler_is_not_more_than_was_said() -> None:
     tally = Tally()
-    echo = Echo(tally, PIECE, SIZE)
+    echo = EchoDelay(tally, PIECE, SIZE)
     echo.sent(0.0)
     echo.received(SIZE + 20, 0.01)
     assert tally.not_echoes == 0
@@ -102,7 +102,7 @@ def test_the_rest_of_a_resampler_is_not_more_than_was_said() -> None:
 
 def test_what_does_not_come_back_within_a_minute_is_not_waited_for() -> None:
     tally = Tally()
-    echo = Echo(tally, PIECE, SIZE)
+    echo = EchoDelay(tally, PIECE, SIZE)
     for number in range(3_001):
         echo.sent(number * PIECE)
     echo.received(SIZE, 61.0)
@@ -128,6 +128,6 @@ def test_the_silence_after_a_clear_is_no_gap() -> None:
 def test_a_refusal_is_counted_by_its_code_and_told_by_its_first_detail() -> None:
     tally = Tally()
     for detail in "abc":
-        tally.refuse(Refused(31951, "Invalid Message", detail))
-    tally.refuse(Refused(31950, "Malformed Message"))
+        tally.refuse(Refusal(31951, "Invalid Message", detail))
+    tally.refuse(Refusal(31950, "Malformed Message"))
     assert [(r.code, r.detail, r.count) for r in tally.refusals.values()] == [(31951, "a", 3), (31950, "", 1)]

@@ -29,12 +29,13 @@ from websockets.asyncio.server import ServerConnection
 from voiceflow import DTMF, Clear, Processor, ProviderConnectionError
 from voiceflow.cli.call import call
 from voiceflow.cli.likeness import compare
-from voiceflow.config.settings import Config, Coturn
+from voiceflow.config.ice import Coturn
+from voiceflow.config.settings import Config
 from voiceflow.simulator import browser
 from voiceflow.simulator.browser import BrowserCaller, BrowserLoad
-from voiceflow.simulator.load import Ended
+from voiceflow.simulator.load import CallOutcome
 from voiceflow.simulator.record import decoded
-from voiceflow.simulator.report import Said, Turn
+from voiceflow.simulator.report import Said, TurnDurations
 from voiceflow.simulator.script import PERFECT, Network, Script, write
 from voiceflow.sounds.wavfile import read_wav
 from voiceflow.transports.webrtc import messages
@@ -185,7 +186,7 @@ def test_the_caller_hangs_up_once_all_is_said_and_the_agent_is_quiet() -> None:
 
     async def main() -> None:
         load = await conduct(conducting(agent), script(None, digits="1"))
-        assert only(load).ended == Ended("hung up")
+        assert only(load).ended == CallOutcome("hung up")
         assert only(load).seconds > 2.5  # 1.8 s of tone, and a second of quiet; begun before our connection stood
 
     run(main())
@@ -217,15 +218,15 @@ def test_the_agent_is_muted_from_clear_until_it_speaks_again() -> None:
     async def main() -> None:
         async def agent(session: PeerSession) -> None:
             session.queue.put(TONE * 500)
-            session.channel.tell(messages.State("speaking"))
+            session.channel.tell(messages.PageState("speaking"))
             await load.begun.wait()
             phone = only(load)
             await until(lambda: phone.player.size > 10 * len(TONE))
-            session.channel.tell(messages.Clear())
+            session.channel.tell(messages.PageClear())
             await until(lambda: bool(load.tally.clears))
             muted_at.append(phone.player.size)
             await until(lambda: phone.player.size > muted_at[0] + 10 * len(TONE))
-            session.channel.tell(messages.State("speaking"))
+            session.channel.tell(messages.PageState("speaking"))
 
         muted_at: list[int] = []
         async with serving(conducting(agent)) as url:
@@ -244,12 +245,12 @@ def test_the_agent_is_muted_from_clear_until_it_speaks_again() -> None:
 def test_the_conversation_and_each_turns_latency_are_kept() -> None:
     async def agent(session: PeerSession) -> None:
         for message in (
-            messages.Transcript("good mor", False),
-            messages.Transcript("good morning", True),
-            messages.Reply(1, "Hello there, how", "", False, False),
-            messages.Latency(1, {"endpoint": 0.5, "recognition": 0.25}),
-            messages.Reply(1, "Hello there, how are you?", "Hello there,", True, True),
-            messages.Reply(2, "Go on.", "", False, False),
+            messages.PageTranscript("good mor", False),
+            messages.PageTranscript("good morning", True),
+            messages.PageReply(1, "Hello there, how", "", False, False),
+            messages.PageLatency(1, {"endpoint": 0.5, "recognition": 0.25}),
+            messages.PageReply(1, "Hello there, how are you?", "Hello there,", True, True),
+            messages.PageReply(2, "Go on.", "", False, False),
         ):
             session.channel.tell(message)
 
@@ -260,7 +261,7 @@ def test_the_conversation_and_each_turns_latency_are_kept() -> None:
             Said("agent", "Hello there,", interrupted=True),
             Said("agent", "Go on."),
         ]
-        assert only(load).turns == [Turn(750.0, {"endpoint": 500.0, "recognition": 250.0})]
+        assert only(load).turns == [TurnDurations(750.0, {"endpoint": 500.0, "recognition": 250.0})]
         turns = load.tally.turn.quantiles()
         assert turns is not None
         assert turns.p50 == pytest.approx(750, abs=1)
@@ -271,11 +272,11 @@ def test_the_conversation_and_each_turns_latency_are_kept() -> None:
 @pytest.mark.parametrize(("reason", "failed"), [("hung up", False), (FAILURE, True)])
 def test_a_server_that_ends_the_call_says_why(reason: str, failed: bool) -> None:
     async def agent(session: PeerSession) -> None:
-        session.channel.tell(messages.Ended(reason))
+        session.channel.tell(messages.PageEnded(reason))
 
     async def main() -> None:
         load = await conduct(conducting(agent), script(10))
-        assert only(load).ended == Ended(f"the server ended the call: {reason}", failed)
+        assert only(load).ended == CallOutcome(f"the server ended the call: {reason}", failed)
 
     run(main())
 
@@ -286,7 +287,7 @@ def test_a_connection_that_the_server_just_closes_is_a_call_that_failed() -> Non
 
     async def main() -> None:
         load = await conduct(conducting(agent, waits=False), script(10))
-        assert only(load).ended == Ended("the server closed the connection", True)
+        assert only(load).ended == CallOutcome("the server closed the connection", True)
 
     run(main())
 
@@ -300,7 +301,7 @@ def test_a_server_of_which_no_audio_comes_is_given_up(monkeypatch: pytest.Monkey
 
     async def main() -> None:
         load = await conduct(mute, script(10))
-        assert only(load).ended == Ended("no audio came from the server for 0.6 s", True)
+        assert only(load).ended == CallOutcome("no audio came from the server for 0.6 s", True)
 
     run(main())
 
@@ -343,7 +344,7 @@ def test_a_call_is_carried_where_only_relay_candidates_are_offered(tmp_path: Pat
                 load = BrowserLoad(server.http, 1, script(1.5), relay_only=True)
                 await load.run()
                 await server.at_rest()
-        assert only(load).ended == Ended("hung up")
+        assert only(load).ended == CallOutcome("hung up")
         assert echoed(load) > 0.5
 
     run(main())
@@ -381,9 +382,9 @@ def test_the_command_reports_a_browsers_call_for_machines_and_records_it(tmp_pat
 
 def test_the_table_shows_what_was_said() -> None:
     async def agent(session: PeerSession) -> None:
-        session.channel.tell(messages.Transcript("good morning", True))
-        session.channel.tell(messages.Reply(1, "Hello!", "Hello", True, True))
-        session.channel.tell(messages.Latency(1, {"endpoint": 0.5}))
+        session.channel.tell(messages.PageTranscript("good morning", True))
+        session.channel.tell(messages.PageReply(1, "Hello!", "Hello", True, True))
+        session.channel.tell(messages.PageLatency(1, {"endpoint": 0.5}))
 
     with in_thread(conducting(agent)) as url:
         result = cli(url, "--as", "webrtc", "--seconds", "0.6")
@@ -395,7 +396,7 @@ def test_the_table_shows_what_was_said() -> None:
 
 def test_a_call_that_fails_is_exit_code_1() -> None:
     async def agent(session: PeerSession) -> None:
-        session.channel.tell(messages.Ended(FAILURE))
+        session.channel.tell(messages.PageEnded(FAILURE))
 
     with in_thread(conducting(agent)) as url:
         result = cli(url, "--as", "webrtc")

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from twilio.twiml.voice_response import VoiceResponse
 
 from voiceflow.errors import CallRejectedError
-from voiceflow.transports.answer import TelnyxCodec, refuse, reject, telnyx_stream, twilio_stream
+from voiceflow.transports.answer import refuse, reject
+from voiceflow.transports.carriers import IncomingCall
+from voiceflow.transports.carriers.telnyx import CARRIER as TELNYX
+from voiceflow.transports.carriers.telnyx.settings import TelnyxCodec, TelnyxSettings
+from voiceflow.transports.carriers.twilio import CARRIER as TWILIO
+from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
 URL = "wss://example.com/sip/media-stream"
 # XML 1.0, section 2.2: what a document can hold.
@@ -21,6 +26,14 @@ xml_text = st.text(
     max_size=60,
 )
 not_xml = st.sampled_from("\x00\x01\x0b\x1f\ud800\udfff\ufffe\uffff")
+
+
+def twilio_stream(url: str, *, token: str, caller_id: str, did: str) -> str:
+    return TWILIO.connect(TwilioSettings(), url, IncomingCall("CA1", caller_id, did), token)
+
+
+def telnyx_stream(url: str, *, token: str, caller_id: str, did: str, codec: TelnyxCodec = "PCMU") -> str:
+    return TELNYX.connect(TelnyxSettings(codec=codec), url, IncomingCall("v3:1", caller_id, did), token)
 
 
 def same(ours: str, oracle: VoiceResponse) -> bool:

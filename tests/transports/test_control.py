@@ -22,7 +22,8 @@ from starlette.routing import Route
 
 from voiceflow.control import CallControl
 from voiceflow.errors import CallError, ProviderConnectionError
-from voiceflow.transports.control import TelnyxControl, TwilioControl
+from voiceflow.transports.carriers.telnyx.control import TelnyxControl
+from voiceflow.transports.carriers.twilio.control import TwilioControl
 
 ACCOUNT, TOKEN, CALL = "AC" + "0" * 32, "t0ken-of-twilio", "CA" + "1" * 32
 API_KEY, CONTROL_ID = "KEY-of-telnyx", "v3:S_AwERIkXuL9vqBSvluFUDxUdIQRk4R_gz6OPajNQNrlcX2ReJ2nzw"

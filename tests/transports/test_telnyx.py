@@ -13,9 +13,9 @@ import pytest
 from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
 from voiceflow.sounds.wavfile import read_wav
-from voiceflow.transports.dialect import ClearRequest, Echo, Event, MarkRequest, ProtocolError, Refused, Start, Stop
-from voiceflow.transports.telnyx import TelnyxStream, audio_format
-from voiceflow.transports.telnyx_carrier import TelnyxCarrier
+from voiceflow.transports.carriers.telnyx.mirror import TelnyxMirror
+from voiceflow.transports.carriers.telnyx.stream import TelnyxStream, audio_format
+from voiceflow.transports.dialect import ClearRequest, Echo, Event, MarkRequest, ProtocolError, Refusal, Start, Stop
 
 GOLDEN = Path(__file__).parent / "golden"
 FROM_TELNYX = (GOLDEN / "telnyx-from-carrier.jsonl").read_text().splitlines()
@@ -43,10 +43,10 @@ def started(start: str = START, **options: Any) -> TelnyxStream:
     return stream
 
 
-def carrier(**options: Any) -> TelnyxCarrier:
+def carrier(**options: Any) -> TelnyxMirror:
     (start,) = TelnyxStream().receive(START)
     assert isinstance(start, Start)
-    telnyx = TelnyxCarrier(start, **options)
+    telnyx = TelnyxMirror(start, **options)
     telnyx.hello()
     return telnyx
 
@@ -85,7 +85,7 @@ def test_a_call_of_the_documentation_is_read() -> None:
     assert (start.inbound, start.outbound) == (MULAW, MULAW)
     assert start.parameters == {"customer_id": "customer_123"}
     # The documentation's only media is its second: until the stop it might have been overtaken by the first.
-    refused = Refused(100003, "malformed_frame", "The received frame was not formed correctly")
+    refused = Refusal(100003, "malformed_frame", "The received frame was not formed correctly")
     assert rest == [Echo("my label"), refused, AudioRaw(AUDIO, MULAW), DTMF("1"), Stop("Telnyx ended the stream")]
 
 
@@ -320,8 +320,8 @@ def test_the_carrier_takes_what_the_documentation_shows() -> None:
 def test_the_carrier_sends_what_the_documentation_shows() -> None:
     (start,) = TelnyxStream().receive(START)
     assert isinstance(start, Start)
-    telnyx = TelnyxCarrier(start)
-    refusal = telnyx.refuse(Refused(100003, "malformed_frame", "no JSON"))
+    telnyx = TelnyxMirror(start)
+    refusal = telnyx.refuse(Refusal(100003, "malformed_frame", "no JSON"))
     hello = telnyx.hello()
     sent = [*hello, telnyx.media(AUDIO), telnyx.dtmf("1"), telnyx.mark("my label"), *refusal, telnyx.stop()]
     for message, golden in zip(sent, FROM_TELNYX, strict=True):
@@ -332,7 +332,7 @@ def test_the_carrier_sends_what_the_documentation_shows() -> None:
 def test_the_carrier_says_what_g722_is_called() -> None:
     (start,) = TelnyxStream().receive(start_with("G722", 16_000))
     assert isinstance(start, Start)
-    _, message = TelnyxCarrier(start).hello()
+    _, message = TelnyxMirror(start).hello()
     assert json.loads(message)["start"]["media_format"] == {"encoding": "G722", "sample_rate": 8_000, "channels": 1}
 
 
@@ -359,13 +359,13 @@ def test_the_carrier_counts_what_is_lost() -> None:
 )
 def test_the_carrier_refuses_with_telnyxs_code(message: str | bytes, code: int) -> None:
     (refused,) = carrier().receive(message)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert refused.code == code
 
 
 def test_the_carrier_takes_nothing_before_its_start() -> None:
     (start,) = TelnyxStream().receive(START)
     assert isinstance(start, Start)
-    (refused,) = TelnyxCarrier(start).receive(TO_TELNYX[2])
-    assert isinstance(refused, Refused)
+    (refused,) = TelnyxMirror(start).receive(TO_TELNYX[2])
+    assert isinstance(refused, Refusal)
     assert refused.code == 100002

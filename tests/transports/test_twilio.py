@@ -12,9 +12,9 @@ import pytest
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
-from voiceflow.transports.dialect import ClearRequest, Echo, Event, MarkRequest, ProtocolError, Refused, Start, Stop
-from voiceflow.transports.twilio import TwilioStream
-from voiceflow.transports.twilio_carrier import TwilioCarrier
+from voiceflow.transports.carriers.twilio.mirror import TwilioMirror
+from voiceflow.transports.carriers.twilio.stream import TwilioStream
+from voiceflow.transports.dialect import ClearRequest, Echo, Event, MarkRequest, ProtocolError, Refusal, Start, Stop
 
 GOLDEN = Path(__file__).parent / "golden"
 FROM_TWILIO = (GOLDEN / "twilio-from-carrier.jsonl").read_text().splitlines()
@@ -34,10 +34,10 @@ def started() -> TwilioStream:
     return stream
 
 
-def carrier() -> TwilioCarrier:
+def carrier() -> TwilioMirror:
     (start,) = TwilioStream().receive(START)
     assert isinstance(start, Start)
-    twilio = TwilioCarrier(start)
+    twilio = TwilioMirror(start)
     twilio.hello()
     return twilio
 
@@ -197,7 +197,7 @@ def test_the_carrier_takes_what_the_documentation_shows() -> None:
 def test_the_carrier_sends_what_the_documentation_shows() -> None:
     (start,) = TwilioStream().receive(START)
     assert isinstance(start, Start)
-    twilio = TwilioCarrier(start)
+    twilio = TwilioMirror(start)
     sent = [*twilio.hello(), twilio.media(AUDIO), twilio.dtmf("1"), twilio.mark("my label"), twilio.stop()]
     for message, golden in zip(sent, FROM_TWILIO, strict=True):
         assert shape(json.loads(message)) == shape(json.loads(golden))
@@ -236,7 +236,7 @@ def test_the_carrier_numbers_its_messages_and_stamps_its_media() -> None:
 def test_the_carrier_refuses_with_twilios_code(message: str | bytes, code: int) -> None:
     twilio = carrier()
     (refused,) = twilio.receive(message)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert refused.code == code
     assert twilio.refuse(refused) == []
 
@@ -244,8 +244,8 @@ def test_the_carrier_refuses_with_twilios_code(message: str | bytes, code: int) 
 def test_the_carrier_takes_nothing_before_its_start() -> None:
     (start,) = TwilioStream().receive(START)
     assert isinstance(start, Start)
-    (refused,) = TwilioCarrier(start).receive(TO_TWILIO[0])
-    assert isinstance(refused, Refused)
+    (refused,) = TwilioMirror(start).receive(TO_TWILIO[0])
+    assert isinstance(refused, Refusal)
 
 
 def test_the_carrier_buffers_ten_minutes() -> None:

@@ -16,24 +16,24 @@ from voiceflow.transports.webrtc.channel import BACKLOG, COMPLAINTS, KEPT, Chann
 from voiceflow.transports.webrtc.messages import LARGEST, FromPage, MessageError, ToPage, decode, encode
 
 TOLD: list[tuple[ToPage, dict[str, Any]]] = [
-    (messages.Transcript("hello", True), {"type": "transcript", "text": "hello", "final": True}),
+    (messages.PageTranscript("hello", True), {"type": "transcript", "text": "hello", "final": True}),
     (
-        messages.Reply(3, "Good morning.", "Good", True, True),
+        messages.PageReply(3, "Good morning.", "Good", True, True),
         {"type": "reply", "id": 3, "text": "Good morning.", "heard": "Good", "done": True, "interrupted": True},
     ),
-    (messages.State("thinking"), {"type": "state", "state": "thinking"}),
-    (messages.Speech(True), {"type": "speech", "speaking": True}),
-    (messages.Clear(), {"type": "clear"}),
-    (messages.Latency(1, {"stt": 0.2}), {"type": "latency", "turn": 1, "stages": {"stt": 0.2}}),
-    (messages.Ended("hung up"), {"type": "ended", "reason": "hung up"}),
-    (messages.Ping(), {"type": "ping"}),
-    (messages.Pong(), {"type": "pong"}),
+    (messages.PageState("thinking"), {"type": "state", "state": "thinking"}),
+    (messages.PageSpeech(True), {"type": "speech", "speaking": True}),
+    (messages.PageClear(), {"type": "clear"}),
+    (messages.PageLatency(1, {"stt": 0.2}), {"type": "latency", "turn": 1, "stages": {"stt": 0.2}}),
+    (messages.PageEnded("hung up"), {"type": "ended", "reason": "hung up"}),
+    (messages.PagePing(), {"type": "ping"}),
+    (messages.PagePong(), {"type": "pong"}),
 ]
 SAID: list[tuple[str, FromPage]] = [
-    ('{"type":"dtmf","digit":"#"}', messages.Dtmf("#")),
-    ('{"type":"hangup"}', messages.Hangup()),
-    ('{"type":"ping"}', messages.Ping()),
-    ('{"type":"pong","more":1}', messages.Pong()),
+    ('{"type":"dtmf","digit":"#"}', messages.PageDtmf("#")),
+    ('{"type":"hangup"}', messages.PageHangup()),
+    ('{"type":"ping"}', messages.PagePing()),
+    ('{"type":"pong","more":1}', messages.PagePong()),
 ]
 WRONG = [
     "",
@@ -101,7 +101,7 @@ def attached() -> SimpleNamespace:
 def test_what_is_told_before_the_channel_opens_is_sent_when_it_does() -> None:
     channel, wire = Channel(lambda message: None), Wire()
     for number in range(KEPT + 1):
-        channel.tell(messages.Latency(number, {}))
+        channel.tell(messages.PageLatency(number, {}))
     channel.attach(wire)  # type: ignore[arg-type]
     assert [json.loads(sent)["turn"] for sent in wire.sent] == list(range(1, KEPT + 1))
 
@@ -109,9 +109,9 @@ def test_what_is_told_before_the_channel_opens_is_sent_when_it_does() -> None:
 def test_a_channel_that_is_closed_or_full_is_told_nothing_more() -> None:
     end = attached()
     end.wire.bufferedAmount = BACKLOG
-    end.channel.tell(messages.Clear())
+    end.channel.tell(messages.PageClear())
     end.wire.bufferedAmount, end.wire.readyState = 0, "closed"
-    end.channel.tell(messages.Clear())
+    end.channel.tell(messages.PageClear())
     assert end.wire.sent == []
 
 
@@ -121,5 +121,5 @@ def test_what_cannot_be_read_is_ignored_with_a_line_in_the_log_but_not_many(capl
         for _ in range(COMPLAINTS + 5):
             end.wire.receive("nonsense")
         end.wire.receive('{"type":"hangup"}')
-    assert end.heard == [messages.Hangup()]
+    assert end.heard == [messages.PageHangup()]
     assert len(caplog.records) == COMPLAINTS

@@ -10,7 +10,7 @@ import pytest
 from weights.hub import isolate, logged
 
 from voiceflow import WeightsError, weights
-from voiceflow.weights import File, Model, Voice
+from voiceflow.weights import File, Model, VoiceFiles
 from voiceflow.weights.catalogue import Part
 
 ONNX = b"a voice"
@@ -38,18 +38,18 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voiceflow.weights.names.CATALOGUE", (DEFAULT, OTHER, CARRIED))
 
 
-def put(model: Model, folder: Path) -> Voice:
+def put(model: Model, folder: Path) -> VoiceFiles:
     folder.mkdir(parents=True, exist_ok=True)
     for file in model.files:
         (folder / file.name).write_bytes(ONNX)
-    return Voice(model.name, folder / f"{model.name}.onnx", folder / f"{model.name}.onnx.json")
+    return VoiceFiles(model.name, folder / f"{model.name}.onnx", folder / f"{model.name}.onnx.json")
 
 
-def cached(model: Model, tmp_path: Path) -> Voice:
+def cached(model: Model, tmp_path: Path) -> VoiceFiles:
     return put(model, tmp_path / "cache" / "piper" / model.name)
 
 
-def installed(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Voice:
+def installed(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VoiceFiles:
     site = tmp_path / "site"
     info = site / "joe-1.0.0.dist-info"
     info.mkdir(parents=True)
@@ -72,7 +72,7 @@ def test_an_onnx_file_is_a_voice_with_its_configuration_beside_it(tmp_path: Path
         weights.piper(str(onnx))
     config = tmp_path / "mine.onnx.json"
     config.touch()
-    assert weights.piper(str(onnx)) == Voice("mine", onnx, config)
+    assert weights.piper(str(onnx)) == VoiceFiles("mine", onnx, config)
 
 
 def test_an_unknown_voice_is_the_default_voice_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -26,12 +26,12 @@ class Captions:
         self._tell = tell
         self._replies: dict[int, Reply] = {}
         """Those that are not done."""
-        self._told: dict[int, messages.Reply] = {}
+        self._told: dict[int, messages.PageReply] = {}
         """What the page knows of them."""
         self._begun = 0
         self._speaking = False
         """Whether the agent is being heard."""
-        self._state = messages.State("listening")
+        self._state = messages.PageState("listening")
         self._timer: asyncio.TimerHandle | None = None
         call.on_heard(self._hear)
         call.on_reply(self._begin)
@@ -41,15 +41,15 @@ class Captions:
         """What the caller does."""
         match frame:
             case Transcript():
-                self._tell(messages.Transcript(frame.text, frame.final))
+                self._tell(messages.PageTranscript(frame.text, frame.final))
             case SpeechStarted():
-                self._tell(messages.Speech(True))
+                self._tell(messages.PageSpeech(True))
             case SpeechStopped():
-                self._tell(messages.Speech(False))
+                self._tell(messages.PageSpeech(False))
 
     def clear(self) -> None:
         """The agent was interrupted."""
-        self._tell(messages.Clear())
+        self._tell(messages.PageClear())
         self._speaking = False
         self._tell_state()
 
@@ -90,14 +90,14 @@ class Captions:
 
     def _tell_reply(self, number: int, *, done: bool) -> None:
         reply = self._replies[number]
-        news = messages.Reply(number, reply.text.strip(), reply.heard, done, reply.interrupted)
+        news = messages.PageReply(number, reply.text.strip(), reply.heard, done, reply.interrupted)
         if (news.text or news.heard) and news != self._told.get(number):
             self._told[number] = news
             self._tell(news)
 
     def _tell_state(self) -> None:
         waiting = any(not reply.done.done() for reply in self._replies.values())
-        now = messages.State("speaking" if self._speaking else "thinking" if waiting else "listening")
+        now = messages.PageState("speaking" if self._speaking else "thinking" if waiting else "listening")
         if now != self._state:
             self._state = now
             self._tell(now)

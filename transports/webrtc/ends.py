@@ -78,7 +78,7 @@ class WebRTCSource(Source):
             self.end(f"nothing came from the browser for {VANISHED:g} s")
             return
         if quiet >= PING:
-            self._session.channel.tell(messages.Ping())
+            self._session.channel.tell(messages.PagePing())
         self._timer = self._loop.call_later(LOOK, self._watch)
 
 
@@ -111,7 +111,7 @@ class WebRTCSink(Sink):
     async def hangup(self) -> None:
         """Let the caller hear what has left, say that the call is over, and disconnect."""
         await asyncio.sleep(self.call.play_end + TAIL - asyncio.get_running_loop().time())
-        self._session.channel.tell(messages.Ended("hung up" if self.call.error is None else FAILURE))
+        self._session.channel.tell(messages.PageEnded("hung up" if self.call.error is None else FAILURE))
         await self._session.close()
 
     async def close(self) -> None:

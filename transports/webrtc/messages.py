@@ -22,21 +22,21 @@ LARGEST: Final = 4096
 Digit = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#]\Z")]
 
 
-class Message(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
-    """A message; its `type` is the name of its class in small letters."""
+class PageMessage(msgspec.Struct, frozen=True, tag_field="type", tag=lambda name: name.removeprefix("Page").lower()):
+    """A message; its `type` is the name of its class without `Page`, in small letters."""
 
 
 # To the page
 
 
-class Transcript(Message, frozen=True):
+class PageTranscript(PageMessage, frozen=True):
     """What the caller says. Interims replace each other, a final one replaces them."""
 
     text: str
     final: bool
 
 
-class Reply(Message, frozen=True):
+class PageReply(PageMessage, frozen=True):
     """What the agent says. A later one with the same `id` replaces it."""
 
     id: int
@@ -50,30 +50,30 @@ class Reply(Message, frozen=True):
     """It was cut short after `heard`."""
 
 
-class State(Message, frozen=True):
+class PageState(PageMessage, frozen=True):
     """What the agent does now."""
 
     state: Literal["listening", "thinking", "speaking"]
 
 
-class Speech(Message, frozen=True):
+class PageSpeech(PageMessage, frozen=True):
     """Whether the caller speaks."""
 
     speaking: bool
 
 
-class Clear(Message, frozen=True):
-    """The agent was interrupted: be silent at once, until `State` says "speaking" again."""
+class PageClear(PageMessage, frozen=True):
+    """The agent was interrupted: be silent at once, until `PageState` says "speaking" again."""
 
 
-class Latency(Message, frozen=True):
+class PageLatency(PageMessage, frozen=True):
     """How long each part of a turn took, in order."""
 
     turn: int
     stages: dict[str, float]
 
 
-class Ended(Message, frozen=True):
+class PageEnded(PageMessage, frozen=True):
     """The call is over."""
 
     reason: str
@@ -82,29 +82,31 @@ class Ended(Message, frozen=True):
 # From the page
 
 
-class Dtmf(Message, frozen=True):
+class PageDtmf(PageMessage, frozen=True):
     """A key was pressed."""
 
     digit: Digit
 
 
-class Hangup(Message, frozen=True):
+class PageHangup(PageMessage, frozen=True):
     """The caller hangs up."""
 
 
 # Both ways
 
 
-class Ping(Message, frozen=True):
-    """Answer with `Pong`."""
+class PagePing(PageMessage, frozen=True):
+    """Answer with `PagePong`."""
 
 
-class Pong(Message, frozen=True):
-    """The answer to `Ping`."""
+class PagePong(PageMessage, frozen=True):
+    """The answer to `PagePing`."""
 
 
-ToPage: TypeAlias = Transcript | Reply | State | Speech | Clear | Latency | Ended | Ping | Pong
-FromPage: TypeAlias = Dtmf | Hangup | Ping | Pong
+ToPage: TypeAlias = (
+    PageTranscript | PageReply | PageState | PageSpeech | PageClear | PageLatency | PageEnded | PagePing | PagePong
+)
+FromPage: TypeAlias = PageDtmf | PageHangup | PagePing | PagePong
 
 
 class MessageError(VoiceflowError):

@@ -211,11 +211,11 @@ class PeerSession:
     def _hear(self, message: messages.FromPage) -> None:
         self._heard_at = self._loop.time()
         match message:
-            case messages.Ping():
-                self.channel.tell(messages.Pong())
-            case messages.Dtmf() if self._source is not None:
+            case messages.PagePing():
+                self.channel.tell(messages.PagePong())
+            case messages.PageDtmf() if self._source is not None:
                 self._source.put(DTMF(message.digit))
-            case messages.Hangup():
+            case messages.PageHangup():
                 self._lose("the caller hung up")
 
     def _channel_opened(self, channel: RTCDataChannel) -> None:

@@ -10,13 +10,14 @@ import click
 import msgspec
 from click.core import ParameterSource
 
+from .choices import OneOf, callers, codecs
 from .problems import Refused, explained, log_level_option
 
 if TYPE_CHECKING:
     from voiceflow.audio import AudioFormat
 
-ENCODINGS = {"PCMU": ("mulaw", 8_000), "PCMA": ("alaw", 8_000), "G722": ("g722", 16_000), "L16": ("pcm16", 16_000)}
-"""What the encodings are called by carriers and by us, and the rates they have unless L16 is asked for another."""
+BROWSER = "webrtc"
+"""What stands for a browser among the carriers."""
 OPUS = "Opus"
 """What browsers speak, at 48 kHz; coding is a part of their transport."""
 CARRIERS_ONLY = {
@@ -35,7 +36,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 PERCENT = click.FloatRange(0, 100)
 
 
-class Options(msgspec.Struct, frozen=True):
+class CallOptions(msgspec.Struct, frozen=True):
     """What was asked for on the command line."""
 
     url: str
@@ -63,9 +64,13 @@ class Options(msgspec.Struct, frozen=True):
     @property
     def format(self) -> AudioFormat:
         from voiceflow.audio import AudioFormat
+        from voiceflow.transports.carriers import carrier_named
+        from voiceflow.transports.nominal import nominal_format
 
-        encoding, rate = ENCODINGS.get(self.codec, ("pcm16", 48_000))
-        return AudioFormat(encoding, self.rate or rate)
+        if self.provider == BROWSER:
+            return nominal_format(BROWSER)
+        usual = carrier_named(self.provider).codecs[self.codec]
+        return AudioFormat(usual.encoding, self.rate or usual.rate)
 
 
 @click.command(
@@ -74,7 +79,7 @@ Examples, with URL as `voiceflow run` prints it:
   voiceflow call ws://127.0.0.1:8000/sip/media-stream
   voiceflow call http://127.0.0.1:8000                     as a browser does
   voiceflow call URL --play hello.wav --record call.wav
-  voiceflow call URL --as telnyx --codec L16
+  voiceflow call URL --as CARRIER --codec L16
   voiceflow call URL --seconds 20 --barge-in-at 3
   voiceflow call URL --digits 12# --seconds 10
   voiceflow call URL --calls 400 --seconds 60 --json
@@ -88,16 +93,14 @@ Exit codes: 0 every call ended well, 1 one failed, 2 none could begin.
 @click.option(
     "--as",
     "provider",
-    type=click.Choice(["twilio", "telnyx", "webrtc"]),
+    type=OneOf(callers),
     help="The carrier whose dialect it speaks, or webrtc for a browser. Without it, an http(s):// URL is called as a "
-    "browser, a ws(s):// URL as Twilio.",
+    "browser, a ws(s):// URL as the first of the carriers.",
 )
 @click.option(
     "--codec",
-    type=click.Choice(list(ENCODINGS), case_sensitive=False),
-    default="PCMU",
-    show_default=True,
-    help="How audio is coded, either way. Twilio has PCMU only.",
+    type=OneOf(codecs),
+    help="How audio is coded, either way, by a name of the carrier's. Without it, its usual one.",
 )
 @click.option("--rate", type=int, metavar="HZ", help="The sample rate of L16, instead of 16000.")
 @click.option(
@@ -130,13 +133,17 @@ Exit codes: 0 every call ended well, 1 one failed, 2 none could begin.
 @click.option("--loss", type=PERCENT, default=0.0, metavar="PERCENT", help="Caller's audio that gets lost.")
 @click.option("--jitter", type=click.FloatRange(min=0), default=0.0, metavar="MS", help="How late it may come.")
 @click.option(
-    "--reorder", type=PERCENT, default=0.0, metavar="PERCENT", help="How much the next overtakes (not Twilio)."
+    "--reorder",
+    type=PERCENT,
+    default=0.0,
+    metavar="PERCENT",
+    help="How much the next overtakes, where the carrier keeps no order.",
 )
 @click.option("--vanish-after", type=SECONDS, metavar="SECONDS", help="Be gone then, in the middle of a message.")
 @click.option("--from", "caller_id", default="+12025550123", show_default=True, metavar="NUMBER", help="Who calls.")
 @click.option("--to", "did", default="+12025550199", show_default=True, metavar="NUMBER", help="Who is called.")
 @click.option("--token", metavar="TOKEN", help="The stream token that a server wants which is not local.")
-@click.option("--call-id", metavar="ID", help="The call's id, which the token names: CallSid or call_control_id.")
+@click.option("--call-id", metavar="ID", help="The call's id, which the token names.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @log_level_option
 def call(**options: Any) -> None:
@@ -166,28 +173,29 @@ def call(**options: Any) -> None:
         raise SystemExit(1)
 
 
-def _asked(options: dict[str, Any]) -> Options:
+def _asked(options: dict[str, Any]) -> CallOptions:
     """The options, with who calls and how audio is coded."""
+    from voiceflow.transports.carriers import carrier_named, names
+
     context, provider = click.get_current_context(), options["provider"]
     if provider is None:
-        provider = "webrtc" if re.match("https?:", options["url"], re.IGNORECASE) else "twilio"
-    if provider == "webrtc":
+        provider = BROWSER if re.match("https?:", options["url"], re.IGNORECASE) else names()[0]
+    codec = options["codec"]
+    if provider == BROWSER:
         for parameter in context.command.params:
             name = parameter.name or ""
             if name in CARRIERS_ONLY and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 raise Refused(f"{parameter.opts[0]} is a carrier's: {CARRIERS_ONLY[name]}")
-        options = {**options, "codec": OPUS}
-    return Options(**{**options, "provider": provider})
+        codec = OPUS
+    elif codec is None:
+        codec = next(iter(carrier_named(provider).codecs))
+    return CallOptions(**{**options, "provider": provider, "codec": codec})
 
 
-def _check(asked: Options) -> None:
+def _check(asked: CallOptions) -> None:
     """Refuse what no carrier does, and what would only fail after the call."""
-    if asked.provider == "twilio" and asked.codec != "PCMU":
-        raise Refused(f"--codec {asked.codec}: Twilio streams PCMU only, add --as telnyx")
-    if asked.rate is not None and asked.codec != "L16":
-        raise Refused(f"--rate: the rate of {asked.codec} is {asked.format.rate} Hz, only that of --codec L16 varies")
-    if asked.reorder and asked.provider == "twilio":
-        raise Refused("--reorder: Twilio sends audio in order, add --as telnyx")
+    if asked.provider != BROWSER:
+        _check_carrier(asked)
     if not re.fullmatch("[0-9*#A-DWa-dw]*", asked.digits):
         raise Refused(f"--digits {asked.digits}: the keys of a telephone are 0-9, *, #, A-D; w is a pause of 0.5 s")
     if asked.calls > 1 and (asked.token is not None or asked.call_id is not None):
@@ -196,3 +204,25 @@ def _check(asked: Options) -> None:
         raise Refused("--mono is about a recording: add --record WAV")
     if asked.record is not None and (asked.record.is_dir() or not asked.record.parent.is_dir()):
         raise Refused(f"cannot write {asked.record}: name a file in a folder that exists")
+
+
+def _check_carrier(asked: CallOptions) -> None:
+    """Refuse what this carrier does not do, and name those which do."""
+    from voiceflow.transports.carriers import carrier_named, carriers
+
+    carrier = carrier_named(asked.provider)
+    if asked.codec not in carrier.codecs:
+        others = [each.name for each in carriers() if asked.codec in each.codecs]
+        raise Refused(
+            f"--codec {asked.codec}: {carrier.title} streams {' or '.join(carrier.codecs)} only, "
+            f"add --as {' or '.join(others)}"
+        )
+    usual = carrier.codecs[asked.codec]
+    if asked.rate is not None and usual.encoding != "pcm16":
+        vary = " or ".join(codec for codec, format in carrier.codecs.items() if format.encoding == "pcm16")
+        only = f", only that of --codec {vary} varies" if vary else ""
+        raise Refused(f"--rate: the rate of {asked.codec} is {usual.rate} Hz{only}")
+    if asked.reorder and carrier.in_order:
+        others = [each.name for each in carriers() if not each.in_order]
+        hint = f", add --as {' or '.join(others)}" if others else ""
+        raise Refused(f"--reorder: {carrier.title} sends audio in order{hint}")

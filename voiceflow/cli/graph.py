@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .choices import OneOf, transports
 from .problems import Refused, explained, log_level_option
 
 
@@ -13,7 +14,7 @@ from .problems import Refused, explained, log_level_option
     epilog="""\b
 Examples:
   voiceflow graph hello.py
-  voiceflow graph hello.py --as twilio
+  voiceflow graph hello.py --as webrtc
   voiceflow graph echo --format mermaid
   voiceflow graph hello.py --format svg -o hello.svg
 """,
@@ -30,7 +31,7 @@ Examples:
 @click.option(
     "--as",
     "transport",
-    type=click.Choice(["wav", "twilio", "telnyx", "webrtc"]),
+    type=OneOf(transports),
     default="wav",
     show_default=True,
     help="Link it as for a call by this transport.",

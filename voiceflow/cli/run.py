@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .choices import OneOf, carrier_names
 from .problems import Refused, explained, log_level_option, start_logging
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ Exit codes: 0 it ended well, 1 a call from a recording failed, 2 it could not be
 @click.option("-p", "--port", type=int, help="The port to serve on, 8000 unless configured.")
 @click.option("--ws-url", metavar="URL", help="Where carriers reach the media stream: wss://HOST/sip/media-stream.")
 @click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration, YAML.")
-@click.option("--provider", metavar="NAME", help="Take streams of this carrier only: twilio or telnyx.")
+@click.option("--provider", type=OneOf(carrier_names), help="Take streams of this carrier only.")
 @click.option("--reload", is_flag=True, help="Start again when a file beside FILE changes.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to serve with.")
 @click.option("--insecure", is_flag=True, help="Let everybody call, without signature or token.")
@@ -101,12 +102,10 @@ def _say_what_is_served(options: Options, config: Config) -> None:
     from voiceflow.linking.linker import link
     from voiceflow.server.app import MEDIA
     from voiceflow.server.pipelinefile import load_pipeline
-    from voiceflow.transports.dialect import get_provider
+    from voiceflow.transports.carriers import carriers
     from voiceflow.transports.nominal import nominal_call
 
-    if config.provider is not None:
-        get_provider(config.provider)
-    plan = link(load_pipeline(options.target)(nominal_call(config.provider or "twilio")))
+    plan = link(load_pipeline(options.target)(nominal_call(config.provider)))
     file = find_config(options.config)
     dids = Routes(file).dids
     host = f"[{config.server_host}]" if ":" in config.server_host else config.server_host
@@ -119,7 +118,7 @@ def _say_what_is_served(options: Options, config: Config) -> None:
         draw.text(plan),
         f"talk to it       http://{here}",
         f"media streams    ws://{here}{MEDIA}" + (f", publicly {public}" if public else ""),
-        f"webhooks         http://{here}/sip/twilio/answer and /sip/telnyx/answer (POST)",
+        f"webhooks         http://{here}{' and '.join(each.webhook_path for each in carriers())} (POST)",
         f"state            http://{here}/health",
         "",
         f"try it           voiceflow call ws://{here}{MEDIA}",

@@ -23,20 +23,21 @@ from voiceflow.simulator.record import decoded, played, stereo
 from voiceflow.simulator.report import Heard, Report, report
 from voiceflow.simulator.script import PIECE, Network, Script, write
 from voiceflow.sounds.wavfile import read_wav, write_wav
-from voiceflow.transports.dialect import Carrier, Start, get_provider
+from voiceflow.transports.carriers import carrier_named
+from voiceflow.transports.dialect import Mirror, Start
 
 from .likeness import compare, positions
 
 if TYPE_CHECKING:
     from voiceflow.simulator.browser import BrowserCaller
 
-    from .call import Options
+    from .call import CallOptions
 
 SPEECH = Path(simulator.__file__).with_name("speech.wav")
 """What the caller says unless told otherwise."""
 
 
-def make_calls(asked: Options) -> Report | None:
+def make_calls(asked: CallOptions) -> Report | None:
     """Conduct the calls, to their end or until the user stops them. None if they were stopped before the first."""
     script = _script(asked)
     calls = _calls(asked, script)
@@ -64,9 +65,9 @@ def make_calls(asked: Options) -> Report | None:
     )
 
 
-def _calls(asked: Options, script: Script) -> Calls[Any]:
+def _calls(asked: CallOptions, script: Script) -> Calls[Any]:
     if asked.provider != "webrtc":
-        return Load(asked.url, [_carrier(asked) for _ in range(asked.calls)], script)
+        return Load(asked.url, [_mirror(asked) for _ in range(asked.calls)], script)
     try:
         from voiceflow.simulator.browser import BrowserLoad
     except ImportError as error:
@@ -74,7 +75,7 @@ def _calls(asked: Options, script: Script) -> Calls[Any]:
     return BrowserLoad(asked.url, asked.calls, script)
 
 
-def _script(asked: Options) -> Script:
+def _script(asked: CallOptions) -> Script:
     spoken = asked.play
     if spoken is None and not asked.digits:
         spoken = SPEECH
@@ -89,19 +90,19 @@ def _script(asked: Options) -> Script:
     )
 
 
-def _carrier(asked: Options) -> Carrier:
+def _mirror(asked: CallOptions) -> Mirror:
     """The carrier's end of a new call."""
-    unique = uuid.uuid4()
-    twilio = asked.provider == "twilio"
-    # As our answer to the carrier's webhook asks for them: transports/answer.py.
+    carrier = carrier_named(asked.provider)
+    stream_id, call_id = carrier.ids(uuid.uuid4())
+    # As our answer to the carrier's webhook asks for them.
     parameters = {"from": asked.caller_id, "to": asked.did}
     if asked.token is not None:
         parameters["token"] = asked.token
-    return get_provider(asked.provider).carrier(
+    return carrier.mirror(
         Start(
             provider=asked.provider,
-            stream_id=f"MZ{unique.hex}" if twilio else str(unique),
-            call_sid=asked.call_id or (f"CA{unique.hex}" if twilio else f"v2:{unique.hex}"),
+            stream_id=stream_id,
+            call_sid=asked.call_id or call_id,
             caller_id=asked.caller_id,
             did=asked.did,
             inbound=asked.format,

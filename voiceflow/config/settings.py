@@ -25,38 +25,36 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
 from dotenv import load_dotenv
 from msgspec import Meta
 
 from voiceflow.errors import ConfigError
+from voiceflow.transports.carriers import Carrier, CarrierSettings, carriers
 
+from .ice import ICE, ICE_PROVIDERS, IceUrl, StaticServers
 from .yamlfile import Value, read_yaml
 
 logger = logging.getLogger("voiceflow.config")
 
 S = TypeVar("S", bound=msgspec.Struct)
+C = TypeVar("C", bound=CarrierSettings)
 
 PLACES = ("voiceflow.yaml", "~/.config/voiceflow/config.yaml", "~/.vibecode/sip_config.yaml")
 """Where a configuration is looked for if none is named."""
 
 ENVIRONMENT = {
-    "TELNYX_API_KEY": "provider_config.telnyx.api_key",
-    "TELNYX_APP_ID": "provider_config.telnyx.app_id",
-    "TELNYX_PUBLIC_KEY": "provider_config.telnyx.public_key",
-    "TWILIO_ACCOUNT_SID": "provider_config.twilio.account_sid",
-    "TWILIO_AUTH_TOKEN": "provider_config.twilio.auth_token",
     "SIP_SERVER_PORT": "server_port",
     "SIP_PUBLIC_WS_URL": "public_ws_url",
 }
-"""The environment variables that stand for keys. Those of the language models are read by their processors."""
+"""The environment variables that stand for keys. To these come the carriers' own (`CarrierSettings.environment`); those
+of the language models are read by their processors."""
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 0 to 65535")]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="DEBUG, INFO, WARNING or ERROR")]
-TelnyxCodec = Annotated[Literal["PCMU", "PCMA", "G722", "L16"], Meta(description="PCMU, PCMA, G722 or L16")]
-# Carriers connect by TLS only, and Twilio refuses a query in the address of a stream.
+# Carriers connect by TLS only, and some refuse a query in the address of a stream.
 PublicAddress = Annotated[
     str,
     Meta(
@@ -64,87 +62,13 @@ PublicAddress = Annotated[
         description="wss://HOST/PATH without a query (ws:// for localhost only)",
     ),
 ]
-IceUrl = Annotated[
-    str,
-    Meta(
-        pattern=r"^(stuns?:[^\s/?@]+|turns?:[^\s/?@]+(\?transport=(udp|tcp))?)\Z",
-        description="stun:HOST:PORT or turn:HOST:PORT?transport=udp (or tcp), stuns: and turns: with TLS",
-    ),
-]
-
-
-class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """Credentials. Logs and tracebacks show which are set, not what they are."""
-
-    def __repr__(self) -> str:
-        given = [name for name in self.__struct_fields__ if getattr(self, name) is not None]
-        return f"{type(self).__name__}({', '.join(f'{name}=...' for name in given)})"
-
-
-class Telnyx(Secrets, frozen=True, kw_only=True):
-    api_key: str | None = None
-    app_id: str | None = None
-    public_key: str | None = None
-    """Verifies that a webhook comes from Telnyx."""
-    stream_auth_token: str | None = None
-    """What Telnyx was told to send with its media streams, as X-Telnyx-Streaming-Auth-Token."""
-    codec: TelnyxCodec = "PCMU"
-    """What we ask Telnyx to send and to accept."""
-
-
-class Twilio(Secrets, frozen=True, kw_only=True):
-    account_sid: str | None = None
-    auth_token: str | None = None
-    """Signs requests both ways."""
-
-
-class Providers(msgspec.Struct, frozen=True, kw_only=True):
-    telnyx: Telnyx = Telnyx()
-    twilio: Twilio = Twilio()
-
-
-class StaticServers(Secrets, frozen=True, kw_only=True):
-    """STUN and TURN servers that are always the same."""
-
-    urls: tuple[IceUrl, ...]
-    username: str | None = None
-    """TURN needs one, and a credential."""
-    credential: str | None = None
-
-
-class Coturn(Secrets, frozen=True, kw_only=True):
-    """A coturn server with `use-auth-secret`: each call gets a password of its own."""
-
-    urls: tuple[IceUrl, ...]
-    secret: str
-    """Its `static-auth-secret`."""
-
-
-class TwilioServers(Secrets, frozen=True, kw_only=True):
-    """Twilio's, for the account in `provider_config.twilio`."""
-
-
-class Cloudflare(Secrets, frozen=True, kw_only=True):
-    """Cloudflare's, with a TURN key."""
-
-    key_id: str
-    api_token: str
-
-
-ICE: TypeAlias = StaticServers | Coturn | TwilioServers | Cloudflare
-_ICE_PROVIDERS: dict[str, type[ICE]] = {
-    "": StaticServers,
-    "coturn": Coturn,
-    "twilio": TwilioServers,
-    "cloudflare": Cloudflare,
-}
-"""By the name in `provider`."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     provider: str | None = None
     """The carrier to expect. None: the first message of a stream tells."""
-    provider_config: Providers = Providers()
+    provider_config: tuple[CarrierSettings, ...] = ()
+    """Of the carriers that are configured, see `of`."""
     server_host: str = "127.0.0.1"
     server_port: Port = 8000
     public_ws_url: PublicAddress | None = None
@@ -153,6 +77,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ice: tuple[ICE, ...] | None = None
     """STUN and TURN servers for calls from browsers. None: a public STUN server, for browsers on other machines. An
     empty list: none at all."""
+
+    def of(self, kind: type[C]) -> C:
+        """A carrier's settings, by their type: what is configured, or the defaults."""
+        return next((settings for settings in self.provider_config if type(settings) is kind), kind())
 
 
 class _Setting(NamedTuple):
@@ -200,8 +128,9 @@ def load_config(
     Unknown keys in `file` are logged as warnings. Raises `ConfigError`.
     """
     root = None if file is None else read_yaml(file)
-    settings = {} if root is None else dict(_in_file(root, Config, elsewhere=("dids", "ice")))
-    for variable, key in ENVIRONMENT.items():
+    settings = {} if root is None else dict(_in_file(root, Config, elsewhere=("dids", "ice", "provider_config")))
+    settings |= _of_carriers(root)
+    for variable, key in environment().items():
         if value := os.environ.get(variable):
             settings[key] = _Setting(value, variable)
     options = {
@@ -212,20 +141,51 @@ def load_config(
         "log_level": ("--log-level", log_level),
     }
     settings |= {key: _Setting(str(value), name) for key, (name, value) in options.items() if value is not None}
-    config = _build(Config, settings)
+    config = msgspec.structs.replace(_build(Config, settings), provider_config=_build_carriers(settings))
     ice = None if root is None else root.get("ice")
     return config if ice is None else msgspec.structs.replace(config, ice=tuple(map(_ice, ice.items())))
+
+
+def environment() -> dict[str, str]:
+    """The keys for which environment variables stand, by variable."""
+    carriers_own = {
+        variable: f"{_prefix(carrier)}{field}"
+        for carrier in carriers()
+        for variable, field in carrier.settings.environment.items()
+    }
+    return carriers_own | ENVIRONMENT
+
+
+def _of_carriers(root: Value | None) -> dict[str, _Setting]:
+    """The settings under `provider_config`."""
+    part = None if root is None else root.get("provider_config")
+    if part is None:
+        return {}
+    fields = [(name, kind.settings) for name, kind in sorted((carrier.name, carrier) for carrier in carriers())]
+    return dict(_in_file(part, msgspec.defstruct("ProviderConfig", fields), "provider_config."))
+
+
+def _build_carriers(settings: dict[str, _Setting]) -> tuple[CarrierSettings, ...]:
+    return tuple(
+        _build(carrier.settings, settings, _prefix(carrier))
+        for carrier in carriers()
+        if any(key.startswith(_prefix(carrier)) for key in settings)
+    )
+
+
+def _prefix(carrier: Carrier[Any]) -> str:
+    return f"provider_config.{carrier.name}."
 
 
 def _ice(value: Value) -> ICE:
     """An entry of `ice`, whose `provider` decides what else it has."""
     named = value.get("provider")
     provider = named.text() if named else ""
-    kind = _ICE_PROVIDERS.get(provider.lower())
+    kind = ICE_PROVIDERS.get(provider.lower())
     if kind is None:
-        near = difflib.get_close_matches(provider.lower(), _ICE_PROVIDERS, n=1)
+        near = difflib.get_close_matches(provider.lower(), ICE_PROVIDERS, n=1)
         hint = f", did you mean {near[0]}?" if near else ""
-        known = ", ".join(filter(None, _ICE_PROVIDERS))
+        known = ", ".join(filter(None, ICE_PROVIDERS))
         raise (named or value).error(f"ice.provider is {provider!r}{hint} Expected {known}; or none, with urls")
     found: dict[str, Any] = {
         name.removeprefix("ice."): setting.text

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from voiceflow.transports.carriers import carriers
+
 from . import machine, reach
 from .finding import Check, Finding, Setting, examine
 from .ice import examine_ice
@@ -30,8 +32,7 @@ def checks(setting: Setting) -> dict[str, Check]:
         "language model": machine.language_model,
         "ollama": machine.ollama,
         "port": reach.port,
-        "twilio": reach.twilio,
-        "telnyx": reach.telnyx,
+        **{each.name: partial(reach.carrier, carrier=each) for each in carriers()},
         "public address": reach.public_address,
         "cloudflared": reach.cloudflared,
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import msgspec
 
-from voiceflow.config.settings import ICE, Coturn, StaticServers
+from voiceflow.config.ice import ICE, Coturn, StaticServers
 from voiceflow.errors import DISTRIBUTION
 from voiceflow.server.iceservers import ice_servers
 from voiceflow.transports.webrtc.turn import IceServer, StaticICE

@@ -26,7 +26,7 @@ PURPOSE = {
     "ollama": "language models by Ollama",
     "claude": "language models by Anthropic",
     "openai": "language models by OpenAI and others",
-    "g722": "G.722 on Telnyx",
+    "g722": "G.722, by which some carriers have a wider band",
 }
 KEYS = {"claude": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 """The language models that are reached with a key, in the order in which they are chosen."""

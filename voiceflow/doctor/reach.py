@@ -7,14 +7,14 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from voiceflow.errors import VoiceflowError
-from voiceflow.security.signatures import telnyx_public_key
 from voiceflow.server.app import MEDIA
+from voiceflow.transports.carriers import Carrier, CarrierSettings
 
 from .finding import DEADLINE, Finding, Setting, in_thread
 from .listener import listener
@@ -45,38 +45,33 @@ async def port(setting: Setting) -> Finding:
     return Finding("port", "fail", said, "end that program, or: voiceflow run FILE --port OTHER")
 
 
-async def twilio(setting: Setting) -> Finding:
-    ours = setting.config.provider_config.twilio
-    needed = {"TWILIO_ACCOUNT_SID": ours.account_sid, "TWILIO_AUTH_TOKEN": ours.auth_token}
-    return _credentials("twilio", needed)
-
-
-async def telnyx(setting: Setting) -> Finding:
-    ours = setting.config.provider_config.telnyx
-    finding = _credentials("telnyx", {"TELNYX_API_KEY": ours.api_key, "TELNYX_PUBLIC_KEY": ours.public_key})
-    if finding.status == "ok" and ours.public_key:
-        try:
-            telnyx_public_key(ours.public_key)
-        except VoiceflowError as error:
-            return Finding("telnyx", "fail", str(error), "copy TELNYX_PUBLIC_KEY from the Telnyx portal")
-    return finding
-
-
-def _credentials(carrier: str, needed: Mapping[str, str | None]) -> Finding:
-    missing = [name for name, value in needed.items() if not value]
-    if len(missing) == len(needed):
-        return Finding(carrier, "ok", "not configured", f"for its calls set {' and '.join(missing)} in .env")
+async def carrier(setting: Setting, carrier: Carrier[Any]) -> Finding:
+    """Whether a carrier's credentials are there, all of them or none."""
+    ours, name = setting.config.of(carrier.settings), carrier.name
+    needed = _credentials(ours)
+    missing = [variable for variable, value in needed.items() if not value]
+    if missing and len(missing) == len(needed):
+        return Finding(name, "ok", "not configured", f"for its calls set {' and '.join(missing)} in .env")
     if missing:
-        return Finding(carrier, "fail", f"{', '.join(missing)} missing", f"set {' and '.join(missing)} in .env")
-    return Finding(carrier, "ok", f"{' and '.join(needed)} are set")
+        return Finding(name, "fail", f"{', '.join(missing)} missing", f"set {' and '.join(missing)} in .env")
+    try:
+        ours.check()
+    except VoiceflowError as error:
+        return Finding(name, "fail", str(error), f"correct provider_config.{name}, or what stands for it in .env")
+    return Finding(name, "ok", f"{' and '.join(needed)} are set" if needed else "it needs no credentials")
+
+
+def _credentials(settings: CarrierSettings) -> dict[str, str | None]:
+    """What calls of a carrier need, by the environment variable or, where there is none, the key that says it."""
+    variables = {field: variable for variable, field in settings.environment.items()}
+    return {variables.get(field, field): getattr(settings, field) for field in settings.credentials}
 
 
 async def public_address(setting: Setting) -> Finding:
     """Whether carriers can find us."""
     name, address = "public address", setting.config.public_ws_url
-    carriers = setting.config.provider_config
     if address is None:
-        configured = carriers.twilio.auth_token or carriers.telnyx.api_key
+        configured = any(any(_credentials(settings).values()) for settings in setting.config.provider_config)
         remedy = f"voiceflow run FILE --ws-url wss://HOST{MEDIA}, or set SIP_PUBLIC_WS_URL"
         return Finding(name, "warn" if configured else "ok", "not configured: carriers cannot reach us", remedy)
     parts = urlsplit(address)

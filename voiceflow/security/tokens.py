@@ -35,7 +35,7 @@ from voiceflow.errors import CallRejectedError
 LIFETIME = 60
 """How long a token is good for, in seconds. A carrier opens its stream within one or two."""
 LONGEST = 480
-"""Characters. Twilio takes less than 500 for a parameter's name and value together."""
+"""Characters. Some carriers take less than 500 for a parameter's name and value together."""
 VARIABLE = "VOICEFLOW_RUN_KEY"
 """The environment variable by which worker processes inherit the key."""
 
@@ -45,7 +45,7 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
 
     provider: str
     call_id: str
-    """The carrier's id of the call: Twilio's CallSid, Telnyx's call_control_id."""
+    """The carrier's id of the call."""
     caller_id: str
     did: str
     codec: str

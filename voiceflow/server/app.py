@@ -26,7 +26,7 @@ from voiceflow.transports.nominal import nominal_call
 
 from .browsercalls import BrowserCalls
 from .iceservers import ice_servers
-from .mediastreams import Calls
+from .mediastreams import CarrierCalls
 from .page import page
 from .signalling import Signalling
 from .webhooks import Webhooks
@@ -43,17 +43,17 @@ class Server:
     def __init__(self, build: Build, config: Config, routes: Routes, key: bytes, *, open: bool = False) -> None:
         self._build = build
         self._routes = routes
+        self._provider = config.provider
         tokens = StreamTokens(key)
         self._client = httpx.AsyncClient()
-        self.calls = Calls(build, config, routes, tokens, self._client, open=open)
+        self.calls = CarrierCalls(build, config, routes, tokens, self._client, open=open)
         self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active)
         signalling = Signalling(self._browsers, open=open)
         webhooks = Webhooks(config, routes, tokens, open=open)
         self._app: ASGIApp = Starlette(
             routes=[
                 Route("/health", self._health),
-                Route("/sip/twilio/answer", webhooks.twilio, methods=["POST"]),
-                Route("/sip/telnyx/answer", webhooks.telnyx, methods=["POST"]),
+                *webhooks.routes(),
                 Route("/api/offer", signalling.offer, methods=["POST"]),
                 WebSocketRoute("/ws", signalling.websocket),
                 *page(),
@@ -74,7 +74,7 @@ class Server:
         await receive()  # lifespan.startup
         try:
             for route in self._routes.all():
-                await preload(self._build(nominal_call("twilio", route)))
+                await preload(self._build(nominal_call(self._provider, route)))
         except Exception as error:
             log.debug("cannot serve", exc_info=error)
             told = isinstance(error, VoiceflowError | TypeError)

@@ -115,5 +115,5 @@ class BrowserCalls:
         await asyncio.gather(*(call.hang_up() for call in self._calls))
 
 
-def _told(turn: int, latency: TurnLatency) -> messages.Latency:
-    return messages.Latency(turn, msgspec.structs.asdict(latency))
+def _told(turn: int, latency: TurnLatency) -> messages.PageLatency:
+    return messages.PageLatency(turn, msgspec.structs.asdict(latency))

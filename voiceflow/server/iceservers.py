@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import httpx
 
-from voiceflow.config.settings import ICE, Cloudflare, Config, Coturn, StaticServers, TwilioServers
+from voiceflow.config.ice import ICE, Cloudflare, Coturn, StaticServers, TwilioServers
+from voiceflow.config.settings import Config
+from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 from voiceflow.transports.webrtc.turn import CloudflareTURN, CoturnTURN, IceServer, ICEServers, StaticICE, TwilioTURN
 
 
@@ -36,5 +38,5 @@ def _provider(entry: ICE, config: Config, client: httpx.AsyncClient) -> ICEServe
         case Cloudflare(key_id=key_id, api_token=api_token):
             return CloudflareTURN(client, key_id=key_id, api_token=api_token)
         case TwilioServers():
-            twilio = config.provider_config.twilio
+            twilio = config.of(TwilioSettings)
             return TwilioTURN(client, account_sid=twilio.account_sid or "", auth_token=twilio.auth_token or "")

@@ -12,14 +12,11 @@ import msgspec
 from voiceflow.call import Build, Call
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
-from voiceflow.control import CallControl
 from voiceflow.errors import CallRejectedError, DIDNotFoundError, ProviderDetectionError, VoiceflowError
 from voiceflow.security.local import is_local
-from voiceflow.security.signatures import verify_telnyx_stream, verify_twilio
 from voiceflow.security.tokens import StreamTokens
-from voiceflow.transports.answer import TELNYX_RATES
-from voiceflow.transports.control import TelnyxControl, TwilioControl
-from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream, detect_provider
+from voiceflow.transports.carriers import Carrier, carriers, detect
+from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream
 from voiceflow.transports.media import (
     FAILED,
     FAILURE,
@@ -31,7 +28,6 @@ from voiceflow.transports.media import (
     Socket,
     StreamClosedError,
 )
-from voiceflow.transports.telnyx import audio_format
 
 log = logging.getLogger("voiceflow.server")
 
@@ -44,13 +40,14 @@ Scope = dict[str, Any]
 class Opened(msgspec.Struct):
     """A stream that has begun."""
 
+    carrier: Carrier[Any]
     stream: Stream
     start: Start
     early: list[Event]
     """What came with the start."""
 
 
-class Calls:
+class CarrierCalls:
     """Takes media streams and runs their calls."""
 
     def __init__(
@@ -100,11 +97,11 @@ class Calls:
             await socket.close(code, reason)
 
     def _check_upgrade(self, scope: Scope, *, trusted: bool) -> None:
-        """Twilio signs the upgrade. Who has no signature may still bring a token."""
-        token, address = self._config.provider_config.twilio.auth_token, self._config.public_ws_url
-        signed = any(name == b"x-twilio-signature" for name, _ in scope["headers"])
-        if not trusted and signed and token and address:
-            verify_twilio(token, address, scope["headers"])
+        """Raise `CallRejectedError` if it bears a carrier's signature that is wrong. One without may bring a token."""
+        if trusted:
+            return
+        for carrier in carriers():
+            carrier.verify_upgrade(self._config.of(carrier.settings), self._config.public_ws_url, scope["headers"])
 
     async def _open_stream(self, socket: Socket) -> Opened:
         """Read until the stream has begun. Raises `CallRejectedError` if that takes too long."""
@@ -116,35 +113,32 @@ class Calls:
 
     async def _read_start(self, socket: Socket) -> Opened:
         message = await socket.read()
-        provider = detect_provider(message)
-        if self._config.provider not in (None, provider.name):
+        carrier = detect(message)
+        if self._config.provider not in (None, carrier.name):
             raise CallRejectedError(
-                f"this server is set up for {self._config.provider}, a stream of {provider.name} came"
+                f"this server is set up for {self._config.provider}, a stream of {carrier.name} came"
             )
-        stream = provider.stream()
+        stream = carrier.stream()
         while True:
             events = stream.receive(message)
             if events and isinstance(events[0], Start):
-                return Opened(stream, events[0], events[1:])
+                return Opened(carrier, stream, events[0], events[1:])
             message = await socket.read()
 
     def _admit(self, opened: Opened, scope: Scope, *, trusted: bool) -> None:
         """Hold the stream against its token. Raises `CallRejectedError`."""
-        start = opened.start
-        auth_token = self._config.provider_config.telnyx.stream_auth_token
-        if start.provider == "telnyx" and auth_token and not trusted:
-            verify_telnyx_stream(auth_token, scope["headers"])
+        carrier, start = opened.carrier, opened.start
+        if not trusted:
+            carrier.verify_stream(self._config.of(carrier.settings), scope["headers"])
         token = start.parameters.get("token")
         if token is None:
             if not trusted:
                 raise CallRejectedError("the stream has no token: it must come from our answer to a carrier's webhook")
             return
         claims = self._tokens.redeem(token)
-        if (claims.provider, claims.call_id) != (start.provider, start.call_sid):
+        if (claims.provider, claims.call_id) != (carrier.name, start.call_sid):
             raise CallRejectedError("the stream's token was made for another call")
-        outbound = start.outbound
-        if claims.provider == "telnyx":  # Twilio has no choice
-            outbound = opened.stream.outbound = audio_format(claims.codec, TELNYX_RATES[claims.codec])
+        outbound = opened.stream.outbound = carrier.codecs[claims.codec]  # the start may tell of another, or none
         # The numbers are those of the webhook, which was signed.
         opened.start = msgspec.structs.replace(start, outbound=outbound, caller_id=claims.caller_id, did=claims.did)
 
@@ -152,14 +146,15 @@ class Calls:
         """Run the call to its end. Returns the code and the reason to close the stream with."""
         start = opened.start
         route = self._routes.lookup_or_raise(start.did)
-        control = self._control(start)
+        carrier = opened.carrier
+        control = carrier.control(self._config.of(carrier.settings), self._client, start.call_sid)
         sink = MediaSink(start.outbound, socket, opened.stream, control)
         source = MediaSource(start.inbound, socket, opened.stream, opened.early, sink)
         call = Call(
             source,
             sink,
-            transport=start.provider,
-            provider=start.provider,
+            transport=carrier.name,
+            provider=carrier.name,
             caller_id=start.caller_id,
             did=start.did,
             route=route,
@@ -167,7 +162,7 @@ class Calls:
             control=control,
         )
         call.on_turn(lambda turn: call.log.info("turn: %s", turn))
-        call.log.info("from %s to %s by %s", start.caller_id or "unknown", start.did or "unknown", start.provider)
+        call.log.info("from %s to %s by %s", start.caller_id or "unknown", start.did or "unknown", carrier.name)
         self.active.add(call)
         try:
             ended = await call.run(self._build)
@@ -181,17 +176,6 @@ class Calls:
         if ended.dropped:
             call.log.warning("%d pieces of the caller's audio were dropped: the pipeline was too slow", ended.dropped)
         return (source.code, ended.reason) if ended.error is None else (FAILED, FAILURE)
-
-    def _control(self, start: Start) -> CallControl | None:
-        """Call control by the carrier's REST interface, if we have credentials."""
-        twilio, telnyx = self._config.provider_config.twilio, self._config.provider_config.telnyx
-        if start.provider == "twilio" and twilio.account_sid and twilio.auth_token:
-            return TwilioControl(
-                self._client, account_sid=twilio.account_sid, auth_token=twilio.auth_token, call_sid=start.call_sid
-            )
-        if start.provider == "telnyx" and telnyx.api_key:
-            return TelnyxControl(self._client, api_key=telnyx.api_key, call_control_id=start.call_sid)
-        return None
 
 
 def _peer(scope: Scope) -> str:

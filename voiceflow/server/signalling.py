@@ -39,27 +39,27 @@ TOO_LARGE: Final = 1009
 POLICY: Final = 1008
 
 
-class Message(msgspec.Struct, frozen=True, tag_field="type"):
+class SignallingMessage(msgspec.Struct, frozen=True, tag_field="type"):
     """From the browser."""
 
 
-class Hello(Message, frozen=True, tag="hello"):
+class SignallingHello(SignallingMessage, frozen=True, tag="hello"):
     pass
 
 
-class Offer(Message, frozen=True, tag="webrtc_offer"):
+class SignallingOffer(SignallingMessage, frozen=True, tag="webrtc_offer"):
     sdp: str = ""
 
 
-class Ping(Message, frozen=True, tag="ping"):
+class SignallingPing(SignallingMessage, frozen=True, tag="ping"):
     pass
 
 
-class Hangup(Message, frozen=True, tag="hangup"):
+class SignallingHangup(SignallingMessage, frozen=True, tag="hangup"):
     pass
 
 
-FromBrowser: TypeAlias = Hello | Offer | Ping | Hangup
+FromBrowser: TypeAlias = SignallingHello | SignallingOffer | SignallingPing | SignallingHangup
 
 _decode: Any = msgspec.json.Decoder(FromBrowser).decode
 
@@ -143,13 +143,13 @@ class _Conversation:
     async def answer(self, text: str) -> dict[str, Any] | None:
         try:
             match _decode(text):
-                case Hello():
+                case SignallingHello():
                     return {"type": "hello_ack", "ice_servers": await self._calls.ice_servers(local=self._local)}
-                case Ping():
+                case SignallingPing():
                     return {"type": "pong"}
-                case Offer(sdp):
+                case SignallingOffer(sdp):
                     return await self._offered(sdp)
-                case Hangup() if self._call is not None:
+                case SignallingHangup() if self._call is not None:
                     await self._call.hang_up()
         except msgspec.DecodeError as error:
             return _error(f"expected hello, webrtc_offer, ping or hangup: {error}")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-import time
-from typing import Final
-from urllib.parse import parse_qsl
+from functools import partial
+from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.errors import CallRejectedError
 from voiceflow.security.local import is_local
-from voiceflow.security.signatures import requested_url, telnyx_public_key, verify_telnyx, verify_twilio
+from voiceflow.security.signatures import requested_url
 from voiceflow.security.tokens import Claims, StreamTokens
-from voiceflow.transports import answer
+from voiceflow.transports.carriers import Carrier, Webhook, carriers
 
 from .body import read_body
 
@@ -29,63 +28,48 @@ NOT_SET_UP: Final = "This number is not set up yet."
 
 
 class Webhooks:
-    """Answers the webhooks of both carriers."""
+    """Answers the webhooks of all carriers."""
 
     def __init__(self, config: Config, routes: Routes, tokens: StreamTokens, *, open: bool) -> None:
+        """Raises `VoiceflowError` if a carrier's settings cannot be right."""
         self._config = config
         self._routes = routes
         self._tokens = tokens
         self._open = open  # to everybody
-        public_key = config.provider_config.telnyx.public_key
-        self._telnyx_key: Ed25519PublicKey | None = telnyx_public_key(public_key) if public_key else None
+        for settings in config.provider_config:
+            settings.check()
 
-    async def twilio(self, request: Request) -> Response:
-        return await self._answer(request, "twilio")
+    def routes(self) -> list[Route]:
+        """One for each carrier."""
+        return [Route(carrier.webhook_path, partial(self._answer, carrier), methods=["POST"]) for carrier in carriers()]
 
-    async def telnyx(self, request: Request) -> Response:
-        return await self._answer(request, "telnyx")
-
-    async def _answer(self, request: Request, provider: str) -> Response:
+    async def _answer(self, carrier: Carrier[Any], request: Request) -> Response:
         try:
             body = await read_body(request, LARGEST_BODY)
             if body is None:
                 raise CallRejectedError(f"the webhook's body has more than {LARGEST_BODY} bytes")
-            self._verify(request, provider, body)
-            form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
-            document = self._document(provider, form)
+            address = self._config.public_ws_url
+            url = requested_url(address, request.scope) if address else None
+            webhook = Webhook(url, request.scope["headers"], body)
+            if not self._open and not is_local(request.scope):
+                carrier.verify_webhook(self._config.of(carrier.settings), webhook)
+            document = self._document(carrier, webhook)
         except CallRejectedError as error:
             log.warning(
-                "a webhook of %s from %s was refused: %s", provider, request.client and request.client.host, error
+                "a webhook of %s from %s was refused: %s", carrier.name, request.client and request.client.host, error
             )
             return Response(f"{error}\n", status_code=403, media_type="text/plain")
-        return Response(document, media_type="application/xml")
+        return Response(document, media_type=carrier.media_type)
 
-    def _verify(self, request: Request, provider: str, body: bytes) -> None:
-        """Raise `CallRejectedError` unless the request may be answered."""
-        if self._open or is_local(request.scope):
-            return
-        headers = request.scope["headers"]
-        token, address = self._config.provider_config.twilio.auth_token, self._config.public_ws_url
-        if provider == "twilio" and token and address:
-            verify_twilio(token, requested_url(address, request.scope), headers, body)
-        elif provider == "telnyx" and self._telnyx_key is not None:
-            verify_telnyx(self._telnyx_key, headers, body, now=time.time())
-        else:
-            key = "twilio.auth_token and public_ws_url" if provider == "twilio" else "telnyx.public_key"
-            raise CallRejectedError(f"webhooks of {provider} are closed until provider_config.{key} is configured")
-
-    def _document(self, provider: str, form: dict[str, str]) -> str:
-        """TwiML or TeXML. Both carriers name the fields alike."""
-        call_id, caller_id, did = (form.get(name, "") for name in ("CallSid", "From", "To"))
-        if self._routes.lookup(did) is None:
-            log.warning("a call from %s to %s was refused: the number has no route", caller_id, did)
-            return answer.refuse(UNKNOWN_NUMBER)
+    def _document(self, carrier: Carrier[Any], webhook: Webhook) -> str:
+        call = carrier.incoming(webhook)
+        if self._routes.lookup(call.did) is None:
+            log.warning("a call from %s to %s was refused: the number has no route", call.caller_id, call.did)
+            return carrier.refuse(UNKNOWN_NUMBER)
         address = self._config.public_ws_url
         if address is None:
             log.error("a call came and cannot be connected: set public_ws_url (--ws-url wss://HOST/sip/media-stream)")
-            return answer.refuse(NOT_SET_UP)
-        codec = self._config.provider_config.telnyx.codec if provider == "telnyx" else "PCMU"
-        token = self._tokens.issue(Claims(provider, call_id, caller_id, did, codec))
-        if provider == "twilio":
-            return answer.twilio_stream(address, token=token, caller_id=caller_id, did=did)
-        return answer.telnyx_stream(address, token=token, caller_id=caller_id, did=did, codec=codec)
+            return carrier.refuse(NOT_SET_UP)
+        settings = self._config.of(carrier.settings)
+        claims = Claims(carrier.name, call.call_id, call.caller_id, call.did, carrier.codec(settings))
+        return carrier.connect(settings, address, call, self._tokens.issue(claims))

@@ -16,11 +16,11 @@ from aiortc.rtp import RtpPacket
 
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.frames import AudioRaw
-from voiceflow.simulator.load import Calls, Ended, Leaving, phase
+from voiceflow.simulator.load import CallOutcome, Calls, Leaving, phase
 from voiceflow.simulator.measure import Tally
 from voiceflow.simulator.peer import Peer
 from voiceflow.simulator.player import Player
-from voiceflow.simulator.report import Said, Turn
+from voiceflow.simulator.report import Said, TurnDurations
 from voiceflow.simulator.script import PIECE, Ear, Script
 from voiceflow.simulator.signaling import Signaling, connect
 from voiceflow.simulator.ticker import Ticker
@@ -44,17 +44,17 @@ class BrowserCaller:
     def __init__(self, script: Script, tally: Tally, ticker: Ticker, *, record: bool, phase: float) -> None:
         """`phase`: when in the 20 ms its pieces are sent, from 0 to 1."""
         self.player = Player(FORMAT, jitter_buffer=JITTER_BUFFER, record=record)
-        self.ended: Ended | None = None
+        self.ended: CallOutcome | None = None
         self.number = 0
         self.zero = 0.0
-        self.turns: list[Turn] = []
+        self.turns: list[TurnDurations] = []
         self._script = script
         self._tally = tally
         self._clock = ticker.clock
         self._record = record
         self._phase = phase
         self._silence = script.silence
-        self._over: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._over: asyncio.Future[CallOutcome] = asyncio.get_running_loop().create_future()
         self._ear = Ear(FORMAT)
         self._leaving = Leaving(script, Ear(FORMAT))
         self._inbound = Inbound(self._hear)
@@ -140,7 +140,7 @@ class BrowserCaller:
             self._inbound.close()
             self._tally.lost += self._inbound.lost / FORMAT.rate
             self.player.clear(self._clock())
-            self._peer.tell(messages.Hangup())
+            self._peer.tell(messages.PageHangup())
             self._signaling.tell(type="hangup")
             await self._peer.close()
             await self._signaling.close()
@@ -148,7 +148,7 @@ class BrowserCaller:
     def _end(self, reason: str, *, failed: bool = False) -> None:
         """From now on nothing is said and nothing heard."""
         if not self._over.done():
-            self._over.set_result(Ended(reason, failed))
+            self._over.set_result(CallOutcome(reason, failed))
 
     # Speaking
 
@@ -168,7 +168,7 @@ class BrowserCaller:
         if number == script.barge_in:
             self._interrupted = now
         if number in script.keys:
-            self._peer.tell(messages.Dtmf(script.keys[number]))
+            self._peer.tell(messages.PageDtmf(script.keys[number]))
         self.number = number + 1
         piece = script.piece(number)
         return None if piece == self._silence else piece
@@ -200,20 +200,20 @@ class BrowserCaller:
 
     def _read(self, message: messages.ToPage) -> None:
         match message:
-            case messages.Clear():
+            case messages.PageClear():
                 self._clear(self._clock())
-            case messages.State(state):
+            case messages.PageState(state):
                 self._muted = self._muted and state != "speaking"
-            case messages.Transcript(text, final) if final:
+            case messages.PageTranscript(text, final) if final:
                 self._lines[f"said {len(self._lines)}"] = Said("caller", text)
-            case messages.Reply():
+            case messages.PageReply():
                 text = message.heard if message.done else message.text
                 self._lines[message.id] = Said("agent", text, message.interrupted)
-            case messages.Latency(_, stages):
+            case messages.PageLatency(_, stages):
                 self._tally.turn.add(sum(stages.values()))
                 in_ms = {name: round(seconds * 1000, 1) for name, seconds in stages.items()}
-                self.turns.append(Turn(round(sum(stages.values()) * 1000, 1), in_ms))
-            case messages.Ended(reason):
+                self.turns.append(TurnDurations(round(sum(stages.values()) * 1000, 1), in_ms))
+            case messages.PageEnded(reason):
                 self._end(f"the server ended the call: {reason}", failed=reason == FAILURE)
 
     def _clear(self, now: float) -> None:

@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from voiceflow.frames import AudioRaw
 from voiceflow.simulator.line import Closed, Line, dial
-from voiceflow.simulator.load import Calls, Ended, Leaving, phase
-from voiceflow.simulator.measure import Echo, Tally
+from voiceflow.simulator.load import CallOutcome, Calls, Leaving, phase
+from voiceflow.simulator.measure import EchoDelay, Tally
 from voiceflow.simulator.player import Player, Returned
 from voiceflow.simulator.script import PIECE, Ear, Script
 from voiceflow.simulator.ticker import Ticker
-from voiceflow.transports.dialect import Carrier, ClearRequest, MarkRequest, Refused
+from voiceflow.transports.dialect import ClearRequest, MarkRequest, Message, Mirror, Refusal
 
 JITTER_BUFFER: Final = 0.02
 """Seconds that the first audio after a silence waits: a piece, as in a telephone network's gateways."""
@@ -33,17 +33,17 @@ class Caller:
     """One call, over a line that is open."""
 
     def __init__(
-        self, line: Line, carrier: Carrier, script: Script, tally: Tally, ticker: Ticker, *, record: bool, phase: float
+        self, line: Line, mirror: Mirror, script: Script, tally: Tally, ticker: Ticker, *, record: bool, phase: float
     ) -> None:
         """`phase`: when in the 20 ms its pieces are sent, from 0 to 1."""
-        outbound = carrier.start.outbound
-        buffer = carrier.buffer.seconds if carrier.buffer else math.inf
+        outbound = mirror.start.outbound
+        buffer = mirror.buffer.seconds if mirror.buffer else math.inf
         self.player = Player(outbound, buffer=buffer, jitter_buffer=JITTER_BUFFER, record=record)
-        self.ended: Ended | None = None
+        self.ended: CallOutcome | None = None
         self.number = 0
         """How many pieces the caller has spoken."""
         self._line = line
-        self._carrier = carrier
+        self._mirror = mirror
         self._script = script
         self._tally = tally
         self._ticker = ticker
@@ -51,11 +51,11 @@ class Caller:
         self._began = self._clock()
         self.zero = (math.ceil(self._began / PIECE) + phase) * PIECE
         """When the caller begins to speak, on the phone's clock."""
-        self._echo = Echo(tally, PIECE, outbound.bytes_for(PIECE))
+        self._echo = EchoDelay(tally, PIECE, outbound.bytes_for(PIECE))
         self._reason = ""  # why the caller leaves
         self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._arrival = 0.0  # when the last message reaches the server
-        self._held: str | None = None  # a message that another one overtakes
+        self._held: Message | None = None  # a message that another one overtakes
         self._interrupted: float | None = None  # when the caller did, until the agent's clear
         self._leaving = Leaving(script, Ear(outbound))
         self._heard = False
@@ -68,15 +68,15 @@ class Caller:
     async def converse(self) -> None:
         """Conduct the call to its end."""
         self._line.listen(self._receive)
-        for message in self._carrier.hello():
+        for message in self._mirror.hello():
             self._send(message)
         self._ticker.at(self._deadline, self._tick)
         ends: set[asyncio.Future[Any]] = {self._left, self._line.closed}
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            self.ended = Ended(self._reason) if self._reason else _closed(self._line.closed.result())
+            self.ended = CallOutcome(self._reason) if self._reason else _closed(self._line.closed.result())
             self._leave(self.ended.reason)
-            self._send(self._carrier.stop())
+            self._send(self._mirror.stop())
             await self._line.close()
         finally:
             self._leave("stopped")
@@ -97,7 +97,7 @@ class Caller:
             return
         now, number, script = self._clock(), self.number, self._script
         if number == script.vanish:
-            self._line.vanish(self._carrier.media(script.piece(number)))
+            self._line.vanish(self._mirror.media(script.piece(number)))
             self._leave("vanished")
             return
         if self._leaving.is_due(number, now, self.player.end):
@@ -119,13 +119,13 @@ class Caller:
         if number == script.barge_in:
             self._interrupted = self._clock()
         if number in script.keys:
-            self._travel(partial(self._send, self._carrier.dtmf(script.keys[number])))
+            self._travel(partial(self._send, self._mirror.dtmf(script.keys[number])))
         data = script.piece(number)
         if network.loss and random.random() < network.loss:
-            self._carrier.lose(data)
+            self._mirror.lose(data)
             self._echo.sent(None)
             return
-        message, held = self._carrier.media(data), self._held
+        message, held = self._mirror.media(data), self._held
         if network.reorder and held is None and random.random() < network.reorder:
             self._held = message
             return
@@ -143,24 +143,24 @@ class Caller:
         self._arrival = max(self._arrival, self._clock() + random.random() * jitter)
         self._ticker.at(self._arrival, arrive)
 
-    def _send_media(self, message: str) -> None:
+    def _send_media(self, message: Message) -> None:
         if not self._reason:
             self._echo.sent(self._clock())
             self._send(message)
 
-    def _send(self, message: str) -> None:
+    def _send(self, message: Message) -> None:
         if self._line.is_open:
             self._tally.sent += 1
             self._line.send(message)
 
     # Listening
 
-    def _receive(self, message: str | bytes) -> None:
+    def _receive(self, message: Message) -> None:
         if self._reason:
             return
         now = self._clock()
         self._tally.received += 1
-        for request in self._carrier.receive(message):
+        for request in self._mirror.receive(message):
             match request:
                 case AudioRaw():
                     self._play(request, now)
@@ -169,7 +169,7 @@ class Caller:
                     self._give_back(self.player.advance(now))
                 case ClearRequest():
                     self._clear(now)
-                case Refused():
+                case Refusal():
                     self._refuse(request)
 
     def _play(self, audio: AudioRaw, now: float) -> None:
@@ -177,8 +177,8 @@ class Caller:
             self._heard = True
             self._tally.first_audio.add(now - self._began)
         if not self.player.audio(audio.data, now):
-            assert self._carrier.buffer is not None
-            self._refuse(self._carrier.buffer.refused)
+            assert self._mirror.buffer is not None
+            self._refuse(self._mirror.buffer.refused)
             return
         self._echo.received(len(audio.data), now)
         self._leaving.hear(audio.data, self.number, self.player.end)
@@ -196,31 +196,31 @@ class Caller:
                 self._tally.marks_played += 1
             else:
                 self._tally.marks_cleared += 1
-            self._send(self._carrier.mark(mark.name))
+            self._send(self._mirror.mark(mark.name))
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: Refusal) -> None:
         self._tally.refuse(refused)
-        for message in self._carrier.refuse(refused):
+        for message in self._mirror.refuse(refused):
             self._send(message)
 
 
-def _closed(closed: Closed) -> Ended:
+def _closed(closed: Closed) -> CallOutcome:
     said = f"{closed.code} {closed.reason}".strip()
-    return Ended(f"the server closed the connection: {said}", failed=closed.code not in WELL)
+    return CallOutcome(f"the server closed the connection: {said}", failed=closed.code not in WELL)
 
 
 class Load(Calls[Caller]):
-    """Calls at once, one by each of `carriers`."""
+    """Calls at once, one by each of `mirrors`, a carrier's end each."""
 
-    def __init__(self, url: str, carriers: Sequence[Carrier], script: Script) -> None:
-        super().__init__(len(carriers), script)
+    def __init__(self, url: str, mirrors: Sequence[Mirror], script: Script) -> None:
+        super().__init__(len(mirrors), script)
         self._url = url
-        self._carriers = carriers
+        self._mirrors = mirrors
 
     async def _begin(self, number: int, ticker: Ticker) -> Caller:
         return Caller(
             await dial(self._url),
-            self._carriers[number],
+            self._mirrors[number],
             self.script,
             self.tally,
             ticker,

@@ -1,4 +1,4 @@
-"""A WebSocket as a carrier opens it: text goes out, messages come in, nothing is compressed.
+"""A WebSocket as a carrier opens it: messages go out and come in, nothing is compressed.
 
 Hundreds of calls share one core, so this is the sans-I/O half of `websockets` right on a transport: no task, no
 queue and no lock, which cost more than the messages themselves.
@@ -57,9 +57,12 @@ class Line(asyncio.Protocol):
             on_message(message)
         self._early.clear()
 
-    def send(self, message: str) -> None:
+    def send(self, message: str | bytes) -> None:
         """Only while it is open."""
-        self._websocket.send_text(message.encode())
+        if isinstance(message, str):
+            self._websocket.send_text(message.encode())
+        else:
+            self._websocket.send_binary(message)
         self._write()
 
     async def close(self) -> None:
@@ -70,10 +73,13 @@ class Line(asyncio.Protocol):
         await asyncio.wait({self.closed}, timeout=GOODBYE)
         self.abort()
 
-    def vanish(self, message: str) -> None:
+    def vanish(self, message: str | bytes) -> None:
         """Be gone in the middle of a message."""
         if self.is_open:
-            self._websocket.send_text(message.encode())
+            if isinstance(message, str):
+                self._websocket.send_text(message.encode())
+            else:
+                self._websocket.send_binary(message)
             frame = b"".join(self._websocket.data_to_send())
             assert self._transport is not None
             self._transport.write(frame[: len(frame) // 2])

@@ -28,7 +28,7 @@ PATIENCE: Final = 60.0
 """... or when there has been nothing more to do for this long, whatever the agent says."""
 
 
-class Ended(msgspec.Struct, frozen=True):
+class CallOutcome(msgspec.Struct, frozen=True):
     """How a call ended."""
 
     reason: str
@@ -39,7 +39,7 @@ class Conversation(Protocol):
     """One call that was taken."""
 
     player: Player
-    ended: Ended | None
+    ended: CallOutcome | None
     number: int
     """How many pieces the caller has spoken."""
     zero: float
@@ -65,7 +65,7 @@ class Calls(ABC, Generic[C]):
         """Those whose calls were taken."""
         self.begun = asyncio.Event()
         """Set once there is one."""
-        self.refused: list[Ended] = []
+        self.refused: list[CallOutcome] = []
         """Why the other calls were not."""
         self.cpu_seconds = 0.0
         """The phone's own processor time."""
@@ -98,7 +98,7 @@ class Calls(ABC, Generic[C]):
         try:
             caller = await self._begin(number, ticker)
         except ProviderConnectionError as error:
-            self.refused.append(Ended(str(error), failed=True))
+            self.refused.append(CallOutcome(str(error), failed=True))
             return
         await self._converse(caller)
 

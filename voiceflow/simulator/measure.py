@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from voiceflow.simulator.player import Span
-from voiceflow.transports.dialect import Refused
+from voiceflow.transports.dialect import Refusal
 
 STEP: Final = 1e-4
 """The resolution of durations, in seconds."""
@@ -100,7 +100,7 @@ class Tally:
         self.gap_seconds = 0.0
         self.refusals: dict[int, Refusals] = {}
 
-    def refuse(self, refused: Refused) -> None:
+    def refuse(self, refused: Refusal) -> None:
         known = self.refusals.setdefault(refused.code, Refusals(refused.code, refused.title, refused.detail))
         known.count += 1
 
@@ -114,7 +114,7 @@ class Tally:
             before = span
 
 
-class Echo:
+class EchoDelay:
     """Finds what was sent in what comes back: an echo loses nothing, so what its n-th byte is made of is known."""
 
     def __init__(self, tally: Tally, piece: float, size: int) -> None:

@@ -153,8 +153,8 @@ class Peer:
         except msgspec.DecodeError as error:
             log.warning("a message from the server was ignored: %s", str(error))
             return
-        if isinstance(message, messages.Ping):
-            self.tell(messages.Pong())
+        if isinstance(message, messages.PagePing):
+            self.tell(messages.PagePong())
         else:
             self._read(message)
 

@@ -42,7 +42,7 @@ class Said(msgspec.Struct, frozen=True):
     interrupted: bool = False
 
 
-class Turn(msgspec.Struct, frozen=True):
+class TurnDurations(msgspec.Struct, frozen=True):
     """How long a turn took from voice to voice, and each part of it."""
 
     total_ms: float
@@ -108,7 +108,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """None if the calls are a browser's, which has none."""
     turn_ms: Quantiles | None
     """From the caller's last sound to the agent's first. None if nobody told: carriers are not."""
-    turns: Sequence[Turn]
+    turns: Sequence[TurnDurations]
     """Those of the first call."""
     conversation: Sequence[Said]
     """That of the first call."""
@@ -133,7 +133,7 @@ def report(
     codec: str,
     heard: Heard | None,
     recorded: str | None,
-    turns: Sequence[Turn] = (),
+    turns: Sequence[TurnDurations] = (),
     conversation: Sequence[Said] = (),
 ) -> Report:
     """What `calls` came to, which have run."""

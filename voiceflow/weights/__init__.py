@@ -8,7 +8,7 @@ hub, https://huggingface.co ($HF_ENDPOINT), by download. Nothing is used before 
 from .cache import root as cache_folder
 from .catalogue import CATALOGUE as catalogue
 from .catalogue import DEFAULT_VOICE, DEFAULT_WHISPER, File, Model
-from .names import Voice, obtain, piper, voices, whisper
+from .names import VoiceFiles, obtain, piper, voices, whisper
 from .places import where
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "DEFAULT_WHISPER",
     "File",
     "Model",
-    "Voice",
+    "VoiceFiles",
     "cache_folder",
     "catalogue",
     "obtain",

@@ -20,7 +20,7 @@ WHISPER_FILES = ("model.bin", "config.json")
 
 
 @dataclass(frozen=True)
-class Voice:
+class VoiceFiles:
     """A voice for Piper."""
 
     name: str
@@ -45,13 +45,13 @@ def whisper(name: str) -> Path:
     return folder
 
 
-def piper(name: str) -> Voice:
+def piper(name: str) -> VoiceFiles:
     """A voice by its name in the catalogue ("en_US-lessac-medium"), or by the path of an .onnx file with its
     .onnx.json beside it.
 
     An unknown name stands for the default voice; the default voice, if it cannot be had, for an installed one. Both
-    are logged as warnings, and `Voice.name` says which voice it is. May download, and block for as long as that takes.
-    Raises WeightsError.
+    are logged as warnings, and `VoiceFiles.name` says which voice it is. May download, and block for as long as
+    that takes. Raises WeightsError.
     """
     if name.endswith(".onnx"):
         return _voice_at(Path(name).expanduser())
@@ -94,19 +94,19 @@ def obtain(model: Model) -> Path:
         raise WeightsError(f"cannot get {model.name} for {model.kind}:{lines}\n{remedy}") from error
 
 
-def _voice(model: Model, folder: Path) -> Voice:
-    return Voice(model.name, folder / f"{model.name}.onnx", folder / f"{model.name}.onnx.json")
+def _voice(model: Model, folder: Path) -> VoiceFiles:
+    return VoiceFiles(model.name, folder / f"{model.name}.onnx", folder / f"{model.name}.onnx.json")
 
 
-def _voice_at(onnx: Path) -> Voice:
+def _voice_at(onnx: Path) -> VoiceFiles:
     config = onnx.with_name(f"{onnx.name}.json")
     for file in (onnx, config):
         if not file.is_file():
             raise WeightsError(f"there is no {file}: a voice is an .onnx file with its .onnx.json beside it")
-    return Voice(onnx.stem, onnx, config)
+    return VoiceFiles(onnx.stem, onnx, config)
 
 
-def _installed_voice() -> Voice | None:
+def _installed_voice() -> VoiceFiles | None:
     """A voice that is here for certain because it came with a wheel."""
     for model in CATALOGUE:
         if model.kind == "piper" and model.wheels:

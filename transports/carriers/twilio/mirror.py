@@ -1,6 +1,6 @@
 """Twilio's dialect, Twilio's end: what the simulated caller says and refuses.
 
-It shares no message with twilio.py on purpose: a field that one end misunderstood would be misunderstood by
+It shares no message with stream.py on purpose: a field that one end misunderstood would be misunderstood by
 both, and no test would see it. Source of the refusals: twilio.com/docs/api/errors/31950, 31951, 31931.
 """
 
@@ -18,7 +18,8 @@ from voiceflow.transports.dialect import (
     Buffer,
     ClearRequest,
     MarkRequest,
-    Refused,
+    Message,
+    Refusal,
     Request,
     Start,
     quote,
@@ -27,13 +28,13 @@ from voiceflow.transports.dialect import (
 MULAW: Final = AudioFormat("mulaw", 8_000)
 
 
-class MediaFormat(msgspec.Struct, frozen=True, rename="camel"):
+class TwilioFormat(msgspec.Struct, frozen=True, rename="camel"):
     encoding: str = "audio/x-mulaw"
     sample_rate: int = 8_000
     channels: int = 1
 
 
-class Description(msgspec.Struct, rename="camel"):
+class TwilioStart(msgspec.Struct, rename="camel"):
     """What `start` says about the stream."""
 
     account_sid: str
@@ -41,41 +42,41 @@ class Description(msgspec.Struct, rename="camel"):
     call_sid: str
     custom_parameters: dict[str, str]
     tracks: tuple[str, ...] = ("inbound",)
-    media_format: MediaFormat = MediaFormat()
+    media_format: TwilioFormat = TwilioFormat()
 
 
-class _Request(msgspec.Struct, tag_field="event", tag=str.lower, rename="camel", gc=False, forbid_unknown_fields=True):
+class TwilioRequest(msgspec.Struct, tag_field="event", rename="camel", gc=False, forbid_unknown_fields=True):
     """What Twilio accepts: every field is required, and no other is allowed (warning 31951)."""
 
     stream_sid: str
 
 
-class Payload(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class TwilioPayload(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     payload: bytes
 
 
-class Play(_Request, tag="media"):
-    media: Payload
+class TwilioMediaRequest(TwilioRequest, tag="media"):
+    media: TwilioPayload
 
 
-class Name(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class TwilioMarkName(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     name: str
 
 
-class SetMark(_Request, tag="mark"):
-    mark: Name
+class TwilioMarkRequest(TwilioRequest, tag="mark"):
+    mark: TwilioMarkName
 
 
-class Clear(_Request): ...
+class TwilioClearRequest(TwilioRequest, tag="clear"): ...
 
 
-_read_request: Final = msgspec.json.Decoder(Play | SetMark | Clear)
+_read_request: Final = msgspec.json.Decoder(TwilioMediaRequest | TwilioMarkRequest | TwilioClearRequest)
 
 
-class TwilioCarrier:
+class TwilioMirror:
     """Twilio's end."""
 
-    buffer: Buffer | None = Buffer(600.0, Refused(31931, "Stream - Media - Buffer full", "more than 10 minutes"))
+    buffer: Buffer | None = Buffer(600.0, Refusal(31931, "Stream - Media - Buffer full", "more than 10 minutes"))
 
     def __init__(self, start: Start) -> None:
         self.start = start
@@ -85,8 +86,8 @@ class TwilioCarrier:
         self._milliseconds = 0.0
         self._began = False
 
-    def hello(self) -> list[str]:
-        described = Description(
+    def hello(self) -> list[Message]:
+        described = TwilioStart(
             account_sid=self._account_sid,
             stream_sid=self.start.stream_id,
             call_sid=self.start.call_sid,
@@ -119,12 +120,12 @@ class TwilioCarrier:
         call = f'"accountSid":{quote(self._account_sid)},"callSid":{quote(self.start.call_sid)}'
         return self._message("stop", f'"stop":{{{call}}}')
 
-    def refuse(self, refused: Refused) -> list[str]:
+    def refuse(self, refused: Refusal) -> list[Message]:
         return []  # warnings show in Twilio's debugger, never on the stream
 
-    def receive(self, message: str | bytes) -> list[Request]:
+    def receive(self, message: Message) -> list[Request]:
         if not isinstance(message, str):
-            return [Refused(31950, "Stream - Protocol - Malformed Message", "a binary message")]
+            return [Refusal(31950, "Stream - Protocol - Malformed Message", "a binary message")]
         try:
             request = _read_request.decode(message)
         except UNREADABLE as error:
@@ -132,15 +133,15 @@ class TwilioCarrier:
         if not self._began or request.stream_sid != self.start.stream_id:
             return [self._invalid(f"streamSid {request.stream_sid[:80]!r} is not that of the active stream")]
         match request:
-            case Play():
+            case TwilioMediaRequest():
                 return [AudioRaw(request.media.payload, MULAW)]
-            case SetMark():
+            case TwilioMarkRequest():
                 return [MarkRequest(request.mark.name)]
             case _:
                 return [ClearRequest()]
 
-    def _invalid(self, detail: str) -> Refused:
-        return Refused(31951, "Stream - Protocol - Invalid Message", detail)
+    def _invalid(self, detail: str) -> Refusal:
+        return Refusal(31951, "Stream - Protocol - Invalid Message", detail)
 
     def _message(self, event: str, body: str) -> str:
         self._sequence += 1

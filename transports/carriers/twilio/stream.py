@@ -14,66 +14,68 @@ import msgspec
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
-from voiceflow.transports.dialect import Echo, Event, ProtocolError, Start, Stop, quote, shorten
-from voiceflow.transports.reading import Key, Lifetime, Name, Reader
+from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Start, Stop, quote, shorten
+from voiceflow.transports.reading import Key, Lifetime, MarkName, Reader
 from voiceflow.transports.reorder import Timeline
 
 MULAW: Final = AudioFormat("mulaw", 8_000)
 
 
-class _Message(msgspec.Struct, tag_field="event", tag=str.lower, rename="camel", gc=False):
+class TwilioMessage(
+    msgspec.Struct, tag_field="event", tag=lambda name: name.removeprefix("Twilio").lower(), rename="camel", gc=False
+):
     """What Twilio sends. Fields that nobody here needs are left out, and new ones do no harm."""
 
 
-class Connected(_Message): ...
+class TwilioConnected(TwilioMessage): ...
 
 
-class MediaFormat(msgspec.Struct, rename="camel", gc=False):
+class TwilioMediaFormat(msgspec.Struct, rename="camel", gc=False):
     encoding: str
     sample_rate: int
     channels: int
 
 
-class Description(msgspec.Struct, rename="camel"):
+class TwilioDescription(msgspec.Struct, rename="camel"):
     account_sid: str
     stream_sid: str
     call_sid: str
-    media_format: MediaFormat
+    media_format: TwilioMediaFormat
     tracks: list[str] = []
     custom_parameters: dict[str, str] = {}
 
 
-class Started(_Message, tag="start"):
-    start: Description
+class TwilioStarted(TwilioMessage, tag="start"):
+    start: TwilioDescription
 
 
-class Piece(msgspec.Struct, gc=False):
+class TwilioPiece(msgspec.Struct, gc=False):
     payload: bytes
     timestamp: int
     """Milliseconds since the stream's start."""
     track: str = "inbound"
 
 
-class Media(_Message):
+class TwilioMedia(TwilioMessage):
     stream_sid: str
-    media: Piece
+    media: TwilioPiece
 
 
-class Dtmf(_Message):
+class TwilioDtmf(TwilioMessage):
     stream_sid: str
     dtmf: Key
 
 
-class Mark(_Message):
+class TwilioMark(TwilioMessage):
     stream_sid: str
-    mark: Name
+    mark: MarkName
 
 
-class Stopped(_Message, tag="stop"):
+class TwilioStopped(TwilioMessage, tag="stop"):
     stream_sid: str
 
 
-_FromTwilio: TypeAlias = Connected | Started | Media | Dtmf | Mark | Stopped
+_FromTwilio: TypeAlias = TwilioConnected | TwilioStarted | TwilioMedia | TwilioDtmf | TwilioMark | TwilioStopped
 _read: Final[Reader[_FromTwilio]] = Reader("twilio", _FromTwilio)
 
 
@@ -89,42 +91,42 @@ class TwilioStream:
         self._timeline = Timeline(MULAW)
         self._sid = ""  # the field that every message of ours has
 
-    def receive(self, message: str | bytes) -> list[Event]:
+    def receive(self, message: Message) -> list[Event]:
         decoded = _read(message)
         match decoded:
-            case Media():
+            case TwilioMedia():
                 self._lifetime.expect_running("media", decoded.stream_sid)
                 return self._audio(decoded.media)
-            case Mark():
+            case TwilioMark():
                 self._lifetime.expect_running("mark", decoded.stream_sid)
                 return [Echo(decoded.mark.name)]
-            case Dtmf():
+            case TwilioDtmf():
                 self._lifetime.expect_running("dtmf", decoded.stream_sid)
                 return [DTMF(decoded.dtmf.digit.upper())]
-            case Started():
+            case TwilioStarted():
                 self._lifetime.expect_new("start")
                 return [self._start(decoded.start)]
-            case Stopped():
+            case TwilioStopped():
                 self._lifetime.expect_running("stop", decoded.stream_sid)
                 self._lifetime.stopped = True
                 return [Stop("Twilio ended the stream")]
-            case Connected():
+            case TwilioConnected():
                 self._lifetime.expect_new("connected")
             case None:
                 self.ignored += 1
         return []
 
-    def media(self, data: bytes) -> list[str]:
+    def media(self, data: bytes) -> list[Message]:
         payload = b2a_base64(data, newline=False).decode()
         return [f'{{"event":"media",{self._stream},"media":{{"payload":"{payload}"}}}}'] if data else []
 
-    def flush(self) -> list[str]:
+    def flush(self) -> list[Message]:
         return []  # Twilio takes pieces of any length: nothing is ever left over
 
-    def mark(self, name: str) -> list[str]:
+    def mark(self, name: str) -> list[Message]:
         return [f'{{"event":"mark",{self._stream},"mark":{{"name":{quote(name)}}}}}']
 
-    def clear(self) -> list[str]:
+    def clear(self) -> list[Message]:
         return [f'{{"event":"clear",{self._stream}}}']
 
     @property
@@ -133,7 +135,7 @@ class TwilioStream:
             raise ProtocolError('expected "start" before anything is sent to Twilio; it has not come')
         return self._sid
 
-    def _start(self, start: Description) -> Start:
+    def _start(self, start: TwilioDescription) -> Start:
         media = start.media_format
         if (media.encoding, media.sample_rate, media.channels) != ("audio/x-mulaw", 8_000, 1):
             raise ProtocolError(
@@ -154,7 +156,7 @@ class TwilioStream:
             metadata={"account_sid": start.account_sid, "tracks": start.tracks},
         )
 
-    def _audio(self, piece: Piece) -> list[Event]:
+    def _audio(self, piece: TwilioPiece) -> list[Event]:
         if piece.track != "inbound" or not piece.payload:
             return []
         audio = AudioRaw(piece.payload, MULAW)

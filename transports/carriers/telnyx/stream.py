@@ -18,9 +18,9 @@ import msgspec
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
 from voiceflow.transports.byteorder import L16, ByteOrder
-from voiceflow.transports.dialect import Echo, Event, ProtocolError, Refused, Start, Stop, quote, shorten
+from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Refusal, Start, Stop, quote, shorten
 from voiceflow.transports.pieces import Pieces
-from voiceflow.transports.reading import Key, Lifetime, Name, Reader
+from voiceflow.transports.reading import Key, Lifetime, MarkName, Reader
 from voiceflow.transports.reorder import WINDOW, Reorder, Timeline
 
 SHORTEST, LONGEST = 0.02, 30.0  # seconds of audio that Telnyx takes in one message, else 100004
@@ -40,26 +40,26 @@ def audio_format(encoding: str, rate: int) -> AudioFormat:
     return AudioFormat(_ENCODINGS[name], rate)
 
 
-class _Message(msgspec.Struct, tag_field="event", tag=str.lower, gc=False):
+class TelnyxMessage(msgspec.Struct, tag_field="event", tag=lambda name: name.removeprefix("Telnyx").lower(), gc=False):
     """What Telnyx sends. Fields that nobody here needs are left out, and new ones do no harm."""
 
 
-class _OfStream(_Message):
+class TelnyxOfStream(TelnyxMessage):
     stream_id: str
 
 
-class Connected(_Message): ...
+class TelnyxConnected(TelnyxMessage): ...
 
 
-class MediaFormat(msgspec.Struct, gc=False):
+class TelnyxMediaFormat(msgspec.Struct, gc=False):
     encoding: str
     sample_rate: int
     channels: int = 1
 
 
-class Description(msgspec.Struct):
+class TelnyxDescription(msgspec.Struct):
     call_control_id: str
-    media_format: MediaFormat
+    media_format: TelnyxMediaFormat
     user_id: str | None = None
     call_session_id: str | None = None
     caller_id: str | None = msgspec.field(name="from", default=None)
@@ -69,11 +69,11 @@ class Description(msgspec.Struct):
     custom_parameters: dict[str, str] | None = None
 
 
-class Started(_OfStream, tag="start"):
-    start: Description
+class TelnyxStarted(TelnyxOfStream, tag="start"):
+    start: TelnyxDescription
 
 
-class Piece(msgspec.Struct, gc=False):
+class TelnyxPiece(msgspec.Struct, gc=False):
     payload: bytes
     chunk: int
     timestamp: int
@@ -81,27 +81,29 @@ class Piece(msgspec.Struct, gc=False):
     track: str = "inbound"
 
 
-class Media(_OfStream):
-    media: Piece
+class TelnyxMedia(TelnyxOfStream):
+    media: TelnyxPiece
 
 
-class Dtmf(_OfStream):
+class TelnyxDtmf(TelnyxOfStream):
     dtmf: Key
     occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class Mark(_OfStream):
-    mark: Name
+class TelnyxMark(TelnyxOfStream):
+    mark: MarkName
 
 
-class Stopped(_OfStream, tag="stop"): ...
+class TelnyxStopped(TelnyxOfStream, tag="stop"): ...
 
 
-class Error(_Message):
-    payload: Refused
+class TelnyxError(TelnyxMessage):
+    payload: Refusal
 
 
-_FromTelnyx: TypeAlias = Connected | Started | Media | Dtmf | Mark | Stopped | Error
+_FromTelnyx: TypeAlias = (
+    TelnyxConnected | TelnyxStarted | TelnyxMedia | TelnyxDtmf | TelnyxMark | TelnyxStopped | TelnyxError
+)
 _read: Final[Reader[_FromTelnyx]] = Reader("telnyx", _FromTelnyx)
 
 
@@ -117,8 +119,8 @@ class TelnyxStream:
         self.ignored = 0
         self._lifetime = Lifetime()
         self._l16 = L16(byte_order)
-        self._reorder: Reorder[Piece] = Reorder()
-        self._digits: list[Dtmf] = []  # they wait as long as media does
+        self._reorder: Reorder[TelnyxPiece] = Reorder()
+        self._digits: list[TelnyxDtmf] = []  # they wait as long as media does
 
     @property
     def outbound(self) -> AudioFormat | None:
@@ -134,45 +136,45 @@ class TelnyxStream:
         """Of L16 on the wire: as given, until listening to the caller has shown otherwise."""
         return self._l16.order
 
-    def receive(self, message: str | bytes) -> list[Event]:
+    def receive(self, message: Message) -> list[Event]:
         decoded = _read(message)
-        if self._lifetime.stopped and isinstance(decoded, _OfStream) and not isinstance(decoded, Started):
+        if self._lifetime.stopped and isinstance(decoded, TelnyxOfStream) and not isinstance(decoded, TelnyxStarted):
             return []  # the stop has overtaken it: order is not guaranteed
         match decoded:
-            case Media():
+            case TelnyxMedia():
                 self._lifetime.expect_running("media", decoded.stream_id)
                 return self._media(decoded.media)
-            case Mark():
+            case TelnyxMark():
                 self._lifetime.expect_running("mark", decoded.stream_id)
                 return [Echo(decoded.mark.name)]
-            case Dtmf():
+            case TelnyxDtmf():
                 self._lifetime.expect_running("dtmf", decoded.stream_id)
                 return self._dtmf(decoded)
-            case Started():
+            case TelnyxStarted():
                 self._lifetime.expect_new("start")
                 return [self._start(decoded.stream_id, decoded.start)]
-            case Stopped():
+            case TelnyxStopped():
                 self._lifetime.expect_running("stop", decoded.stream_id)
                 self._lifetime.stopped = True
                 return [*self._audio(self._reorder.flush()), *self._digits_in_order(), Stop("Telnyx ended the stream")]
-            case Error():
+            case TelnyxError():
                 return [decoded.payload]
-            case Connected():
+            case TelnyxConnected():
                 self._lifetime.expect_new("connected")
             case None:
                 self.ignored += 1
         return []
 
-    def media(self, data: bytes) -> list[str]:
+    def media(self, data: bytes) -> list[Message]:
         return [self._play(piece) for piece in self._started.cut(data)]
 
-    def flush(self) -> list[str]:
+    def flush(self) -> list[Message]:
         return [self._play(piece) for piece in self._started.flush()]
 
-    def mark(self, name: str) -> list[str]:
+    def mark(self, name: str) -> list[Message]:
         return [*self.flush(), f'{{"event":"mark","mark":{{"name":{quote(name)}}}}}']
 
-    def clear(self) -> list[str]:
+    def clear(self) -> list[Message]:
         self._started.drop()
         return ['{"event":"clear"}']
 
@@ -187,7 +189,7 @@ class TelnyxStream:
             piece = self._l16.write(piece)
         return f'{{"event":"media","media":{{"payload":"{b2a_base64(piece, newline=False).decode()}"}}}}'
 
-    def _start(self, stream_id: str, start: Description) -> Start:
+    def _start(self, stream_id: str, start: TelnyxDescription) -> Start:
         if start.media_format.channels != 1:
             raise ProtocolError(f"expected media of 1 channel; got {start.media_format.channels}")
         self._inbound = audio_format(start.media_format.encoding, start.media_format.sample_rate)
@@ -216,7 +218,7 @@ class TelnyxStream:
             },
         )
 
-    def _media(self, piece: Piece) -> list[Event]:
+    def _media(self, piece: TelnyxPiece) -> list[Event]:
         if piece.track != "inbound":
             return []
         if len(piece.payload) % self._inbound.frame_bytes:
@@ -224,7 +226,7 @@ class TelnyxStream:
         events = self._audio(self._reorder.push(piece.chunk, piece))
         return events + self._digits_in_order() if self._digits and not self._reorder.waiting else events
 
-    def _audio(self, pieces: list[Piece]) -> list[Event]:
+    def _audio(self, pieces: list[TelnyxPiece]) -> list[Event]:
         format = self._inbound
         events: list[Event] = []
         for piece in pieces:
@@ -238,7 +240,7 @@ class TelnyxStream:
                 events.append(AudioRaw(data, format))
         return events
 
-    def _dtmf(self, message: Dtmf) -> list[Event]:
+    def _dtmf(self, message: TelnyxDtmf) -> list[Event]:
         # Where media is out of order, digits may be, too. They wait with it, for 100 ms at most, and not for
         # ever where media has stopped.
         self._digits.append(message)

@@ -1,6 +1,6 @@
 """Telnyx's dialect, Telnyx's end: what the simulated caller says and refuses.
 
-It shares no message with telnyx.py on purpose: a field that one end misunderstood would be misunderstood by
+It shares no message with stream.py on purpose: a field that one end misunderstood would be misunderstood by
 both, and no test would see it. Source: developers.telnyx.com/docs/voice/programmable-voice/media-streaming.
 """
 
@@ -20,7 +20,8 @@ from voiceflow.transports.dialect import (
     Buffer,
     ClearRequest,
     MarkRequest,
-    Refused,
+    Message,
+    Refusal,
     Request,
     Start,
     quote,
@@ -32,13 +33,13 @@ BEGAN: Final = datetime(2025, 1, 1, tzinfo=UTC)
 """When every simulated call begins: there is no clock in here."""
 
 
-class MediaFormat(msgspec.Struct):
+class TelnyxFormat(msgspec.Struct):
     encoding: str
     sample_rate: int
     channels: int = 1
 
 
-class Description(msgspec.Struct, rename={"from_": "from"}):
+class TelnyxStart(msgspec.Struct, rename={"from_": "from"}):
     """What `start` says about the stream."""
 
     user_id: str
@@ -49,36 +50,36 @@ class Description(msgspec.Struct, rename={"from_": "from"}):
     tags: list[str]
     client_state: str
     custom_parameters: dict[str, str]
-    media_format: MediaFormat
+    media_format: TelnyxFormat
 
 
-class _Request(msgspec.Struct, tag_field="event", tag=str.lower, gc=False):
+class TelnyxRequest(msgspec.Struct, tag_field="event", gc=False):
     """What Telnyx accepts. Nothing is documented about further fields, so they are let pass."""
 
 
-class Payload(msgspec.Struct, gc=False):
+class TelnyxPayload(msgspec.Struct, gc=False):
     payload: bytes
 
 
-class Play(_Request, tag="media"):
-    media: Payload
+class TelnyxMediaRequest(TelnyxRequest, tag="media"):
+    media: TelnyxPayload
 
 
-class Name(msgspec.Struct, gc=False):
+class TelnyxMarkName(msgspec.Struct, gc=False):
     name: str
 
 
-class SetMark(_Request, tag="mark"):
-    mark: Name
+class TelnyxMarkRequest(TelnyxRequest, tag="mark"):
+    mark: TelnyxMarkName
 
 
-class Clear(_Request): ...
+class TelnyxClearRequest(TelnyxRequest, tag="clear"): ...
 
 
-_read_request: Final = msgspec.json.Decoder(Play | SetMark | Clear)
+_read_request: Final = msgspec.json.Decoder(TelnyxMediaRequest | TelnyxMarkRequest | TelnyxClearRequest)
 
 
-class TelnyxCarrier:
+class TelnyxMirror:
     """Telnyx's end. Frames are little-endian here too; `byte_order` is that of L16 on the wire."""
 
     buffer: Buffer | None = None  # no limit is documented
@@ -91,11 +92,11 @@ class TelnyxCarrier:
         self._seconds = 0.0
         self._began = False
 
-    def hello(self) -> list[str]:
+    def hello(self) -> list[Message]:
         start, known = self.start, self.start.metadata
         # G.722 is sampled at 16 000 Hz, but its RTP clock runs at 8000 (RFC 3551, 4.5.2).
         rate = 8_000 if start.inbound.encoding == "g722" else start.inbound.rate
-        described = Description(
+        described = TelnyxStart(
             user_id=str(known.get("account_sid", "")),
             call_control_id=start.call_sid,
             call_session_id=str(known.get("call_session_id", "")),
@@ -104,7 +105,7 @@ class TelnyxCarrier:
             tags=list(known.get("tags", ())),
             client_state=str(known.get("client_state", "")),
             custom_parameters=start.parameters,
-            media_format=MediaFormat(ENCODINGS[start.inbound.encoding], rate),
+            media_format=TelnyxFormat(ENCODINGS[start.inbound.encoding], rate),
         )
         self._began = True
         return [
@@ -137,11 +138,11 @@ class TelnyxCarrier:
         call = f'"user_id":{user_id},"call_control_id":{quote(self.start.call_sid)}'
         return self._message("stop", f'"stop":{{{call}}}')
 
-    def refuse(self, refused: Refused) -> list[str]:
+    def refuse(self, refused: Refusal) -> list[Message]:
         error = msgspec.json.encode(refused).decode()
         return [f'{{"event":"error","stream_id":{self._stream_id},"payload":{error}}}']
 
-    def receive(self, message: str | bytes) -> list[Request]:
+    def receive(self, message: Message) -> list[Request]:
         if not isinstance(message, str):
             return [_malformed("a binary message")]
         try:
@@ -151,11 +152,11 @@ class TelnyxCarrier:
                 return [_invalid(str(error))]
             return [_malformed(f"{error}: {shorten(message)}")]
         if not self._began:
-            return [Refused(100002, "unknown_error", "the stream has not started")]  # no code is documented
+            return [Refusal(100002, "unknown_error", "the stream has not started")]  # no code is documented
         match request:
-            case Play():
+            case TelnyxMediaRequest():
                 return [self._play(request.media.payload)]
-            case SetMark():
+            case TelnyxMarkRequest():
                 return [MarkRequest(request.mark.name)]
             case _:
                 return [ClearRequest()]
@@ -181,9 +182,9 @@ class TelnyxCarrier:
         return f'{{"event":"{event}","sequence_number":"{self._sequence}","stream_id":{self._stream_id},{body}}}'
 
 
-def _malformed(detail: str) -> Refused:
-    return Refused(100003, "malformed_frame", detail)
+def _malformed(detail: str) -> Refusal:
+    return Refusal(100003, "malformed_frame", detail)
 
 
-def _invalid(detail: str) -> Refused:
-    return Refused(100004, "invalid_media", detail)
+def _invalid(detail: str) -> Refusal:
+    return Refusal(100004, "invalid_media", detail)

@@ -1,0 +1,103 @@
+"""A server as a developer runs it: `voiceflow run` in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+from server.serving import SPEECH, carrier, dialled, until
+from websockets.exceptions import ConnectionClosed
+
+from voiceflow.frames import AudioRaw
+
+COMMAND = [sys.executable, "-c", "from voiceflow.cli import main; main()", "run"]
+WATCHDOG = 30.0
+ECHO = "def pipeline(call):\n    return call.source | call.sink\n"
+
+
+class Running:
+    """A `voiceflow run` in a folder of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.media = f"ws://127.0.0.1:{port}/sip/media-stream"
+        self.http = f"http://127.0.0.1:{port}"
+        self.process = process
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def is_serving(self) -> bool:
+        assert self.process.poll() is None, self.log
+        try:
+            return httpx.get(f"{self.http}/health").is_success
+        except httpx.TransportError:
+            return False
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C, which the terminal sends to all of its processes. Returns the exit code."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(WATCHDOG)
+
+    async def hears(self) -> bytes:
+        """Say something in a call of its own. Returns what comes back, nothing if nobody answers."""
+        caller = carrier()
+        with contextlib.suppress(OSError, ConnectionClosed):
+            async with dialled(self.media) as websocket:
+                for message in [*caller.hello(), caller.media(SPEECH)]:
+                    await websocket.send(message)
+                (audio,) = caller.receive(await websocket.recv())
+                assert isinstance(audio, AudioRaw)
+                return audio.data
+        return b""
+
+    async def until_heard(self, expected: bytes) -> None:
+        async with asyncio.timeout(WATCHDOG):
+            while await self.hears() != expected:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    async def until_logged(self, text: str) -> None:
+        async with asyncio.timeout(WATCHDOG):
+            await until(lambda: text in self.log)
+
+
+@contextlib.contextmanager
+def running(folder: Path, *options: str, content: str = ECHO) -> Iterator[Running]:
+    """Serve `content` from a file in `folder`, which keeps the log elsewhere."""
+    sources = folder / "sources"
+    sources.mkdir()
+    (sources / "file.py").write_text(content)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*COMMAND, "file.py", "--port", str(port), *options],
+            cwd=sources,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    server = Running(process, port, log)
+    try:
+        deadline = time.monotonic() + WATCHDOG
+        while not server.is_serving:
+            assert time.monotonic() < deadline, server.log
+            time.sleep(0.05)
+        yield server
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,119 @@
+"""Which carriers there are: those in this folder, those of other packages (entry points), those that were registered.
+
+Nothing is loaded before the first question; then every carrier is, which is small, and what it imports later is not.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from voiceflow.errors import ConfigError, ProviderDetectionError
+from voiceflow.transports.carriers.carrier import Carrier
+from voiceflow.transports.dialect import UNREADABLE, Message, shorten
+
+AnyCarrier: TypeAlias = Carrier[Any]
+
+GROUP: Final = "voiceflow.carriers"
+"""The group of entry points by which other packages add carriers. Each names a `Carrier`, and bears its name."""
+TAKEN: Final = ("wav", "webrtc")
+"""Names of other transports."""
+
+_registered: Final[dict[str, AnyCarrier]] = {}
+
+
+def carriers() -> tuple[AnyCarrier, ...]:
+    """All carriers, in the order of their precedence. Raises `ConfigError` for one that cannot be loaded."""
+    known = {carrier.name: carrier for carrier in (*_ours(), *_theirs())} | _registered
+    return tuple(sorted(known.values(), key=lambda carrier: (carrier.precedence, carrier.name)))
+
+
+def names() -> tuple[str, ...]:
+    """The names of `carriers()`, in that order."""
+    return tuple(carrier.name for carrier in carriers())
+
+
+def carrier_named(name: str) -> AnyCarrier:
+    """The carrier of that name. Raises `ProviderDetectionError` if there is none."""
+    for carrier in carriers():
+        if carrier.name == name:
+            return carrier
+    raise ProviderDetectionError(f"unknown provider {name!r}: the known ones are {', '.join(names())}")
+
+
+def detect(first_message: Message) -> AnyCarrier:
+    """The carrier whose stream begins with this message, which its `Stream` has yet to receive.
+
+    Raises `ProviderDetectionError` if it is nobody's.
+    """
+    first = _read(first_message)
+    for carrier in carriers():
+        if carrier.recognises(first):
+            return carrier
+    raise ProviderDetectionError(
+        f"expected the first message of one of {', '.join(names())}; got {shorten(first_message)}. "
+        f"Does a carrier's media stream point here, or something else?"
+    )
+
+
+def register(carrier: AnyCarrier) -> None:
+    """Make a carrier known to this process, instead of any other of its name."""
+    _registered[carrier.name] = _checked(carrier, f"{type(carrier).__name__}")
+
+
+def unregister(name: str) -> None:
+    """Forget a carrier that was registered."""
+    del _registered[name]
+
+
+def _read(message: Message) -> Mapping[str, Any] | Message:
+    try:
+        return msgspec.json.decode(message, type=dict[str, Any])
+    except UNREADABLE:
+        return message
+
+
+@cache
+def _ours() -> tuple[AnyCarrier, ...]:
+    """Those in the folders beside this file."""
+    packages = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg]
+    return tuple(import_module(f"{__package__}.{name}").CARRIER for name in packages)
+
+
+@cache
+def _theirs() -> tuple[AnyCarrier, ...]:
+    return tuple(_load(entry_point) for entry_point in entry_points(group=GROUP))
+
+
+def _load(entry_point: EntryPoint) -> AnyCarrier:
+    where = f"{entry_point.value} (the entry point {entry_point.name!r}"
+    where += f" of {entry_point.dist.name})" if entry_point.dist else ")"
+    try:
+        loaded = entry_point.load()
+    except Exception as error:
+        raise ConfigError(
+            f"the carrier {where} cannot be loaded: {type(error).__name__}: {error}. Update its package, or remove it"
+        ) from error
+    carrier = _checked(loaded, where)
+    if carrier.name != entry_point.name:
+        raise ConfigError(f"expected a carrier called {entry_point.name!r} at {where}; it is called {carrier.name!r}")
+    return carrier
+
+
+def _checked(carrier: object, where: str) -> AnyCarrier:
+    if not isinstance(carrier, Carrier):
+        raise ConfigError(f"expected a Carrier at {where}; got {carrier!r}")
+    if not re.fullmatch("[a-z][a-z0-9_]*", carrier.name) or carrier.name in TAKEN:
+        raise ConfigError(
+            f"{carrier.name!r} is not a name for a carrier, at {where}: expected a to z, 0 to 9 and _, a letter "
+            f"first, and none of {', '.join(TAKEN)}"
+        )
+    return carrier

@@ -1,0 +1,96 @@
+"""Telnyx: TeXML with bidirectional media streaming in RTP mode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from uuid import UUID
+
+from voiceflow.audio import AudioFormat
+from voiceflow.control import CallControl
+from voiceflow.errors import CallRejectedError
+from voiceflow.security.signatures import Headers
+from voiceflow.transports.carriers.carrier import IncomingCall, Webhook
+from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
+from voiceflow.transports.carriers.xml import XmlCarrier
+from voiceflow.transports.dialect import Message, Mirror, Start, Stream
+
+if TYPE_CHECKING:
+    import httpx
+
+# In Hz. Telnyx assumes 8000 unless told otherwise, for L16 too. G.722 is named by its clock in RTP, which is 8000
+# though it samples at 16 000 (RFC 3551, section 4.5.2).
+RATES: Final = {"PCMU": 8000, "PCMA": 8000, "G722": 8000, "L16": 16000}
+
+
+class Telnyx(XmlCarrier[TelnyxSettings]):
+    name = "telnyx"
+    title = "Telnyx"
+    precedence = 2
+    codecs: ClassVar[Mapping[str, AudioFormat]] = {
+        "PCMU": AudioFormat("mulaw", 8_000),
+        "PCMA": AudioFormat("alaw", 8_000),
+        "G722": AudioFormat("g722", 16_000),
+        "L16": AudioFormat("pcm16", 16_000),
+    }
+    in_order = False
+    settings = TelnyxSettings
+
+    def recognises(self, first: Mapping[str, Any] | Message) -> bool:
+        return isinstance(first, dict) and (
+            "stream_id" in first or (first.get("event") == "connected" and "version" in first)
+        )
+
+    def stream(self) -> Stream:
+        from voiceflow.transports.carriers.telnyx.stream import TelnyxStream
+
+        return TelnyxStream()
+
+    def mirror(self, start: Start) -> Mirror:
+        from voiceflow.transports.carriers.telnyx.mirror import TelnyxMirror
+
+        return TelnyxMirror(start)
+
+    def ids(self, unique: UUID) -> tuple[str, str]:
+        return str(unique), f"v2:{unique.hex}"
+
+    def verify_stream(self, settings: TelnyxSettings, headers: Headers) -> None:
+        if settings.stream_auth_token:
+            from voiceflow.transports.carriers.telnyx.signature import verify_stream
+
+            verify_stream(settings.stream_auth_token, headers)
+
+    def verify_webhook(self, settings: TelnyxSettings, webhook: Webhook) -> None:
+        if not settings.public_key:
+            raise CallRejectedError(
+                "webhooks of telnyx are closed until provider_config.telnyx.public_key is configured"
+            )
+        from voiceflow.transports.carriers.telnyx.signature import public_key, verify
+
+        verify(public_key(settings.public_key), webhook.headers, webhook.body, now=time.time())
+
+    def codec(self, settings: TelnyxSettings) -> str:
+        return settings.codec
+
+    def connect(self, settings: TelnyxSettings, url: str, call: IncomingCall, token: str) -> str:
+        """The agent's audio will be in the configured codec; that of the caller is what the phone leg negotiated, as
+        the stream's start message says."""
+        from voiceflow.transports.answer import connect
+
+        bidirectional = {
+            "bidirectionalMode": "rtp",  # else it is mp3, and audio we send is dropped in silence
+            "bidirectionalCodec": settings.codec,
+            "bidirectionalSamplingRate": str(RATES[settings.codec]),
+        }
+        return connect(url, bidirectional, {"token": token, "from": call.caller_id, "to": call.did})
+
+    def control(self, settings: TelnyxSettings, client: httpx.AsyncClient, call_id: str) -> CallControl | None:
+        if not settings.api_key:
+            return None
+        from voiceflow.transports.carriers.telnyx.control import TelnyxControl
+
+        return TelnyxControl(client, api_key=settings.api_key, call_control_id=call_id)
+
+
+CARRIER: Final = Telnyx()

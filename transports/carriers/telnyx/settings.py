@@ -1,0 +1,36 @@
+"""What is configured for Telnyx."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from voiceflow.transports.carriers.carrier import CarrierSettings
+
+TelnyxCodec = Annotated[Literal["PCMU", "PCMA", "G722", "L16"], Meta(description="PCMU, PCMA, G722 or L16")]
+
+
+class TelnyxSettings(CarrierSettings, frozen=True, kw_only=True):
+    environment: ClassVar[Mapping[str, str]] = {
+        "TELNYX_API_KEY": "api_key",
+        "TELNYX_APP_ID": "app_id",
+        "TELNYX_PUBLIC_KEY": "public_key",
+    }
+    credentials: ClassVar[tuple[str, ...]] = ("api_key", "public_key")
+
+    api_key: str | None = None
+    app_id: str | None = None
+    public_key: str | None = None
+    """Verifies that a webhook comes from Telnyx."""
+    stream_auth_token: str | None = None
+    """What Telnyx was told to send with its media streams, as X-Telnyx-Streaming-Auth-Token."""
+    codec: TelnyxCodec = "PCMU"
+    """What we ask Telnyx to send and to accept."""
+
+    def check(self) -> None:
+        if self.public_key:
+            from voiceflow.transports.carriers.telnyx.signature import public_key
+
+            public_key(self.public_key)

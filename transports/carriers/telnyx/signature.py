@@ -1,0 +1,64 @@
+"""Telnyx's signatures: what shows that a request comes from the carrier whose key we were given.
+
+Telnyx signs a timestamp and the raw body with Ed25519, and publishes a public key for each account
+(developers.telnyx.com, "Webhook signing"). With its media streams it sends a token that it was told.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from voiceflow.errors import CallRejectedError, VoiceflowError
+from voiceflow.security.signatures import Headers, by_name
+
+TOLERANCE = 300
+"""How far a Telnyx timestamp may be from our clock, in seconds, either way. As in Telnyx's SDKs."""
+
+
+def public_key(text: str) -> Ed25519PublicKey:
+    """The key that Telnyx's portal shows, as base64. Raises `VoiceflowError` if it is none."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:  # binascii.Error, or characters that are not ASCII
+        raw = b""
+    if len(raw) != 32:
+        raise VoiceflowError(
+            "provider_config.telnyx.public_key is not a public key: copy it from the Telnyx portal, Keys & "
+            "Credentials, Public Key (32 bytes as base64, 44 characters)"
+        )
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def verify(key: Ed25519PublicKey, headers: Headers, body: bytes, *, now: float) -> None:
+    """Check a webhook of Telnyx's. `body` is as it came, byte for byte; `now` in seconds since the epoch."""
+    found = by_name(headers)
+    encoded, timestamp = found.get(b"telnyx-signature-ed25519"), found.get(b"telnyx-timestamp")
+    if encoded is None or timestamp is None:
+        raise CallRejectedError("the request has no Telnyx-Signature-Ed25519 and Telnyx-Timestamp headers")
+    if not re.fullmatch(rb"\d{1,12}", timestamp):
+        raise CallRejectedError("Telnyx-Timestamp is not a number of seconds since 1970")
+    age = now - int(timestamp)
+    if abs(age) > TOLERANCE:
+        raise CallRejectedError(
+            f"Telnyx-Timestamp is {abs(age):.0f} s {'ago' if age > 0 else 'ahead'}, and at most {TOLERANCE} s are "
+            "taken: the webhook is replayed, or this machine's clock is wrong"
+        )
+    try:
+        key.verify(base64.b64decode(encoded, validate=True), timestamp + b"|" + body)
+    except (binascii.Error, InvalidSignature):
+        raise CallRejectedError(
+            "Telnyx-Signature-Ed25519 does not fit the request: check provider_config.telnyx.public_key"
+        ) from None
+
+
+def verify_stream(auth_token: str, headers: Headers) -> None:
+    """Check the auth token that Telnyx was told to send with its media streams."""
+    sent = by_name(headers).get(b"x-telnyx-streaming-auth-token", b"")
+    if not hmac.compare_digest(sent, auth_token.encode()):
+        raise CallRejectedError("the stream's X-Telnyx-Streaming-Auth-Token is not the one that is configured")

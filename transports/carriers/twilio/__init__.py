@@ -1,0 +1,75 @@
+"""Twilio: Programmable Voice with bidirectional Media Streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from uuid import UUID
+
+from voiceflow.audio import AudioFormat
+from voiceflow.control import CallControl
+from voiceflow.errors import CallRejectedError
+from voiceflow.security.signatures import Headers
+from voiceflow.transports.carriers.carrier import IncomingCall, Webhook
+from voiceflow.transports.carriers.twilio.settings import TwilioSettings
+from voiceflow.transports.carriers.xml import XmlCarrier
+from voiceflow.transports.dialect import Message, Mirror, Start, Stream
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class Twilio(XmlCarrier[TwilioSettings]):
+    name = "twilio"
+    title = "Twilio"
+    precedence = 1
+    codecs: ClassVar[Mapping[str, AudioFormat]] = {"PCMU": AudioFormat("mulaw", 8_000)}
+    settings = TwilioSettings
+
+    def recognises(self, first: Mapping[str, Any] | Message) -> bool:
+        # Only Twilio's `connected` names a protocol ("Call"), and only its other messages have a streamSid.
+        return isinstance(first, dict) and ("protocol" in first or "streamSid" in first)
+
+    def stream(self) -> Stream:
+        from voiceflow.transports.carriers.twilio.stream import TwilioStream
+
+        return TwilioStream()
+
+    def mirror(self, start: Start) -> Mirror:
+        from voiceflow.transports.carriers.twilio.mirror import TwilioMirror
+
+        return TwilioMirror(start)
+
+    def ids(self, unique: UUID) -> tuple[str, str]:
+        return f"MZ{unique.hex}", f"CA{unique.hex}"
+
+    def verify_upgrade(self, settings: TwilioSettings, url: str | None, headers: Headers) -> None:
+        signed = any(name.lower() == b"x-twilio-signature" for name, _ in headers)
+        if signed and settings.auth_token and url:
+            from voiceflow.transports.carriers.twilio.signature import verify
+
+            verify(settings.auth_token, url, headers)
+
+    def verify_webhook(self, settings: TwilioSettings, webhook: Webhook) -> None:
+        if not settings.auth_token or not webhook.url:
+            raise CallRejectedError(
+                "webhooks of twilio are closed until provider_config.twilio.auth_token and public_ws_url is configured"
+            )
+        from voiceflow.transports.carriers.twilio.signature import verify
+
+        verify(settings.auth_token, webhook.url, webhook.headers, webhook.body)
+
+    def connect(self, settings: TwilioSettings, url: str, call: IncomingCall, token: str) -> str:
+        from voiceflow.transports.answer import connect
+
+        return connect(url, {}, {"token": token, "from": call.caller_id, "to": call.did})
+
+    def control(self, settings: TwilioSettings, client: httpx.AsyncClient, call_id: str) -> CallControl | None:
+        if not settings.account_sid or not settings.auth_token:
+            return None
+        from voiceflow.transports.carriers.twilio.control import TwilioControl
+
+        return TwilioControl(client, account_sid=settings.account_sid, auth_token=settings.auth_token, call_sid=call_id)
+
+
+CARRIER: Final = Twilio()

@@ -1,0 +1,65 @@
+"""Call control at Twilio.
+
+Hanging up twice is hanging up once. A transfer whose answer is lost may be ringing already, and is not sent again.
+
+Source: twilio.com/docs/voice/api/call-resource and docs/api/errors.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+from urllib.parse import quote
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+import httpx
+import msgspec
+
+from voiceflow.transports.control import TIMEOUT, RestControl, checked_digits, is_sip
+
+API: Final = "https://api.twilio.com/2010-04-01"
+
+
+class _TwilioProblem(msgspec.Struct):
+    code: int
+    message: str
+
+
+class TwilioControl(RestControl):
+    """A call at Twilio. `client` is shared by all calls, for its connections."""
+
+    name, title = "twilio", "Twilio"
+    over = frozenset({(404, "20404"), (400, "21220")})  # not found; not in progress any more
+
+    digits_end_stream: ClassVar[bool] = True  # they are TwiML, which takes the place of what connects it
+
+    def __init__(self, client: httpx.AsyncClient, *, account_sid: str, auth_token: str, call_sid: str) -> None:
+        super().__init__(client, httpx.BasicAuth(account_sid, auth_token), auth_token)
+        self._url = f"{API}/Accounts/{quote(account_sid, safe='')}/Calls/{quote(call_sid, safe='')}.json"
+
+    async def hangup(self) -> bool:
+        return await self._update("hang up", {"Status": "completed"}, repeatable=True)
+
+    async def transfer(self, to: str) -> bool:
+        dial = Element("Dial")
+        SubElement(dial, "Sip" if is_sip(to) else "Number").text = to
+        return await self._update(f"transfer to {to}", {"Twiml": _twiml(dial)}, repeatable=False)
+
+    async def send_digits(self, digits: str) -> bool:
+        """Ends the media stream and then the call: Twilio plays digits instead of what the call is doing. To go
+        on talking, send the tones as audio (`Call.send_digits`)."""
+        play = Element("Play", digits=checked_digits(digits))
+        return await self._update("send digits", {"Twiml": _twiml(play)}, repeatable=False)
+
+    async def _update(self, what: str, form: dict[str, str], *, repeatable: bool) -> bool:
+        request = self.client.build_request("POST", self._url, data=form, timeout=TIMEOUT)
+        return await self.command(what, request, repeatable=repeatable)
+
+    def problem(self, body: bytes) -> tuple[str, str]:
+        problem = msgspec.json.decode(body, type=_TwilioProblem)
+        return str(problem.code), problem.message
+
+
+def _twiml(verb: Element) -> str:
+    response = Element("Response")
+    response.append(verb)
+    return tostring(response, encoding="unicode")

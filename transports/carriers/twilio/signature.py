@@ -1,0 +1,87 @@
+"""Twilio's signatures: what shows that a request comes from the carrier whose key we were given.
+
+Twilio signs the URL that it requested and the form that it posted, with a key shared by both sides: HMAC-SHA1 with
+the account's auth token, or the algorithm and the shared key that X-Twilio-Webhooks-Signature-Settings names
+(twilio.com/docs/usage/webhooks/webhooks-security and webhook-shared-keys; string and digests as in Twilio's SDK
+9.13). A body that is not a form is covered by its hash in the URL, `bodySHA256`. A WebSocket is signed like a
+request without a body.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from urllib.parse import parse_qs, parse_qsl
+
+from voiceflow.errors import CallRejectedError
+from voiceflow.security.signatures import Headers, by_name
+
+_DIGESTS = {b"HMAC_SHA1": "sha1", b"HMAC_SHA256": "sha256"}
+_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_url = re.compile(r"(\w+)://([^/?#]*)(.*)", re.DOTALL)
+
+
+def verify(key: str, url: str, headers: Headers, body: bytes = b"") -> None:
+    """Check a request of Twilio's to `url`: for HTTP `requested_url`, for a WebSocket the one in our TwiML.
+
+    `key` is the account's auth token, or the shared key's secret if Twilio was set up to sign with one.
+    """
+    found = by_name(headers)
+    signature = found.get(b"x-twilio-signature")
+    if signature is None:
+        raise CallRejectedError("the request has no X-Twilio-Signature header: Twilio signs all that it sends")
+    form = _form(body) if _is_form(found) else None
+    if form is None and body:
+        _check_body(url, body)
+    digest = _digest(found.get(b"x-twilio-webhooks-signature-settings", b""))
+    signed = "".join(name + value for name, value in sorted(set(form or ())))
+    good = False
+    for spelling in _spellings(url):
+        expected = base64.b64encode(hmac.digest(key.encode(), (spelling + signed).encode(), digest))
+        good |= hmac.compare_digest(expected, signature)
+    if not good:
+        address = url.partition("?")[0][:200]  # a query may hold a secret
+        raise CallRejectedError(
+            f"X-Twilio-Signature does not fit a request to {address!r}: check that Twilio was given just this "
+            "address (public_ws_url says how we are reached), and provider_config.twilio.auth_token"
+        )
+
+
+def _is_form(found: dict[bytes, bytes]) -> bool:
+    return found.get(b"content-type", b"").lower().startswith(b"application/x-www-form-urlencoded")
+
+
+def _form(body: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def _check_body(url: str, body: bytes) -> None:
+    hashes = parse_qs(url.partition("?")[2]).get("bodySHA256", [])
+    if len(hashes) != 1:
+        raise CallRejectedError("the request has a body that is no form, and no bodySHA256 in its URL to cover it")
+    if not hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), hashes[0].encode()):
+        raise CallRejectedError("the request's body is not the one whose SHA-256 is in its URL")
+
+
+def _digest(settings: bytes) -> str:
+    """The digest named by `key=..,algorithm=..`. Without a name it is that of the auth token's signature."""
+    named = dict(part.strip().partition(b"=")[::2] for part in settings.split(b","))
+    algorithm = named.get(b"algorithm", b"HMAC_SHA1")
+    if algorithm not in _DIGESTS:
+        raise CallRejectedError(
+            f"Twilio's signature is made by {algorithm[:40]!r}, and only HMAC_SHA1 and HMAC_SHA256 are known"
+        )
+    return _DIGESTS[algorithm]
+
+
+def _spellings(url: str) -> set[str]:
+    """A URL with and without its port: Twilio is not consistent in which of them it signs."""
+    match = _url.fullmatch(url)
+    if match is None:
+        return {url}
+    scheme, authority, rest = match.groups()
+    bare = re.sub(r":\d*$", "", authority)
+    port = authority[len(bare) :] or f":{_DEFAULT_PORTS.get(scheme, 443)}"
+    return {f"{scheme}://{bare}{rest}", f"{scheme}://{bare}{port}{rest}"}

@@ -1,0 +1,28 @@
+"""Carriers that post a form about a call and are answered in XML, as most are that took over TwiML."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+from voiceflow.transports.carriers.carrier import Carrier, CarrierSettings, IncomingCall, Webhook
+
+S = TypeVar("S", bound=CarrierSettings)
+
+
+class XmlCarrier(Carrier[S]):
+    """What they have in common. Only how a call is connected differs."""
+
+    def incoming(self, webhook: Webhook) -> IncomingCall:
+        form = dict(parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True))
+        return IncomingCall(call_id=form.get("CallSid", ""), caller_id=form.get("From", ""), did=form.get("To", ""))
+
+    def refuse(self, message: str) -> str:
+        from voiceflow.transports.answer import refuse
+
+        return refuse(message)
+
+    def busy(self) -> str:
+        from voiceflow.transports.answer import reject
+
+        return reject("busy")

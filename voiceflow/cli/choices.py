@@ -1,0 +1,66 @@
+"""Options whose choices are known only when they are asked for: which carriers there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from voiceflow.errors import VoiceflowError
+
+from .problems import Refused
+
+if TYPE_CHECKING:
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType  # not generic before click 8.2
+
+
+class OneOf(_Text):
+    """One of some names, which are found when the command runs or shows its help."""
+
+    name = "name"
+
+    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
+        self._names = names
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self._found())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        found = {name.lower(): name for name in self._found()}
+        if str(value).lower() not in found:
+            self.fail(f"{value!r} is not one of {', '.join(found.values())}.", param, ctx)
+        return found[str(value).lower()]
+
+    def _found(self) -> Sequence[str]:
+        try:
+            return self._names()
+        except VoiceflowError as error:
+            raise Refused(str(error)) from error
+
+
+def transports() -> Sequence[str]:
+    """All by which calls come."""
+    from voiceflow.transports.nominal import transports
+
+    return transports()
+
+
+def carrier_names() -> Sequence[str]:
+    from voiceflow.transports.carriers import names
+
+    return names()
+
+
+def callers() -> Sequence[str]:
+    """All whose end can be simulated."""
+    return *carrier_names(), "webrtc"
+
+
+def codecs() -> Sequence[str]:
+    """All carriers' names of codecs."""
+    from voiceflow.transports.carriers import carriers
+
+    return list(dict.fromkeys(codec for carrier in carriers() for codec in carrier.codecs))
