@@ -230,7 +230,7 @@ async def clears(length: int, count: int, *, race: bool) -> tuple[float, float, 
 def _links(call: Call) -> list[Link]:
     life = call.session
     assert isinstance(life, Life)
-    return [worker.inbox for worker in life.network.workers]
+    return [worker.inbox for worker in life.circuit.workers]
 
 
 def _row(kind: type[Processor], length: int) -> list[Processor]:

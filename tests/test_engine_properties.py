@@ -1,7 +1,8 @@
 """The engine's promises, over random pipelines, timings and interruptions.
 
 Every piece of agent audio carries the number of its words and the number of interruptions there had been when
-the work it comes from began. Whatever the pipeline, at the caller's ear:
+the work it comes from began. Replies are held while the caller speaks, joined by what `call.play` adds, and interrupted
+by keys, by stages in their way, by the speaker itself, and from outside. Whatever the pipeline, at the caller's ear:
 
 - nothing stale: a piece is never written after a `clear` that is younger than its work;
 - order: words come in the order in which they were said;
@@ -32,11 +33,15 @@ from voiceflow import (
     Parallel,
     Pipeline,
     Processor,
+    SpeechStarted,
+    SpeechStopped,
     Transcript,
 )
 from voiceflow.inference import shared_pool
 
 PIECES = 5
+PLAYED = 1_000_000
+"""Numbers from here on are those of `call.play`: whole, but past processors that hold words back."""
 LIMITS = Limits(cancel=0.5)
 
 
@@ -83,7 +88,16 @@ class TimedEar(Ear):
 
     @property
     def words(self) -> list[int]:
-        return [number for number, _ in itertools.groupby(self.pieces)]
+        return [number for number, _ in itertools.groupby(n for n in self.pieces if n < PLAYED)]
+
+    @property
+    def played(self) -> list[int]:
+        return [number for number, _ in itertools.groupby(n for n in self.pieces if n >= PLAYED)]
+
+
+def spoken(number: int, turn: int) -> AudioRaw:
+    """100 ms of audio that tells what it is."""
+    return AudioRaw(struct.pack("<ii", number, turn).ljust(640, b"\0") * PIECES)
 
 
 class Delays:
@@ -123,6 +137,25 @@ class Interrupting(Speaker):
         yield Clear()
         yield Said(next(self.numbers), self.ear.clears)
         yield LLMEnd()
+
+
+class Joining(Speaker):
+    """Plays something in the middle of its answer, and leaves something to be played after it."""
+
+    plays: Iterator[int]
+
+    async def process(self, frame: Transcript) -> AsyncIterator[Said | Bar | AudioRaw | LLMEnd]:
+        turn = self.ear.clears
+        self.heard += frame.text.split()
+        yield Said(next(self.numbers), turn)
+        await self.delays()
+        await self.call.play(spoken(next(self.plays), turn))
+        yield Said(next(self.numbers), turn)
+        self.call.start(self.afterwards, "afterwards")
+        yield LLMEnd()
+
+    async def afterwards(self) -> None:
+        await self.call.play(spoken(next(self.plays), self.ear.clears))
 
 
 class Timed(Processor):
@@ -273,10 +306,12 @@ class CaptioningAsyncBuffer(Buffer):
 
 
 class Watcher(Timed):
-    """Interrupts from within the speech side, at every fifth word."""
+    """Interrupts from within the speech side, at some words."""
+
+    every = 10
 
     def process(self, frame: Said) -> Iterator[Said | Clear]:
-        if frame.number % 10 == 8:
+        if frame.number % self.every == self.every - 2:
             yield Clear()
         else:
             yield frame
@@ -312,7 +347,7 @@ class Voicebox(Processor):
     """Makes 100 ms of audio of a word."""
 
     def process(self, frame: Said | Bar) -> AudioRaw:
-        return AudioRaw(struct.pack("<ii", frame.number, frame.turn).ljust(640, b"\0") * PIECES)
+        return spoken(frame.number, frame.turn)
 
 
 class Keys(Processor):
@@ -347,13 +382,16 @@ forks = st.tuples(branches, st.just([Absorb])) | st.lists(
 ).map(tuple)
 pipelines = st.lists(steps | forks, max_size=6)
 delays = st.lists(st.sampled_from([0.0, 0.0, 0.001, 0.02, 0.3]), min_size=1, max_size=7)
-acts = st.lists(
-    st.one_of(
-        st.sampled_from(["transcript", "transcript", "note", "key", "clear"]), st.sampled_from([0.0, 0.01, 0.1, 0.7])
-    ),
-    min_size=6,
-    max_size=40,
+moments = st.sampled_from([0.0, 0.01, 0.1, 0.7])
+single = st.one_of(
+    st.sampled_from(["transcript", "transcript", "note", "key", "clear", "starts", "stops", "play"]), moments
+).map(lambda act: [act])
+held = st.tuples(st.sampled_from([0.0, 0.01]), st.sampled_from([0.1, 0.7]), moments).map(
+    lambda at: ["transcript", at[0], "starts", at[1], "stops", at[2]]
 )
+"""The caller begins to speak while the answer is being made, so that it is held."""
+rows = st.lists(single, min_size=6, max_size=40) | st.lists(held, min_size=1, max_size=4) | st.lists(single | held)
+acts = rows.map(lambda rows: [act for row in rows for act in row])
 
 
 def build_row(kinds: list[object], delays: Delays) -> Pipeline:
@@ -367,14 +405,14 @@ def build_row(kinds: list[object], delays: Delays) -> Pipeline:
 
 
 async def play(
-    kinds: list[object], seconds: list[float], script: list[object], *, interrupting: bool, watched: bool
+    kinds: list[object], seconds: list[float], script: list[object], *, speaks: type[Speaker], watched: int
 ) -> tuple[TimedEar, list[str], int]:
     """Run one call; returns its ear, the words that reached the speaker, and how many words it said."""
-    ear, heard, numbers = TimedEar(), [], itertools.count()
+    ear, heard, numbers, plays = TimedEar(), [], itertools.count(), itertools.count(PLAYED)
     pause = Delays(seconds)
     items: list[Frame | float] = []
     count = itertools.count()
-    clears: list[float] = []
+    besides: list[tuple[float, object]] = []
     time = 0.0
     for act in script:
         match act:
@@ -384,32 +422,47 @@ async def play(
                 items.append(Note(next(count)))
             case "key":
                 items.append(DTMF("1"))
-            case "clear":
-                clears.append(time)
+            case "starts":
+                items.append(SpeechStarted())
+            case "stops":
+                items.append(SpeechStopped())
+            case "clear" | "play":
+                besides.append((time, act))
             case float():
                 items.append(act)
                 time += act
 
     class Caller(Script):
-        yields = (Note, DTMF, Transcript, Unused)
+        yields = (Note, DTMF, Transcript, SpeechStarted, SpeechStopped, Unused)
 
-    call = Call(Caller(*items, 120.0), ear, transport="test", limits=LIMITS)
-    speaker = (Interrupting if interrupting else Speaker)(ear, pause, heard, numbers)
+    call = Call(Caller(*items, SpeechStopped(), 120.0), ear, transport="test", limits=LIMITS)
+    speaker = speaks(ear, pause, heard, numbers)
+    speaker.plays = plays  # type: ignore[attr-defined]
+    playing = set()
 
     def build(call: Call) -> Pipeline:
         watcher = [Watcher(pause)] if watched else []
+        for stage in watcher:
+            stage.every = watched
         return Pipeline(call.source, Keys(), speaker, build_row(kinds, pause), *watcher, Voicebox(), call.sink)
 
-    async def interrupt() -> None:
-        for at in clears:
-            await asyncio.sleep(at - asyncio.get_running_loop().time())
-            call.clear()
+    async def beside() -> None:
+        for at, act in besides:
+            await asyncio.sleep(max(at, 0.001) - asyncio.get_running_loop().time())  # when the call has opened
+            if act == "clear":
+                call.clear()
+            else:
+                playing.add(asyncio.ensure_future(play_now()))
+
+    async def play_now() -> None:
+        await call.play(spoken(next(plays), ear.clears))
 
     running = asyncio.ensure_future(call.run(build))
     await asyncio.sleep(0)
-    interrupting_task = asyncio.ensure_future(interrupt())
+    beside_task = asyncio.ensure_future(beside())
     ended = await running
-    await interrupting_task
+    await beside_task
+    await asyncio.gather(*playing)
     assert ended.error is None, ended
     return ear, heard, next(numbers)
 
@@ -418,22 +471,30 @@ def in_order(numbers: list[int]) -> bool:
     return all(a < b for a, b in itertools.pairwise(numbers))
 
 
-@settings(max_examples=300, deadline=None)
-@given(pipelines, delays, acts, st.booleans(), st.booleans())
+@settings(max_examples=1000, deadline=None)
+@given(
+    pipelines,
+    delays,
+    acts,
+    st.sampled_from([Speaker, Speaker, Interrupting, Joining]),
+    st.sampled_from([0, 3, 4, 10]),
+)
 def test_nothing_stale_nothing_lost_nothing_out_of_order(
-    kinds: list[object], seconds: list[float], script: list[object], interrupting: bool, watched: bool
+    kinds: list[object], seconds: list[float], script: list[object], speaks: type[Speaker], watched: int
 ) -> None:
-    ear, heard, said = virtual(play(kinds, seconds, script, interrupting=interrupting, watched=watched))
+    ear, heard, said = virtual(play(kinds, seconds, script, speaks=speaks, watched=watched))
 
     assert not ear.stale, "(word, interruptions when its work began, interruptions when it was written)"
     assert in_order(ear.words)
+    assert len(set(ear.played)) == len(ear.played)
     if not ear.clears:
-        assert ear.pieces == [number for number in range(said) for _ in range(PIECES)]
+        words = [number for number in ear.pieces if number < PLAYED]
+        assert words == [number for number in range(said) for _ in range(PIECES)]
 
     transcripts = [
         f"t{i}" for i, act in enumerate(a for a in script if a in ("transcript", "note")) if act == "transcript"
     ]
-    assert heard == transcripts
+    assert " ".join(heard).split() == transcripts
     notes = [frame.number for frame in ear.frames if isinstance(frame, Note)]
     assert len(notes) == script.count("note")
     assert in_order(notes)

@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("voiceflow.errors",),
     ("voiceflow.audio",),
     ("voiceflow.frames", "voiceflow.route", "voiceflow.limits", "voiceflow.control", "voiceflow.reply"),
-    ("voiceflow.signature", "voiceflow.pipeline", "voiceflow.sounds.tones", "voiceflow.sounds.wavfile"),
+    ("voiceflow.signature", "voiceflow.pipeline", "voiceflow.sounds.tones"),
     ("voiceflow.flow",),
     ("voiceflow.playout",),
     ("voiceflow.turns",),
@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("voiceflow.processor",),
     ("voiceflow.transport", "voiceflow.weights"),
     ("voiceflow.inference", "voiceflow.processors.codec"),
-    ("voiceflow.linking",),
+    ("voiceflow.linking", "voiceflow.sounds"),
     ("voiceflow.engine",),
     ("voiceflow",),  # what a pipeline's author imports
 )

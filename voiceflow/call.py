@@ -21,6 +21,7 @@ from .session.events import Events, Observer
 from .session.log import CallLog, call_log
 from .sounds.tones import tones
 from .turns.latency import TurnLatency
+from .turns.replies import Saying
 from .turns.turns import Turns
 
 T = TypeVar("T")
@@ -166,13 +167,17 @@ class Call:
         await self._running.opened.wait()
         if not self.can_speak:
             raise CallError("call.say needs speech synthesis: put a TTS into the pipeline, or use call.play(wav)")
-        return await self._say([LLMText(text.strip() + "\n")], interruptible, f"call.say({text!r})")
+
+        async def put(saying: Saying) -> None:
+            self._turns.speakers[0].add(saying, LLMText(text.strip() + "\n"))
+
+        return await self._say(put, interruptible, f"call.say({text!r})")
 
     async def play(self, wav: str | os.PathLike[str] | AudioRaw, *, interruptible: bool = True) -> float:
         """Play a WAV file or a piece of audio; returns the seconds of it that were heard. A file is read while it is
         played. Raises `AudioCodecError` for a file that is no WAV file, `OSError` for one that is not there."""
         await self._running.opened.wait()
-        return await self._say([await self._running.audio(wav)], interruptible, "call.play")
+        return await self._say(lambda saying: self._running.play(wav, saying), interruptible, "call.play")
 
     async def send_digits(self, digits: str) -> float:
         """Send the tones of `digits` (0-9, *, #, A-D; w is a pause of 0.5 s) to the other end: by the carrier
@@ -186,7 +191,8 @@ class Call:
         """Drop everything the agent has not yet said. The work that calls it goes on, and what it says then is new."""
         self._running.clear()
 
-    async def _say(self, frames: list[Frame], interruptible: bool, what: str) -> float:
+    async def _say(self, put: Callable[[Saying], Awaitable[None]], interruptible: bool, what: str) -> float:
+        """Say what `put` adds to a reply or a part of one, which has its place from here on."""
         session, work = self._running, current_reply.get()
         if session.over:
             return await _too_late()
@@ -194,15 +200,17 @@ class Call:
             self.log.warning("%s says nothing: the reply in which this work was begun has been interrupted", what)
             return 0.0
         replies = session.turns.speakers[0]
-        if work is not None and work.running and work.port.epoch is session.epoch:
-            return await replies.join(frames, interruptible=interruptible).done
-        reply = replies.say(frames, interruptible=interruptible)
-        if reply.done.done():
+        joins = work is not None and work.running and work.port.epoch is session.epoch
+        saying = (replies.open_part if joins else replies.open)(interruptible=interruptible)
+        done = saying.reply.done
+        if done.done():
             return await _too_late()
         try:
-            return await asyncio.shield(reply.done)
-        except asyncio.CancelledError:
-            replies.unsay(reply)
+            await put(saying)
+            replies.close(saying)
+            return await asyncio.shield(done)
+        except BaseException:
+            replies.unsay(saying)
             raise
 
     # Listening

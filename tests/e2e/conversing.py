@@ -46,7 +46,7 @@ class Wire:
         self.arrivals: list[Arrival] = []
         self._carrier = carrier
 
-    def media(self, data: bytes) -> str:
+    def media(self, data: bytes) -> str | bytes:
         self.sent.append(time.monotonic())
         return self._carrier.media(data)
 

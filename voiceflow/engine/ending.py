@@ -15,7 +15,7 @@ from voiceflow.processors.codec import convert
 from voiceflow.transport import Sink
 from voiceflow.turns.turns import Turns
 
-from .network import Network
+from .circuit import Circuit
 from .tasks import Tasks
 
 LINGER = 1.0
@@ -32,7 +32,7 @@ class Ending:
         sink: Sink,
         tasks: Tasks,
         epoch: Epoch,
-        network: Network,
+        circuit: Circuit,
         turns: Turns,
         playout: Playout,
         clear: Callable[[], None],
@@ -42,7 +42,7 @@ class Ending:
         self._sink = sink
         self._tasks = tasks
         self._epoch = epoch
-        self._network = network
+        self._circuit = circuit
         self._turns = turns
         self._playout = playout
         self._clear = clear
@@ -62,7 +62,7 @@ class Ending:
             return
         self._turns.mute()
         self._clear()
-        for worker in self._network.workers:
+        for worker in self._circuit.workers:
             worker.silence()
         self._drain(reason)
 
@@ -73,7 +73,7 @@ class Ending:
             self._turns.mute()
             queued = max(0.0, self._playout.ledger.play_end - asyncio.get_running_loop().time()) + self._playout.queued
             try:
-                async with asyncio.timeout(queued + max(LINGER, patience if self._network.synthesising else 0.0)):
+                async with asyncio.timeout(queued + max(LINGER, patience if self._circuit.synthesising else 0.0)):
                     await self._playout.rest(patience)
             except TimeoutError:
                 self._clear()
@@ -88,7 +88,7 @@ class Ending:
         """End the call from our side: what was said is still heard, nothing more is said."""
         if self._reason is None:
             self._turns.mute()
-            self._network.intake.stop()
+            self._circuit.intake.stop()
             self._drain(reason)
             self._tasks.start(self._disconnect_after_speech(), "hang up")
 
@@ -144,10 +144,10 @@ class Ending:
         """Send `End` after everything that is under way, and wait for it at the sink."""
         self._reason = reason
         self._timer = asyncio.get_running_loop().call_later(self._call.limits.drain, self._give_up)
-        self._network.intake.deliver(End(reason))
+        self._circuit.intake.deliver(End(reason))
 
     def _give_up(self) -> None:
-        hung = tuple(self._network.at_work)
+        hung = tuple(self._circuit.at_work)
         what = " and ".join(hung) or "what was under way"
         late = f"{self._reason}; {what} did not finish within {self._call.limits.drain:g} s"
         self.finish(Ended(late, hung=hung))

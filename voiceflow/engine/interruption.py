@@ -16,8 +16,8 @@ from voiceflow.linking.plan import Fork, Step
 from voiceflow.playout.playout import Playout
 from voiceflow.turns.turns import Turns
 
+from .circuit import Circuit
 from .failures import Failures
-from .network import Network
 
 
 class Interruption:
@@ -27,14 +27,14 @@ class Interruption:
         self,
         steps: Sequence[Step | Fork],
         epoch: Epoch,
-        network: Network,
+        circuit: Circuit,
         turns: Turns,
         playout: Playout,
         failures: Failures,
     ) -> None:
         self._steps = steps
         self._epoch = epoch
-        self._network = network
+        self._circuit = circuit
         self._turns = turns
         self._playout = playout
         self._failures = failures
@@ -43,7 +43,7 @@ class Interruption:
     def clear(self) -> None:
         """Drop everything the agent has not yet said. Does nothing when there is nothing to drop, or when
         called by what a `Clear` called: that is one and the same."""
-        if self._clearing or self._failures.closed or (self._playout.at_rest and not self._network.speaking):
+        if self._clearing or self._failures.closed or (self._playout.at_rest and not self._circuit.speaking):
             return
         self._clearing = True
         try:
@@ -58,17 +58,17 @@ class Interruption:
     def _flush(self) -> None:
         self._epoch.number += 1
         by = None
-        for worker in reversed(self._network.workers):
+        for worker in reversed(self._circuit.workers):
             if worker.place.step.speech and worker.interrupt() and worker.replies is not None:
                 by = worker.replies
-        for junction in self._network.junctions:
+        for junction in self._circuit.junctions:
             junction.clear()
         cleared = self._playout.clear()
         self._turns.interrupted(by=by)
         # From here on others' code runs. What raises ends the call, but the rest are still told.
         for mark in cleared.played:
             self.played(mark)
-        for place in reversed(self._network.places):
+        for place in reversed(self._circuit.places):
             if place.step.speech:
                 place.reset()
         self._ascend(self._steps, Clear(cleared.heard, cleared.seconds))

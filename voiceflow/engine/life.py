@@ -21,17 +21,17 @@ from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
 from voiceflow.processor import Processor
 from voiceflow.session.turnclock import TurnClock
-from voiceflow.turns.replies import Replies
+from voiceflow.turns.replies import Replies, Saying
 from voiceflow.turns.turns import Turns
 
+from .circuit import Circuit
 from .ending import Ending
 from .failures import Failures
 from .intake import Intake
 from .interruption import Interruption
 from .junction import Junction
-from .network import Network
 from .place import Place
-from .playing import audio_of, hold_line, speech_format
+from .playing import Room, hold_line, play, speech_format
 from .tasks import Tasks
 from .watch import Watch
 from .wiring import Parts, Wiring
@@ -49,7 +49,7 @@ class Life:
         self.tasks = Tasks(call.limits.cancel, self._task_failed, call.log)
         self.failures = Failures(call.log, self._failed)
         source, sink = plan.source, plan.sink
-        network, change = Network(), Change()
+        circuit, change = Circuit(), Change()
         self.playout = Playout(
             sink,
             on_played=lambda mark: self._interruption.played(mark),
@@ -60,19 +60,19 @@ class Life:
         )
         self.playout.queue.carries_caller = plan.is_echo
         sink.echo = self.playout.echo
-        self.turns = Turns(self.playout, change, network, self._heard, hold_line(call, sink.accepts))
-        self.network = network
-        self._interruption = Interruption(plan.steps, self.epoch, network, self.turns, self.playout, self.failures)
-        self._ending = Ending(call, sink, self.tasks, self.epoch, network, self.turns, self.playout, self.clear)
+        self.turns = Turns(self.playout, change, circuit, self._heard, hold_line(call, sink.accepts))
+        self.circuit = circuit
+        self._interruption = Interruption(plan.steps, self.epoch, circuit, self.turns, self.playout, self.failures)
+        self._ending = Ending(call, sink, self.tasks, self.epoch, circuit, self.turns, self.playout, self.clear)
         self._watch = Watch(call.limits, self.playout, self.turns.floor, self._time_is_up)
-        network.intake = Intake(source, self.tasks, self.opened, self.failures, self._caller_left)
+        circuit.intake = Intake(source, self.tasks, self.opened, self.failures, self._caller_left)
         parts = Parts(
             place=lambda step: Place(step, self.epoch, self._act, self.failures),
             worker=lambda place, replies: Worker(place, self.tasks, replies, change.tell),
             replies=self._replies,
             junction=lambda fork: Junction(fork, self.epoch),
         )
-        Wiring(plan, parts, network, self.turns, self.playout, self.clear, call.events.passed)
+        Wiring(plan, parts, circuit, self.turns, self.playout, self.clear, call.events.passed)
         if any(step.processor.signature.may_yield(Transcript) for step in plan.walk() if step.processor is not source):
             TurnClock(call.events)
 
@@ -81,9 +81,9 @@ class Life:
     async def run(self) -> Ended:
         """Open, run until something ends the call, and leave nothing behind."""
         try:
-            self.network.intake.start()
+            self.circuit.intake.start()
             if await self._is_open():
-                for worker in self.network.workers:
+                for worker in self.circuit.workers:
                     worker.start()
                 self.opened.set()
                 self._watch.opened()
@@ -94,8 +94,8 @@ class Life:
             raise
         finally:
             await _to_its_end(self._tear_down())
-        links = (self.playout.queue, *(worker.inbox for worker in self.network.workers))
-        dropped, burst = sum(link.dropped.total() for link in links), self.network.intake.burst
+        links = (self.playout.queue, *(worker.inbox for worker in self.circuit.workers))
+        dropped, burst = sum(link.dropped.total() for link in links), self.circuit.intake.burst
         return msgspec.structs.replace(ended, dropped=dropped - burst, burst=burst, abandoned=self.tasks.abandoned)
 
     async def _is_open(self) -> bool:
@@ -128,7 +128,7 @@ class Life:
     def close(self) -> None:
         """Set no more timers."""
         self._watch.close()
-        for worker in self.network.workers:
+        for worker in self.circuit.workers:
             worker.cancel_deadline()
         self.turns.close()
 
@@ -196,8 +196,9 @@ class Life:
 
         self.tasks.start(begin(), name)
 
-    async def audio(self, wav: str | os.PathLike[str] | AudioRaw) -> AudioRaw:
-        return await audio_of(wav, speech_format(self.plan))
+    async def play(self, wav: str | os.PathLike[str] | AudioRaw, saying: Saying) -> None:
+        room = Room(self.playout, self.circuit)
+        await play(wav, speech_format(self.plan), saying, self.turns.speakers[0], room)
 
     def hang_up(self, reason: str, *, force: bool) -> asyncio.Task[bool]:
         return self.tasks.start(self._ending.hang_up(reason, force=force), "hang up")

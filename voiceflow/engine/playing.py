@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 
 from voiceflow.audio import ANY, AudioFormat
 from voiceflow.call import Call
 from voiceflow.frames import AudioRaw
-from voiceflow.inference import waiting_pool
 from voiceflow.linking.plan import Plan
+from voiceflow.playout.playout import Playout
 from voiceflow.processors.codec import convert
-from voiceflow.sounds.wavfile import read_wav
+from voiceflow.sounds.wavstream import stream_wav
+from voiceflow.turns.replies import Replies, Saying
+
+from .circuit import Circuit
+
+AHEAD = 2.0
+"""Seconds of audio that are read before they are due."""
 
 
-async def audio_of(wav: str | os.PathLike[str] | AudioRaw, form: AudioFormat) -> AudioRaw:
-    """A WAV file, or a piece of audio, in the format `form`."""
-    audio = wav if isinstance(wav, AudioRaw) else await waiting_pool().run(read_wav, wav)
-    return await waiting_pool().run(convert, audio, form)
+async def play(
+    wav: str | os.PathLike[str] | AudioRaw, form: AudioFormat, saying: Saying, replies: Replies, room: Room
+) -> None:
+    """Say a WAV file, or a piece of audio, in the format `form`, as a part of `saying`. It is read while it is played.
+    An interruption ends it. Raises what `stream_wav` raises, before anything is heard."""
+    async with contextlib.aclosing(stream_wav(wav, form)) as pieces:
+        async for piece in pieces:
+            if saying.is_over:
+                break
+            replies.add(saying, piece)
+            await room(saying)
+
+
+class Room:
+    """Waits until what is to be said has room on its way to the caller."""
+
+    def __init__(self, playout: Playout, circuit: Circuit) -> None:
+        self._playout = playout
+        self._circuit = circuit
+
+    async def __call__(self, saying: Saying) -> None:
+        await self._playout.change.until(lambda: saying.is_over or self._is_there(saying))
+
+    def _is_there(self, saying: Saying) -> bool:
+        waiting = sum(frame.duration for frame in saying.held if isinstance(frame, AudioRaw))
+        return waiting + self._playout.queued < AHEAD and not self._circuit.congested
 
 
 def hold_line(call: Call, form: AudioFormat) -> Callable[[], AudioRaw | None]:

@@ -21,8 +21,8 @@ from voiceflow.transport import Source
 from voiceflow.turns.replies import Replies
 from voiceflow.turns.turns import Turns
 
+from .circuit import Circuit
 from .junction import Junction
-from .network import Network
 from .place import Place
 from .stage import fuse
 from .worker import Worker
@@ -57,14 +57,14 @@ class Wiring:
         self,
         plan: Plan,
         parts: Parts,
-        network: Network,
+        circuit: Circuit,
         turns: Turns,
         playout: Playout,
         interrupt: Callable[[], None],
         observers: Subscribers[[Element, Element, Frame]],
     ) -> None:
         self._plan = plan
-        self._network = network
+        self._circuit = circuit
         self._turns = turns
         self._playout = playout
         self._interrupt = interrupt
@@ -78,7 +78,7 @@ class Wiring:
         self.connect()
 
     def _make(self, parts: Parts) -> None:
-        plan, network = self._plan, self._network
+        plan, circuit = self._plan, self._circuit
         for step in plan.walk():
             place = self._places[id(step)] = parts.place(step)
             if not isinstance(step.processor, Source):
@@ -92,9 +92,9 @@ class Wiring:
                     worker.on_work = self._turns.dead_air.hear
         for fork in forks(plan.steps):
             self._junctions[id(fork)] = parts.junction(fork)
-        network.places += self._places.values()
-        network.workers += self._workers.values()
-        network.junctions += self._junctions.values()
+        circuit.places += self._places.values()
+        circuit.workers += self._workers.values()
+        circuit.junctions += self._junctions.values()
         self._turns.speakers += self._replies.values()
 
     def connect(self) -> None:
@@ -129,7 +129,7 @@ class Wiring:
         if detects(step):
             deliver = self._detecting(deliver)
         if isinstance(step.processor, Source):
-            self._network.intake.deliver, self._network.intake.outs = deliver, outs
+            self._circuit.intake.deliver, self._circuit.intake.outs = deliver, outs
             return downstream
         place = self._places[id(step)]
         place.port.deliver = deliver if replies is None else replies.take

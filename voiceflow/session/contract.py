@@ -12,6 +12,7 @@ from voiceflow.flow.work import Epoch
 from voiceflow.frames import AudioRaw
 from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
+from voiceflow.turns.replies import Saying
 from voiceflow.turns.turns import Turns
 
 
@@ -52,8 +53,8 @@ class Session(Protocol):
     def start(self, work: Callable[[], Awaitable[None]], name: str, *, leads: bool) -> None:
         """Run `work()` in a task of the call."""
 
-    async def audio(self, wav: str | os.PathLike[str] | AudioRaw) -> AudioRaw:
-        """A WAV file, or a piece of audio, in the format that the pipeline speaks in."""
+    async def play(self, wav: str | os.PathLike[str] | AudioRaw, saying: Saying) -> None:
+        """Say audio as a part of `saying`, reading it while it is played."""
 
     def hang_up(self, reason: str, *, force: bool) -> asyncio.Task[bool]:
         """End the call once everything said has been heard."""

@@ -12,7 +12,7 @@ from voiceflow.simulator.load import Calls
 from voiceflow.simulator.measure import Quantiles, Refusals
 
 
-class Ending(msgspec.Struct, frozen=True):
+class ReportedEnding(msgspec.Struct, frozen=True):
     """How many calls ended for one reason."""
 
     reason: str
@@ -90,7 +90,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     codec: str
     calls: int
     failed: int
-    ended: list[Ending]
+    ended: list[ReportedEnding]
     call_seconds: float
     """Of all calls together."""
     delay_ms: Quantiles | None
@@ -150,7 +150,7 @@ def report(
         calls=endings.total(),
         failed=sum(count for ended, count in endings.items() if ended is not None and ended.failed),
         ended=[
-            Ending(ended.reason if ended else STOPPED, bool(ended and ended.failed), count)
+            ReportedEnding(ended.reason if ended else STOPPED, bool(ended and ended.failed), count)
             for ended, count in endings.most_common()
         ],
         call_seconds=round(seconds, 2),

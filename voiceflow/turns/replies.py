@@ -7,7 +7,7 @@ waits is a piece of work of its own, which an interruption finds here and emptie
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from voiceflow.flow.kinds import Outgoing
 from voiceflow.flow.link import Link
@@ -36,6 +36,17 @@ class Saying(Work):
         """Whether it has begun to be said."""
         self.complete = False
         """Whether nothing will be added to it."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing that is added to it would be heard."""
+        return self.complete or self.reply.done.done()
+
+
+class Joined(Saying):
+    """A part of the reply that the speaker is making: what is added to it is said as the speaker's own."""
+
+    __slots__ = ()
 
 
 class Replies:
@@ -110,24 +121,41 @@ class Replies:
 
     # What is said besides
 
-    def say(self, frames: Iterable[Frame], *, interruptible: bool = True) -> Reply:
-        """Say `frames` as a reply of its own, after the one that is on the air."""
-        saying = self.open(interruptible=interruptible)
-        for frame in frames:
-            self.add(saying, frame)
-        self.add(saying, LLMEnd())
-        return saying.reply
-
     def open(self, *, interruptible: bool = True) -> Saying:
-        """Begin a reply of its own whose frames are to be added; `LLMEnd` ends it."""
+        """A reply of its own, to be said after the one that is on the air. Frames are added to it, then `close`."""
         saying = Saying(self.port, self._new_reply(interruptible=interruptible))
         if self._muted:
             self._playout.withdraw(saying.reply)
         return saying
 
+    def open_part(self, *, interruptible: bool = True) -> Saying:
+        """A part of the reply that the speaker is making."""
+        part = Joined(self.port, self._new_reply(interruptible=interruptible, part=True))
+        if self._muted:
+            self._playout.withdraw(part.reply)
+        else:
+            own = self._own
+            if own is not None and own.reply.text and own.reply.text[-1] != "\n":
+                self.take(LLMText("\n"))  # what was said so far is not to run on into it
+            self.take(ReplyBegin(part.reply, part=True))
+        return part
+
+    def close(self, saying: Saying) -> None:
+        """It is complete."""
+        if isinstance(saying, Joined):
+            saying.complete = True
+            self.take(ReplyEnd(saying.reply))
+        elif saying.on_air or saying.held:
+            self.add(saying, LLMEnd())
+        elif not saying.reply.done.done():
+            self._playout.withdraw(saying.reply)
+
     def add(self, saying: Saying, frame: Frame) -> None:
         """Say `frame` as a part of it."""
         if self._muted or saying.reply.done.done():
+            return
+        if isinstance(saying, Joined):
+            self.take(frame)
             return
         if isinstance(frame, LLMText):
             saying.reply.text += frame.text
@@ -143,26 +171,13 @@ class Replies:
                 self._line.append(saying)
         self.advance()
 
-    def join(self, frames: list[Frame], *, interruptible: bool = True) -> Reply:
-        """Say `frames` as a part of the reply that the speaker is making."""
-        part = self._new_reply(interruptible=interruptible, part=True)
-        if self._muted:
-            self._playout.withdraw(part)
-            return part
-        own = self._own
-        if isinstance(frames[0], LLMText) and own is not None and own.reply.text and own.reply.text[-1] != "\n":
-            self.take(LLMText("\n"))  # what was said so far is not to run on into it
-        for frame in (ReplyBegin(part, part=True), *frames, ReplyEnd(part)):
-            self.take(frame)
-        return part
-
-    def unsay(self, reply: Reply) -> None:
-        """Nobody wants `reply` to be said any more, if it has not begun."""
-        for saying in self._line:
-            if saying.reply is reply and not saying.on_air:
-                self._line.remove(saying)
-                self._playout.withdraw(reply)
-                break
+    def unsay(self, saying: Saying) -> None:
+        """Nobody wants it to be said any more, if it has not begun; no more of it, if it has."""
+        if saying in self._line and not saying.on_air:
+            self._line.remove(saying)
+            saying.held.clear()
+        if not saying.is_over:
+            self.close(saying)
 
     # What the line is like
 

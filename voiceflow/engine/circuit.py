@@ -8,7 +8,7 @@ from .place import Place
 from .worker import Worker
 
 
-class Network:
+class Circuit:
     """What runs, and what it is about. Filled by the wiring; keeps no state of its own."""
 
     def __init__(self) -> None:
@@ -37,6 +37,11 @@ class Network:
     def speaking(self) -> bool:
         """Whether a `Clear` would find anything to drop or to cut short."""
         return any(worker.speaking for worker in self.workers)
+
+    @property
+    def congested(self) -> bool:
+        """Whether what the agent says has to wait for a processor on its way to the sink."""
+        return any(worker.inbox.full for worker in self.workers if worker.place.step.speech)
 
     @property
     def at_work(self) -> list[str]:
