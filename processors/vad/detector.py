@@ -16,10 +16,12 @@ PREROLL: Final = 0.3
 """The breath and the soft consonants before the first voiced window belong to the speech: seconds."""
 SILENCE: Final = 0.7
 """Pauses within a sentence are shorter: seconds."""
+LONGEST: Final = 30.0
+"""Speech that goes on for longer - music, a machine that talks - is cut in two there: seconds."""
 
 
 class Detector:
-    """The state of one stream of 16 kHz audio. The three times, in seconds, may be changed at any moment."""
+    """The state of one stream of 16 kHz audio. The four times, in seconds, may be changed at any moment."""
 
     def __init__(self, confirm: float, silence: float = SILENCE, preroll: float = PREROLL) -> None:
         self.confirm = confirm
@@ -28,6 +30,8 @@ class Detector:
         """How long no window must have been voiced for speech to be over."""
         self.preroll = preroll
         """How much of what came before the first voiced window belongs to the speech."""
+        self.longest = LONGEST
+        """How long speech may last before it is cut in two."""
         self.start_over()
 
     def start_over(self) -> None:
@@ -57,7 +61,8 @@ class Detector:
         if self.speaking:
             if voiced:
                 self.voiced_end = self.position
-            return self.position - self.voiced_end >= round(self.silence * RATE) and self.stop()
+            silent = self.position - self.voiced_end >= round(self.silence * RATE)
+            return (silent or self.position - self.began >= round(self.longest * RATE)) and self.stop()
         return self._run >= max(1, round(self.confirm * RATE)) and self._start()
 
     def stop(self) -> bool:

@@ -36,7 +36,7 @@ class VAD(Detector, Processor):
     completes `silence` seconds without. Where a live caller's audio stops arriving, time ends the speech instead.
     The agent's own voice, returned by the line, is not speech (see echo.py).
 
-    `confirm`, `silence` and `preroll` (seconds) may be changed during the call.
+    `confirm`, `silence`, `preroll` and `longest` (seconds) may be changed during the call.
     """
 
     window: ClassVar[int]

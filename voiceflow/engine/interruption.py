@@ -59,8 +59,8 @@ class Interruption:
         self._epoch.number += 1
         by = None
         for worker in reversed(self._circuit.workers):
-            if worker.place.step.speech and worker.interrupt() and worker.replies is not None:
-                by = worker.replies
+            if worker.place.step.speech and worker.interrupt():
+                by = worker.place.replies or by
         for junction in self._circuit.junctions:
             junction.clear()
         cleared = self._playout.clear()

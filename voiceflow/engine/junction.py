@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from voiceflow.flow.kinds import Outgoing
+from voiceflow.flow.kinds import outgoing
 from voiceflow.flow.work import Deliver, Epoch, Port, Work, nowhere
 from voiceflow.frames import AudioRaw, End, Frame
 from voiceflow.linking.plan import Fork, Step
@@ -30,11 +30,11 @@ class Junction:
         self.deliver: Deliver
         self.entries: list[Deliver] = []
         self.lost_upstream: Callable[[Frame], None] | None = None
-        self._fork = fork
+        self.fork = fork
         self._passing: dict[type[Frame], frozenset[int]] = {}
         self._tickets: dict[int, deque[_Ticket]] = {}
         self._ended = 0
-        self._port = Port(Outgoing(ANYTHING, speech_side=fork.speech), epoch, nowhere)
+        self._port = Port(outgoing(ANYTHING, speech_side=fork.speech), epoch, nowhere)
 
     def split(self, frame: Frame) -> None:
         kind = type(frame)
@@ -77,7 +77,7 @@ class Junction:
 
     def clear(self) -> None:
         """Speech that was in the branches is gone."""
-        if self._fork.speech:
+        if self.fork.speech:
             self._tickets = {
                 key: tickets for key, tickets in self._tickets.items() if not type(tickets[0].frame).speech
             }
@@ -99,7 +99,7 @@ class Junction:
         return True
 
     def _branches_passing(self, frame: type[Frame]) -> frozenset[int]:
-        return frozenset(i for i in range(len(self._fork.branches)) if _passes(self._fork, i, frame))
+        return frozenset(i for i in range(len(self.fork.branches)) if _passes(self.fork, i, frame))
 
 
 def _passes(fork: Fork, branch: int, frame: type[Frame]) -> bool:

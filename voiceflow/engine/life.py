@@ -16,7 +16,7 @@ from voiceflow.flow.work import Epoch, current_reply
 from voiceflow.frames import AudioRaw, Clear, End, Frame, LLMText, Transcript
 from voiceflow.inference import modelcache
 from voiceflow.limits import Ended
-from voiceflow.linking.plan import Plan
+from voiceflow.linking.plan import Plan, Step
 from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
 from voiceflow.processor import Processor
@@ -67,9 +67,8 @@ class Life:
         self._watch = Watch(call.limits, self.playout, self.turns.floor, self._time_is_up)
         circuit.intake = Intake(source, self.tasks, self.opened, self.failures, self._caller_left)
         parts = Parts(
-            place=lambda step: Place(step, self.epoch, self._act, self.failures),
-            worker=lambda place, replies: Worker(place, self.tasks, replies, change.tell),
-            replies=self._replies,
+            place=self._place,
+            worker=lambda place: Worker(place, self.tasks, change.tell),
             junction=lambda fork: Junction(fork, self.epoch),
         )
         Wiring(plan, parts, circuit, self.turns, self.playout, self.clear, call.events.passed)
@@ -209,10 +208,13 @@ class Life:
     def _processors(self) -> list[Processor]:
         return [step.processor for step in self.plan.walk()]
 
-    def _replies(self, speaker: Processor) -> Replies:
-        expect = self.turns.dead_air.expect_speech
-        announce = self.call.events.replied
-        return Replies(speaker.signature, self.epoch, self.turns.floor, self.playout, announce, expect)
+    def _place(self, step: Step) -> Place:
+        replies = None
+        if step.speaker:
+            announce, expect = self.call.events.replied, self.turns.dead_air.expect_speech
+            signature = step.processor.signature
+            replies = Replies(signature, self.epoch, self.turns.floor, self.playout, announce, expect)
+        return Place(step, self.epoch, self._act, self.failures, replies)
 
     def _act(self, frame: Frame) -> None:
         """A processor yielded `Clear` or `End`."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from voiceflow.errors import USER_ERRORS
-from voiceflow.flow.kinds import SPEECH, Outgoing
+from voiceflow.flow.kinds import SPEECH, outgoing
 from voiceflow.flow.work import Deliver, Epoch, Port, Work
 from voiceflow.frames import AudioRaw, Frame
 from voiceflow.linking.plan import Step
 from voiceflow.processor import Processor
 from voiceflow.processors.codec import Convert
+from voiceflow.turns.replies import Replies
 
 from .failures import Failures
 
@@ -16,12 +17,16 @@ from .failures import Failures
 class Place:
     """What each processor has in a call: the port its frames leave by, and how it fails and is reset."""
 
-    __slots__ = ("_converter", "_failures", "port", "processor", "step")
+    __slots__ = ("_converter", "_failures", "port", "processor", "replies", "step")
 
-    def __init__(self, step: Step, epoch: Epoch, act: Deliver, failures: Failures) -> None:
+    def __init__(
+        self, step: Step, epoch: Epoch, act: Deliver, failures: Failures, replies: Replies | None = None
+    ) -> None:
         self.step = step
         self.processor: Processor = step.processor
-        self.port = Port(Outgoing(step.processor.signature, speech_side=step.speech), epoch, act)
+        self.port = Port(outgoing(step.processor.signature, speech_side=step.speech), epoch, act)
+        self.replies = replies
+        """What its frames become, if this is a speaker."""
         self._failures = failures
         self._converter: Convert | None = None
 

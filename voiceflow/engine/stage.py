@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from voiceflow.errors import USER_ERRORS
-from voiceflow.flow.kinds import CONTROL, FINISH, PROCESS_AUDIO, Incoming
+from voiceflow.flow.kinds import CONTROL, FINISH, PROCESS_AUDIO, incoming
 from voiceflow.flow.work import Deliver, Work
 from voiceflow.frames import Frame
 from voiceflow.signature import Kind
@@ -21,11 +21,11 @@ def fuse(place: Place) -> Deliver:
     """The closure that runs the processor of `place` and lets what it yields go on through its port."""
     processor, port = place.processor, place.port
     process, accepts, deliver, act = processor.process, processor.accepts, port.deliver, port.act
-    incoming, kinds = Incoming(processor.signature, accepts), port.kinds
+    ways, kinds = incoming(processor.signature, accepts), port.kinds
     one = processor.signature.kind is Kind.FUNCTION
 
     def stage(frame: Frame) -> None:
-        way = incoming[type(frame)]
+        way = ways[type(frame)]
         if not way:
             return deliver(frame)
         if way == FINISH:

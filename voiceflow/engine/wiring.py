@@ -15,7 +15,6 @@ from voiceflow.frames import DTMF, AudioRaw, End, Frame, SpeechStarted, SpeechSt
 from voiceflow.linking.plan import Fork, Plan, Step, walk
 from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
-from voiceflow.processor import Processor
 from voiceflow.session.subscribers import Subscribers
 from voiceflow.transport import Source
 from voiceflow.turns.replies import Replies
@@ -45,8 +44,7 @@ class Parts(NamedTuple):
     """Makes the parts of one call."""
 
     place: Callable[[Step], Place]
-    worker: Callable[[Place, Replies | None], Worker]
-    replies: Callable[[Processor], Replies]
+    worker: Callable[[Place], Worker]
     junction: Callable[[Fork], Junction]
 
 
@@ -69,10 +67,6 @@ class Wiring:
         self._playout = playout
         self._interrupt = interrupt
         self._observers = observers
-        self._places: dict[int, Place] = {}
-        self._workers: dict[int, Worker] = {}
-        self._replies: dict[int, Replies] = {}
-        self._junctions: dict[int, Junction] = {}
         self._make(parts)
         observers.changed = self.connect
         self.connect()
@@ -80,24 +74,25 @@ class Wiring:
     def _make(self, parts: Parts) -> None:
         plan, circuit = self._plan, self._circuit
         for step in plan.walk():
-            place = self._places[id(step)] = parts.place(step)
+            place = parts.place(step)
+            circuit.places.append(place)
+            if place.replies is not None:
+                self._turns.speakers.append(place.replies)
             if not isinstance(step.processor, Source):
                 step.processor._emit = place.emit
-            if step.speaker:
-                self._replies[id(step)] = parts.replies(step.processor)
             if not (step.fused or isinstance(step.processor, Source)):
-                worker = self._workers[id(step)] = parts.worker(place, self._replies.get(id(step)))
+                worker = parts.worker(place)
+                circuit.workers.append(worker)
                 worker.inbox.carries_caller = not step.speech or step.speaker or plan.is_echo
                 if step.processor.overlap and not step.speech:
                     worker.on_work = self._turns.dead_air.hear
-        for fork in forks(plan.steps):
-            self._junctions[id(fork)] = parts.junction(fork)
-        circuit.places += self._places.values()
-        circuit.workers += self._workers.values()
-        circuit.junctions += self._junctions.values()
-        self._turns.speakers += self._replies.values()
+        circuit.junctions += map(parts.junction, forks(plan.steps))
 
     def connect(self) -> None:
+        circuit = self._circuit
+        self._places = {id(place.step): place for place in circuit.places}
+        self._workers = {id(worker.place.step): worker for worker in circuit.workers}
+        self._junctions = {id(junction.fork): junction for junction in circuit.junctions}
         *steps, sink = self._plan.steps
         assert isinstance(sink, Step)
         deliver = as_linked(self._places[id(sink)], self._playout.put)
@@ -106,6 +101,7 @@ class Wiring:
         if isinstance(steps[-1], Step):
             deliver = self._observed(steps[-1], sink, deliver)
         self._row(steps, Downstream(deliver, (self._playout.queue,), sink), None)
+        del self._places, self._workers, self._junctions  # only while connecting
 
     def _row(self, steps: Sequence[Step | Fork], downstream: Downstream, upstream: Step | Fork | None) -> Downstream:
         """Connect `steps`, which stand behind `upstream`, to what is downstream of them."""
@@ -123,7 +119,8 @@ class Wiring:
 
     def _step(self, step: Step, downstream: Downstream) -> Downstream:
         deliver, outs, _, lost = downstream
-        replies = self._replies.get(id(step))
+        place = self._places[id(step)]
+        replies = place.replies
         if replies is not None:
             replies.port.deliver = deliver
         if detects(step):
@@ -131,7 +128,6 @@ class Wiring:
         if isinstance(step.processor, Source):
             self._circuit.intake.deliver, self._circuit.intake.outs = deliver, outs
             return downstream
-        place = self._places[id(step)]
         place.port.deliver = deliver if replies is None else replies.take
         if step.fused:
             entry = fuse(place)

@@ -12,12 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from voiceflow.audio import CANONICAL
 from voiceflow.errors import USER_ERRORS
-from voiceflow.flow.kinds import CONTROL, FINISH, PASS, PROCESS_AUDIO, SWALLOW, Incoming
+from voiceflow.flow.kinds import CONTROL, FINISH, PASS, PROCESS_AUDIO, SWALLOW, incoming
 from voiceflow.flow.link import Link
 from voiceflow.flow.work import Port, Work, current_reply, nowhere
 from voiceflow.frames import End, Frame, Transcript
 from voiceflow.signature import Kind
-from voiceflow.turns.replies import Replies
 
 from .pace import BATCH, Pace
 from .place import Place
@@ -37,19 +36,16 @@ class Worker:
         "on_work",
         "outs",
         "place",
-        "replies",
         "task",
         "work",
     )
 
-    def __init__(self, place: Place, tasks: Tasks, replies: Replies | None, idle: Callable[[], None]) -> None:
+    def __init__(self, place: Place, tasks: Tasks, idle: Callable[[], None]) -> None:
         self.place = place
         self.inbox = Link(max(place.step.formats, key=lambda f: f.byte_rate, default=CANONICAL))
-        self.incoming = Incoming(place.processor.signature, place.processor.accepts)
+        self.incoming = incoming(place.processor.signature, place.processor.accepts)
         self.outs: tuple[Link, ...] = ()
         """The links that its frames may end up in."""
-        self.replies = replies
-        """What its frames become, if this is a speaker."""
         self.on_work: Callable[[Frame], None] | None = None
         """Told of each frame that an overlapping processor begins to work on."""
         self.work = Work(place.port)
@@ -65,7 +61,7 @@ class Worker:
     # The loop
 
     async def _run(self) -> None:
-        place, inbox, replies, task, work = self.place, self.inbox, self.replies, self.task, self.work
+        place, inbox, replies, task, work = self.place, self.inbox, self.place.replies, self.task, self.work
         processor, port = place.processor, place.port
         process, accepts, kinds, epoch = processor.process, processor.accepts, port.kinds, port.epoch
         coroutine = processor.signature.kind is Kind.COROUTINE
@@ -151,13 +147,14 @@ class Worker:
 
     def _begin(self, frame: Frame) -> Work:
         """Begin work that is more than a frame in and frames out: a speaker's, or one that others may overtake."""
-        if self.replies is not None:
-            frame = self.replies.gather(frame, self.inbox)
+        replies = self.place.replies
+        if replies is not None:
+            frame = replies.gather(frame, self.inbox)
             if not (isinstance(frame, Transcript) and not frame.final):
-                self.replies.work_begins()
+                replies.work_begins()
         work = self.work = Work(self.place.port)
         work.begin(frame)
-        if self.replies is not None:
+        if replies is not None:
             current_reply.set(work)
         if self.place.processor.overlap:
             if self.on_work is not None:
@@ -196,8 +193,8 @@ class Worker:
                 self.task.uncancel()
         if self.place.step.speech and work.is_stale:
             self.place.reset()  # it ran on after the reset that came with the Clear
-        if self.replies is not None:
-            self.replies.work_ended()
+        if self.place.replies is not None:
+            self.place.replies.work_ended()
 
     def _absorb_cancellation(self, work: Work) -> None:
         """Called while a CancelledError is handled: go on if it was a `Clear`, else let it end the task."""
@@ -262,8 +259,8 @@ class Worker:
             self.task = self._tasks.start(_nothing(), place.processor.name)
         self._tasks.kill(task)
         place.reset()
-        if self.replies is not None:
-            self.replies.work_ended()
+        if self.place.replies is not None:
+            self.place.replies.work_ended()
         if type(work.frame) is End:
             place.port.deliver(work.frame)
 
@@ -300,7 +297,7 @@ class Worker:
         """Nobody is left to hear a reply: begin no more work that would only speak."""
         processor, kinds = self.place.processor, self.place.port.kinds
         if kinds.speak and kinds.may_be_cut:
-            self.incoming = Incoming(processor.signature, processor.accepts, silent=True)
+            self.incoming = incoming(processor.signature, processor.accepts, silent=True)
 
 
 async def _nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from voiceflow.audio import ANY, AudioFormat
@@ -25,6 +26,18 @@ SPEECH: Final = 1
 """It goes on only if no `Clear` came since its work began."""
 CONTROL: Final = 2
 """A `Clear` or an `End`: it acts at once and goes nowhere."""
+
+
+@functools.lru_cache(maxsize=1024)
+def incoming(signature: Signature, accepts: AudioFormat, *, silent: bool = False) -> Incoming:
+    """The table for a processor. Calls share it: a type of frame is looked at once in a process."""
+    return Incoming(signature, accepts, silent=silent)
+
+
+@functools.lru_cache(maxsize=1024)
+def outgoing(signature: Signature, *, speech_side: bool) -> Outgoing:
+    """The same for what a processor yields."""
+    return Outgoing(signature, speech_side=speech_side)
 
 
 class Incoming(dict[type[Frame], int]):
@@ -53,6 +66,12 @@ class Outgoing(dict[type[Frame], int]):
     def __init__(self, signature: Signature, *, speech_side: bool) -> None:
         self._yields = signature.yields
         self._speech_side = speech_side
+        self.may_be_cut = speech_side and all(
+            frame.speech or issubclass(frame, (Control, Error)) for frame in signature.yields
+        )
+        """Whether an interruption may cut the work short: it is the agent's, and nothing it yields would be kept."""
+        self.speak = speech_side and any(frame.speech for frame in signature.yields)
+        """Whether any of it is speech."""
 
     def __missing__(self, frame: type[Frame]) -> int:
         if not issubclass(frame, Frame):
@@ -63,13 +82,3 @@ class Outgoing(dict[type[Frame], int]):
         out = CONTROL if issubclass(frame, (Clear, End)) else SPEECH if frame.speech and self._speech_side else KEPT
         self[frame] = out
         return out
-
-    @property
-    def may_be_cut(self) -> bool:
-        """Whether an interruption may cut the work short: it is the agent's, and nothing it yields would be kept."""
-        return self._speech_side and all(frame.speech or issubclass(frame, (Control, Error)) for frame in self._yields)
-
-    @property
-    def speak(self) -> bool:
-        """Whether any of it is speech."""
-        return self._speech_side and any(frame.speech for frame in self._yields)

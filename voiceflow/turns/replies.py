@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from voiceflow.flow.kinds import Outgoing
+from voiceflow.flow.kinds import outgoing
 from voiceflow.flow.link import Link
 from voiceflow.flow.work import Epoch, Port, Work, nowhere
 from voiceflow.frames import AudioRaw, Frame, LLMEnd, LLMText, Transcript
@@ -61,7 +61,7 @@ class Replies:
         announce: Callable[[Reply], None],
         expect: Callable[[], None],
     ) -> None:
-        self.port = Port(Outgoing(ANYTHING, speech_side=True), epoch, nowhere)
+        self.port = Port(outgoing(ANYTHING, speech_side=True), epoch, nowhere)
         """Where they go on to."""
         self._floor = floor
         self._playout = playout
