@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
 from voiceflow.errors import USER_ERRORS
@@ -60,7 +59,7 @@ class Intake:
         self._opened = opened
         self._failures = failures
         self._on_left = on_left
-        self._kept: deque[Frame] = deque()
+        self._kept: list[Frame] = []
         self._kept_seconds = 0.0
         self._arrivals = Arrivals()
         source._emit = self._emit
@@ -146,7 +145,7 @@ class Intake:
     async def _release(self) -> None:
         """Deliver what came while the processors opened, no faster than they take it."""
         while self._kept:
-            self.deliver(self._kept.popleft())
+            self.deliver(self._kept.pop(0))
             for out in self.outs:
                 if out.full:
                     await out.space()

@@ -23,7 +23,7 @@ class Subscribers(Generic[P]):
         self._callbacks: tuple[Callable[P, object], ...] = ()
         self.changed: Callable[[], None] = _nothing
         """Told when somebody has subscribed, or does no more."""
-        self._complained: set[int] = set()
+        self._complained: tuple[object, ...] = ()
 
     def add(self, callback: Callable[P, object]) -> Callable[[], None]:
         """Subscribe `callback`. Returns what undoes that."""
@@ -47,9 +47,9 @@ class Subscribers(Generic[P]):
                 self._complain(callback, error)
 
     def _complain(self, callback: Callable[P, object], error: BaseException) -> None:
-        if id(callback) in self._complained:
+        if any(callback is known for known in self._complained):
             return
-        self._complained.add(id(callback))
+        self._complained = (*self._complained, callback)
         name = getattr(callback, "__qualname__", type(callback).__qualname__)
         code = getattr(callback, "__code__", None)
         place = f" ({code.co_filename}, line {code.co_firstlineno})" if code is not None else ""

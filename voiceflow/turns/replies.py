@@ -68,7 +68,7 @@ class Replies:
         self._announce = announce
         self._expect = expect
         self._own: Saying | None = None  # what the speaker itself is making
-        self._line: deque[Saying] = deque()
+        self._line: list[Saying] = []  # never long: a deque takes more memory
         self._muted = False
         self._answers_turns = not speaker.takes(AudioRaw) and speaker.takes(Transcript)
         # A speech-to-speech model is given audio piece by piece and says itself where a reply ends.
@@ -207,7 +207,7 @@ class Replies:
             if not saying.complete:
                 return
             if self._line and self._line[0] is saying:
-                self._line.popleft()
+                del self._line[0]
 
     # Ends
 

@@ -9,7 +9,6 @@ that answers it.
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -66,7 +65,7 @@ class Turns:
         self._listeners: list[Listener] = []
         self._questions: list[Listener] = []
         """Those of the listeners that belong to a question asked within a reply."""
-        self._arrived: deque[Frame] = deque(maxlen=ARRIVED)
+        self._arrived: list[Frame] = []
         self._over = False
 
     # The caller's
@@ -74,9 +73,10 @@ class Turns:
     def hear(self, frame: Frame, interrupt: Callable[[], None]) -> bool:
         """The caller said or did something; it has arrived before a speaker. Returns whether it goes on to there: not
         if it answers a question that was asked within a reply."""
-        if len(self.speakers) > 1 and any(frame is known for known in self._arrived):
-            return True  # it has arrived at another speaker before
-        self._arrived.append(frame)
+        if len(self.speakers) > 1:
+            if any(frame is known for known in self._arrived):
+                return True  # it has arrived at another speaker before
+            self._arrived = [*self._arrived[1 - ARRIVED :], frame]
         if isinstance(frame, Transcript) and frame.final and frame.text and not self._questions and self._pending:
             interrupt()  # the caller goes on: one answer to all of it
         self.floor.hear(frame)
