@@ -61,6 +61,7 @@ class Intake:
         self._on_left = on_left
         self._kept: list[Frame] = []
         self._kept_seconds = 0.0
+        self._releasing: asyncio.Task[None] | None = None
         self._arrivals = Arrivals()
         source._emit = self._emit
 
@@ -98,11 +99,9 @@ class Intake:
                 if type(frame) is End:
                     reason = frame.reason
                     break
-                if not opened.is_set():
+                if self._kept or not opened.is_set():
                     self._keep(frame)
                     continue
-                if self._kept:
-                    await self._release()
                 if live and type(frame) is AudioRaw:
                     self._arrivals.note(frame.duration, loop.time())
                 self.deliver(frame)
@@ -117,8 +116,8 @@ class Intake:
             aclose = getattr(frames, "aclose", None)
             if aclose is not None:
                 await aclose()
-        await opened.wait()
-        await self._release()
+        if self._releasing is not None:
+            await asyncio.wait({self._releasing})
         return reason or "the caller hung up"
 
     async def _make_room(self, out: Link) -> None:
@@ -142,10 +141,17 @@ class Intake:
             self._kept.remove(oldest)
             self._kept_seconds -= oldest.duration
 
+    def release(self) -> None:
+        """The processors have opened: deliver what came meanwhile, no faster than they take it."""
+        if self._kept:
+            self._releasing = self._tasks.start(self._release(), self.source.name)
+
     async def _release(self) -> None:
-        """Deliver what came while the processors opened, no faster than they take it."""
         while self._kept:
-            self.deliver(self._kept.pop(0))
+            frame = self._kept.pop(0)
+            if isinstance(frame, AudioRaw):
+                self._kept_seconds -= frame.duration
+            self.deliver(frame)
             for out in self.outs:
                 if out.full:
                     await out.space()

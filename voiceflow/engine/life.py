@@ -85,6 +85,7 @@ class Life:
                 for worker in self.circuit.workers:
                     worker.start()
                 self.opened.set()
+                self.circuit.intake.release()
                 self._watch.opened()
             ended = await self._ending.over
         except USER_ERRORS as error:

@@ -85,6 +85,10 @@ class Turns:
 
     def tell(self, frame: Frame) -> bool:
         """Let everybody who listens hear `frame`; the same result as `hear`."""
+        if isinstance(frame, End):
+            if self._over:
+                return True
+            self._over = True
         questions = tuple(self._questions)
         self._heard(frame)
         for listener in self._listeners:
@@ -179,8 +183,7 @@ class Turns:
         self.dead_air.close()
 
     def end(self) -> None:
-        """The call is over: whoever listens finds the caller gone."""
-        self._over = True
+        """The call is over: whatever still listens finds the caller gone."""
         self.tell(End())
 
     def _caller_finished(self) -> None:
