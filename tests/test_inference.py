@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from voiceflow import inference
-from voiceflow.inference import SPARE, InferencePool, called, recognition_pool, shared_pool, waiting_pool
+from voiceflow.inference import SPARE, InferencePool, called, pools, recognition_pool, shared_pool, waiting_pool
 
 PATIENCE = 10.0
 """Seconds after which a test that hangs gives up."""
@@ -159,7 +158,7 @@ async def given_up(pool: InferencePool, gate: Callable[[], object], begun: threa
 
 
 def test_jobs_that_hang_do_not_keep_their_threads_from_others(monkeypatch, caplog):
-    monkeypatch.setattr(inference, "GRACE", 0.01)
+    monkeypatch.setattr(pools, "GRACE", 0.01)
 
     async def main() -> None:
         pool, hung, waited = InferencePool(2), [Gate(), Gate()], Gate()
@@ -188,7 +187,7 @@ def test_jobs_that_hang_do_not_keep_their_threads_from_others(monkeypatch, caplo
 
 
 def test_threads_are_replaced_until_a_limit(monkeypatch, caplog):
-    monkeypatch.setattr(inference, "GRACE", 0.01)
+    monkeypatch.setattr(pools, "GRACE", 0.01)
 
     async def main() -> None:
         pool, hung = InferencePool(1), [Gate() for _ in range(SPARE + 1)]

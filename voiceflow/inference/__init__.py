@@ -1,7 +1,21 @@
-"""What one process shares between all its calls: threads for blocking work (pools.py), functions of users in any form
-(functions.py), models in memory (modelcache.py), and the watch over the event loop (looplag.py)."""
+"""What one process shares between all its calls: threads for blocking work (pools.py, threads.py), limits on work
+that stand still while it waits (work.py), functions of users in any form (functions.py) and whatever they raise
+(failures.py), models in memory (modelcache.py), and the watch over the event loop (looplag.py)."""
 
+from voiceflow.inference.failures import contained
 from voiceflow.inference.functions import called
-from voiceflow.inference.pools import SPARE, InferencePool, recognition_pool, shared_pool, waiting_pool
+from voiceflow.inference.pools import SPARE, InferencePool, loading_pool, recognition_pool, shared_pool, waiting_pool
+from voiceflow.inference.work import TooLateError, Work
 
-__all__ = ["SPARE", "InferencePool", "called", "recognition_pool", "shared_pool", "waiting_pool"]
+__all__ = [
+    "SPARE",
+    "InferencePool",
+    "TooLateError",
+    "Work",
+    "called",
+    "contained",
+    "loading_pool",
+    "recognition_pool",
+    "shared_pool",
+    "waiting_pool",
+]
