@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.frames import Error, LLMText, Transcript
+from voiceflow.inference import NoThreadError, TooLateError, Work
 from voiceflow.processor import Processor
 from voiceflow.processors.llm.history import History, Turn, has_words
 from voiceflow.processors.llm.messages import Message, ToolCall
@@ -49,7 +49,8 @@ class Options(TypedDict, total=False):
     tools: Sequence[Callable[..., Any]]
     """Functions that the model may call: see tools.py."""
     timeout: float
-    """How many seconds the model may take to its first word, and from one to the next."""
+    """How many seconds the model may take to its first word, and from one to the next. Waiting for a thread, where
+    `chat` is not async, is not counted."""
 
 
 class LLM(Processor):
@@ -153,22 +154,18 @@ class LLM(Processor):
     async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece, None]:
         """What may be said of the model's answer, and its tool calls. Raises `ProviderConnectionError` when the next
         word is too late, and ends an answer that does not end by itself."""
-        clock = asyncio.get_running_loop().time
-        spoken, left = Spoken(), self.max_tokens * CHARACTERS_PER_TOKEN
-        due = clock() + self.timeout
+        work, spoken, left = Work(), Spoken(), self.max_tokens * CHARACTERS_PER_TOKEN
+        due = work.time() + self.timeout
         ends = due + self.max_tokens * SECONDS_PER_TOKEN
+        late = f"no word from the model for {self.timeout:g} s: a smaller one may be fast enough"
         async with contextlib.aclosing(pieces(self.chat, messages)) as stream:
             while left > 0:
                 try:
-                    async with asyncio.timeout_at(min(due, ends)) as patience:
+                    async with work.within(min(due, ends) - work.time(), late):
                         piece = await anext(stream, None)
-                except TimeoutError:
-                    if not patience.expired():  # it is the model's own
-                        raise
-                    if due < ends:
-                        raise ProviderConnectionError(
-                            f"no word from the model for {self.timeout:g} s: a smaller one may be fast enough"
-                        ) from None
+                except TooLateError as error:
+                    if due < ends or isinstance(error, NoThreadError):
+                        raise ProviderConnectionError(str(error)) from None
                     left = 0
                     break
                 if piece is None:
@@ -176,8 +173,8 @@ class LLM(Processor):
                 if isinstance(piece, str):
                     left, piece = left - len(piece), spoken.feed(piece[:left])
                 if piece:
-                    due = clock() + self.timeout
                     yield piece
+                    due = work.time() + self.timeout
         if left > 0:
             if last := spoken.finish():
                 yield last

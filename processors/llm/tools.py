@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from voiceflow.errors import CallError
-from voiceflow.inference import called, waiting_pool
+from voiceflow.inference import TooLateError, Work, called, waiting_pool
 from voiceflow.processors.llm.history import Turn
 from voiceflow.processors.llm.messages import ToolCall
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TOOL_SECONDS = 20.0
-"""How long a tool may take: a caller waits."""
+"""How long a tool may work: a caller waits."""
 UNWIND_SECONDS = 0.3
 """How long one that was cancelled has to clean up."""
 RESULT_CHARACTERS = 8000
@@ -110,10 +110,10 @@ class Toolbox:
         if tool is None:
             return f"Error: there is no tool {wanted.name!r}, only {', '.join(self._by_name) or 'none'}."
         try:
-            async with asyncio.timeout(TOOL_SECONDS):
+            async with Work().within(TOOL_SECONDS, f"did not finish within {TOOL_SECONDS:g} seconds"):
                 return await tool.run(wanted.arguments, cast("Call", TurnsCall(call, turn)))
-        except TimeoutError:
-            return f"Error: {wanted.name} did not finish within {TOOL_SECONDS:g} seconds."
+        except TooLateError as error:
+            return f"Error: {wanted.name} {error}."
         except msgspec.MsgspecError as error:
             return f"Error: wrong arguments for {wanted.name}: {error}"
         except Exception as error:

@@ -12,14 +12,14 @@ import msgspec
 from voiceflow.audio import CANONICAL
 from voiceflow.errors import CallError
 from voiceflow.frames import Error, Frame, SpeechStopped, Transcript
-from voiceflow.inference import called, recognition_pool
+from voiceflow.inference import Work, called, recognition_pool
 from voiceflow.processor import Processor
 
 if TYPE_CHECKING:
     from voiceflow.processors.stt.stt import STT
 
 LIMIT = 30.0
-"""Seconds that a transcription may take, at most."""
+"""Seconds that a transcription may take, at most. That it waits for a thread meanwhile is not counted."""
 SHORTEST = CANONICAL.bytes_for(0.1)
 """No word is shorter than this."""
 
@@ -184,13 +184,8 @@ class Transcriber(Processor):
         """What `transcribe` makes of `audio`. Raises what it raises, and `TimeoutError`."""
         seconds = len(audio) / CANONICAL.byte_rate
         limit = min(LIMIT, 5.0 + 2.0 * seconds)
-        try:
-            async with asyncio.timeout(limit) as deadline:
-                return await self._called(audio, emit)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            raise TimeoutError(f"no result within {limit:.1f} s for {seconds:.1f} s of speech") from None
+        async with Work().within(limit, f"no result within {limit:.1f} s for {seconds:.1f} s of speech"):
+            return await self._called(audio, emit)
 
     async def _called(self, audio: bytes, emit: Callable[[Transcription], None]) -> Transcription:
         transcribe: Callable[..., Any] = self._stt.transcribe

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 import wave
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
+from voiceflow.inference import TooLateError, Work
 from voiceflow.processors.tts.speech import synthesis
 
 if TYPE_CHECKING:
@@ -43,10 +43,11 @@ async def lines(tts: TTS) -> Lines:
     key = (type(tts), repr(tts), tts.voice, tts.rate)
     if key not in _spoken:
         try:
-            async with asyncio.timeout(PATIENCE):
-                spoken = Lines(await _speak(tts, APOLOGY), await _speak(tts, HOLD))
+            work = Work()
+            async with work.within(PATIENCE, "it took too long"):
+                spoken = Lines(await _speak(tts, APOLOGY, work), await _speak(tts, HOLD, work))
         except Exception as error:
-            why = "it took too long" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            why = str(error) if isinstance(error, TooLateError) else f"{type(error).__name__}: {error}"
             logger.error("%s cannot speak, its callers will hear a recorded apology: %s", tts.name, why)
             return Lines(_shipped(), None)
         if len(_spoken) >= KEPT:
@@ -55,9 +56,9 @@ async def lines(tts: TTS) -> Lines:
     return _spoken[key]
 
 
-async def _speak(tts: TTS, text: str) -> AudioRaw:
+async def _speak(tts: TTS, text: str, work: Work) -> AudioRaw:
     audio = []
-    async with synthesis(tts.synthesize, text, tts.voice, tts.rate) as pieces:
+    async with synthesis(tts.synthesize, text, tts.voice, tts.rate, work) as pieces:
         while (piece := await pieces.get()) is not None:
             if isinstance(piece, Exception):
                 raise piece

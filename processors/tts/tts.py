@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw, Error, LLMEnd, LLMText, Mark
+from voiceflow.inference import Work
 from voiceflow.processor import Pipeline, Processor
 from voiceflow.processors.codec import convert
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from voiceflow.call import Call
 
 PATIENCE = 15.0
-"""Seconds without a piece of audio after which a sentence is given up."""
+"""Seconds of work without a piece of audio after which a sentence is given up."""
 SORRY_AGAIN = 5.0
 """Seconds until the apology may be heard again in the same reply: not once for each of its sentences."""
 
@@ -93,10 +94,10 @@ class TTS(Pipeline):
         sentence = frame.text.strip()
         if not any(map(str.isalnum, sentence)):
             return  # nothing of it can be spoken
-        begun = False
+        begun, work = False, Work()
         try:
-            async with synthesis(self.synthesize, sentence, self.voice, self.rate) as pieces:
-                while (piece := await _next(pieces)) is not None:
+            async with synthesis(self.synthesize, sentence, self.voice, self.rate, work) as pieces:
+                while (piece := await _next(pieces, work)) is not None:
                     if not begun:
                         begun = True
                         yield Mark(sentence, piece.words)
@@ -122,13 +123,10 @@ class TTS(Pipeline):
             yield Mark()
 
 
-async def _next(pieces: Pieces) -> Speech | None:
+async def _next(pieces: Pieces, work: Work) -> Speech | None:
     """The next piece, None after the last one. Raises what `synthesize` raised, and `TimeoutError`."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            piece = await pieces.get()
-    except TimeoutError:
-        raise TimeoutError(f"synthesize gave no audio for {PATIENCE:g} s") from None
+    async with work.within(PATIENCE, f"synthesize gave no audio for {PATIENCE:g} s"):
+        piece = await pieces.get()
     if isinstance(piece, Exception):
         raise piece
     return piece

@@ -283,7 +283,7 @@ def test_a_slow_voice_is_filled_with_the_hold_line():
 def test_a_voice_that_hangs_is_given_up_and_the_caller_is_never_left_in_silence(caplog):
     call, _, _ = say(Slow(10_000.0), Transcript("Here."), 60.0)
     told = [frame.message for frame in ear_of(call).frames if isinstance(frame, Error)]
-    assert told == ["could not say 'Here.': TimeoutError: synthesize gave no audio for 15 s"]
+    assert told == ["could not say 'Here.': TooLateError: synthesize gave no audio for 15 s"]
     audible = [at for at, kind, _ in ear_of(call).log if kind == "audio"]
     assert lines_heard(call, 7) == [pytest.approx(15.0, abs=0.5)]
     silences = [b - a for a, b in zip([0.0, *audible], audible, strict=False)]

@@ -5,11 +5,12 @@ that stand still while it waits (work.py), functions of users in any form (funct
 from voiceflow.inference.failures import contained
 from voiceflow.inference.functions import called
 from voiceflow.inference.pools import SPARE, InferencePool, loading_pool, recognition_pool, shared_pool, waiting_pool
-from voiceflow.inference.work import TooLateError, Work
+from voiceflow.inference.work import NoThreadError, TooLateError, Work
 
 __all__ = [
     "SPARE",
     "InferencePool",
+    "NoThreadError",
     "TooLateError",
     "Work",
     "called",

@@ -1,8 +1,7 @@
 """Time limits that count work, not waiting: while a job waits for a thread of a pool, the limit on it stands still.
 
-    with Work() as work:
-        async with work.within(5.0, "no result within 5 s"):
-            await pool.run(function)
+    async with Work().within(5.0, "no result within 5 s"):
+        await pool.run(function)
 
 Otherwise every limit would fall due at once when many calls need the pool together, although each job, once it began,
 would be done in time.
@@ -24,9 +23,13 @@ class TooLateError(TimeoutError):
     """A limit of `Work.within` that has passed; other `TimeoutError`s are those of the work itself."""
 
 
+class NoThreadError(TooLateError):
+    """All threads of a pool were taken for longer than a job may wait for one."""
+
+
 class Work:
-    """Something that is worked on for a call. What is begun in its `with` block, in tasks that are made there too, is
-    part of it. For one task and one limit at a time."""
+    """Something that is worked on for a call. Part of it is what is begun inside `within`, or inside a plain `with` of
+    it where there is no limit; also in tasks that are made there. One limit at a time."""
 
     def __init__(self) -> None:
         self._waiting = 0  # how many of its jobs wait for a thread
@@ -49,8 +52,9 @@ class Work:
 
     @contextlib.asynccontextmanager
     async def within(self, seconds: float, message: str) -> AsyncIterator[None]:
-        """Raise `TooLateError(message)` when what is inside has worked for so long; another one that says so when it
-        has waited for a thread for 60 s."""
+        """Raise `TooLateError(message)` when what is inside has worked for so long, and `NoThreadError` when it has
+        waited for a thread for 60 s."""
+        token = _current.set(self)
         try:
             async with asyncio.timeout(None) as timeout:
                 self._timeout, self._left, self._stopped = timeout, seconds, False
@@ -64,7 +68,11 @@ class Work:
         except TimeoutError as error:
             if not timeout.expired():
                 raise
-            raise TooLateError(f"waited {WAIT:g} s for a free thread" if self._stopped else message) from error
+            if self._stopped:
+                raise NoThreadError(f"waited {WAIT:g} s for a free thread") from error
+            raise TooLateError(message) from error
+        finally:
+            _current.reset(token)
 
     def wait(self) -> None:
         """One of its jobs waits for a thread from now on."""
