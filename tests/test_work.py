@@ -6,16 +6,9 @@ from collections.abc import Callable
 
 import pytest
 from doubles import virtual
+from settling import settled
 
 from voiceflow.inference import InferencePool, TooLateError, Work, pools, work
-
-
-async def settled(condition: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it did not happen")
 
 
 class Gate:

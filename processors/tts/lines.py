@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import wave
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
-from voiceflow.inference import TooLateError, Work
+from voiceflow.inference import Flights, TooLateError, Work
 from voiceflow.processors.tts.speech import synthesis
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 APOLOGY = "Sorry, something went wrong."
 HOLD = "One moment, please."
 PATIENCE = 4.0
-"""Seconds that a voice may take for both of them. The call waits meanwhile."""
+"""Seconds that a voice may work on both of them. The call waits meanwhile."""
+OPENING = 5.0
+"""Seconds that a call waits for them, however long the voice waits for a thread."""
 KEPT = 64
 """Voices whose lines are kept, 100 kB each. Voices whose arguments differ in every call would pile up."""
 
@@ -35,25 +38,38 @@ class Lines(NamedTuple):
 
 
 _spoken: dict[Hashable, Lines] = {}
+_flights: Flights[Lines] = Flights()
 
 
-async def lines(tts: TTS) -> Lines:
+async def lines(tts: TTS, *, in_call: bool) -> Lines:
     """The lines as `tts` speaks them, once per process for each class, arguments and voice. A voice that cannot
     speak now has the apology that comes with voiceflow, and is asked again at the next call."""
     key = (type(tts), repr(tts), tts.voice, tts.rate)
-    if key not in _spoken:
-        try:
-            work = Work()
-            async with work.within(PATIENCE, "it took too long"):
-                spoken = Lines(await _speak(tts, APOLOGY, work), await _speak(tts, HOLD, work))
-        except Exception as error:
-            why = str(error) if isinstance(error, TooLateError) else f"{type(error).__name__}: {error}"
+    if key in _spoken:
+        return _spoken[key]
+    try:
+        async with asyncio.timeout(OPENING):
+            return await _flights.join(key, lambda: _make(tts, key, in_call))
+    except TimeoutError:  # its threads are busy: that is no failure, and the lines are still being made
+        return Lines(_shipped(), None)
+
+
+async def _make(tts: TTS, key: Hashable, in_call: bool) -> Lines:
+    work = Work()
+    try:
+        async with work.within(PATIENCE, "it took too long"):
+            spoken = Lines(await _speak(tts, APOLOGY, work), await _speak(tts, HOLD, work))
+    except Exception as error:
+        why = str(error) if isinstance(error, TooLateError) else f"{type(error).__name__}: {error}"
+        if in_call:
             logger.error("%s cannot speak, its callers will hear a recorded apology: %s", tts.name, why)
-            return Lines(_shipped(), None)
-        if len(_spoken) >= KEPT:
-            del _spoken[next(iter(_spoken))]
-        _spoken[key] = spoken
-    return _spoken[key]
+        else:
+            logger.info("%s does not speak before its first call, it is asked again there: %s", tts.name, why)
+        return Lines(_shipped(), None)
+    if len(_spoken) >= KEPT:
+        del _spoken[next(iter(_spoken))]
+    _spoken[key] = spoken
+    return spoken
 
 
 async def _speak(tts: TTS, text: str, work: Work) -> AudioRaw:

@@ -77,10 +77,15 @@ class TTS(Pipeline):
         """The voices that can be chosen by name."""
         return [self.voice] if self.voice else []
 
+    async def prepare(self) -> None:
+        """Have the apology and the hold line spoken when a server starts, before there are calls. A voice that is
+        not ready before `open` speaks them in its first call."""
+        await lines(self, in_call=False)
+
     async def open(self, call: Call) -> None:
         """Give the call an apology and a hold line in this voice, where it has none."""
         if call.apology is None or call.hold is None:
-            spoken = await lines(self)
+            spoken = await lines(self, in_call=True)
             call.apology = call.apology or spoken.apology
             call.hold = call.hold or spoken.hold
         if call.apology is not None:

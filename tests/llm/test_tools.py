@@ -176,7 +176,7 @@ def test_what_a_generator_yields_is_told_as_a_list():
         """Who comes."""
         yield {"name": "Ann"}
 
-    def mapped() -> map[str]:
+    def mapped() -> Iterator[str]:
         """Numbers."""
         return map(str, (1, 2))
 

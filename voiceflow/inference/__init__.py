@@ -1,14 +1,17 @@
 """What one process shares between all its calls: threads for blocking work (pools.py, threads.py), limits on work
 that stand still while it waits (work.py), functions of users in any form (functions.py) and whatever they raise
-(failures.py), models in memory (modelcache.py), and the watch over the event loop (looplag.py)."""
+(failures.py), work that several calls need (flights.py), models in memory (modelcache.py), and the watch over the event
+loop (looplag.py)."""
 
 from voiceflow.inference.failures import contained
+from voiceflow.inference.flights import Flights
 from voiceflow.inference.functions import called
 from voiceflow.inference.pools import SPARE, InferencePool, loading_pool, recognition_pool, shared_pool, waiting_pool
 from voiceflow.inference.work import NoThreadError, TooLateError, Work
 
 __all__ = [
     "SPARE",
+    "Flights",
     "InferencePool",
     "NoThreadError",
     "TooLateError",
