@@ -36,7 +36,7 @@ FINISH_SECONDS, CLOSE_SECONDS = 4.0, 0.5
 """How long running tools have when the call drains, and when it is closed: a little less than the engine's limits."""
 
 
-class Options(TypedDict, total=False):
+class LLMOptions(TypedDict, total=False):
     """What every model can be told, by keyword."""
 
     system: str
@@ -46,6 +46,8 @@ class Options(TypedDict, total=False):
     tokens. The oldest turns go first."""
     max_tokens: int
     """How long a reply may be. 300 are two minutes of speech."""
+    temperature: float | None
+    """How varied the answers are: 0 is the least. None leaves it to the model."""
     tools: Sequence[Callable[..., Any]]
     """Functions that the model may call: see tools.py."""
     timeout: float
@@ -72,12 +74,14 @@ class LLM(Processor):
         system: str = "",
         history: int = 20_000,
         max_tokens: int = 300,
+        temperature: float | None = None,
         tools: Sequence[Callable[..., Any]] = (),
         timeout: float = 12.0,
     ) -> None:
         if not hasattr(self, "chat"):
             raise TypeError(f"{self.name} has no `chat`: write `def chat(self, messages: list[Message]) -> str`")
         self.max_tokens = max_tokens
+        self.temperature = temperature
         self.timeout = timeout
         self._history = History(system, history)
         self._toolbox = Toolbox(tools)
