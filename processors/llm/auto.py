@@ -31,7 +31,7 @@ KEYS = {"claude": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 """The providers that are chosen because there is a key, in this order."""
 
 
-class Provider(msgspec.Struct, frozen=True):
+class ChosenLLM(msgspec.Struct, frozen=True):
     """Who is asked."""
 
     name: str
@@ -139,7 +139,7 @@ class AutoLLM(LLM):
         return Choice(Responder, None)
 
 
-def choose(environment: Mapping[str, str] | None = None) -> Provider:
+def choose(environment: Mapping[str, str] | None = None) -> ChosenLLM:
     """Which provider answers where `environment` (the process's own by default) holds the settings. Raises
     `ConfigError` for a $LLM_PROVIDER that there is not."""
     named = (variable("LLM_PROVIDER", environment) or "").lower()
@@ -153,7 +153,7 @@ def choose(environment: Mapping[str, str] | None = None) -> Provider:
     return _provider("ollama", False, "neither LLM_PROVIDER nor a key is set", environment)
 
 
-def _provider(name: str, named: bool, reason: str, environment: Mapping[str, str] | None) -> Provider:
+def _provider(name: str, named: bool, reason: str, environment: Mapping[str, str] | None) -> ChosenLLM:
     match name:
         case "claude":
             model = CLAUDE_MODEL
@@ -161,7 +161,7 @@ def _provider(name: str, named: bool, reason: str, environment: Mapping[str, str
             model = variable("OPENAI_MODEL", environment) or OPENAI_MODEL
         case _:
             model = variable("OLLAMA_MODEL", environment) or OLLAMA_MODEL
-    return Provider(name, named, reason, model, KEYS.get(name))
+    return ChosenLLM(name, named, reason, model, KEYS.get(name))
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import msgspec
 from voiceflow.errors import ConfigError, MissingExtraError, ProviderConnectionError
 from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import MAX_RETRIES, Key, PerLoop, explained, variable
+from voiceflow.processors.llm.providers import MAX_RETRIES, ApiKey, PerLoop, explained, variable
 
 if TYPE_CHECKING:
     import anthropic
@@ -39,7 +39,7 @@ class ClaudeLLM(LLM):
         **options: Unpack[LLMOptions],
     ) -> None:
         super().__init__(**options)
-        self._key = Key(api_key, "ANTHROPIC_API_KEY")
+        self._key = ApiKey(api_key, "ANTHROPIC_API_KEY")
         self._model = model or DEFAULT_MODEL
         self._base_url = base_url or variable("ANTHROPIC_BASE_URL")
         self._extra = dict(extra_body or {})

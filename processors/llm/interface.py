@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.frames import Error, LLMText, Transcript
-from voiceflow.inference import NoThreadError, TooLateError, Work
+from voiceflow.inference import NoThreadError, TooLateError, WorkClock
 from voiceflow.processor import Processor
 from voiceflow.processors.llm.history import History, Turn, has_words
 from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.pieces import Piece, pieces
-from voiceflow.processors.llm.spoken import Spoken
+from voiceflow.processors.llm.spoken import SpokenText
 from voiceflow.processors.llm.tools import Tool, Toolbox
 
 if TYPE_CHECKING:
@@ -158,14 +158,14 @@ class LLM(Processor):
     async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece, None]:
         """What may be said of the model's answer, and its tool calls. Raises `ProviderConnectionError` when the next
         word is too late, and ends an answer that does not end by itself."""
-        work, spoken, left = Work(), Spoken(), self.max_tokens * CHARACTERS_PER_TOKEN
-        due = work.time() + self.timeout
+        clock, spoken, left = WorkClock(), SpokenText(), self.max_tokens * CHARACTERS_PER_TOKEN
+        due = clock.time() + self.timeout
         ends = due + self.max_tokens * SECONDS_PER_TOKEN
         late = f"no word from the model for {self.timeout:g} s: a smaller one may be fast enough"
         async with contextlib.aclosing(pieces(self.chat, messages)) as stream:
             while left > 0:
                 try:
-                    async with work.within(min(due, ends) - work.time(), late):
+                    async with clock.within(min(due, ends) - clock.time(), late):
                         piece = await anext(stream, None)
                 except TooLateError as error:
                     if due < ends or isinstance(error, NoThreadError):
@@ -178,7 +178,7 @@ class LLM(Processor):
                     left, piece = left - len(piece), spoken.feed(piece[:left])
                 if piece:
                     yield piece
-                    due = work.time() + self.timeout
+                    due = clock.time() + self.timeout
         if left > 0:
             if last := spoken.finish():
                 yield last

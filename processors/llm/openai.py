@@ -11,7 +11,7 @@ import msgspec
 from voiceflow.errors import ConfigError, MissingExtraError
 from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import MAX_RETRIES, Key, PerLoop, explained, variable
+from voiceflow.processors.llm.providers import MAX_RETRIES, ApiKey, PerLoop, explained, variable
 
 if TYPE_CHECKING:
     import openai
@@ -38,7 +38,7 @@ class OpenAILLM(LLM):
         **options: Unpack[LLMOptions],
     ) -> None:
         super().__init__(**options)
-        self._key = Key(api_key, "OPENAI_API_KEY")
+        self._key = ApiKey(api_key, "OPENAI_API_KEY")
         self._model = model or variable("OPENAI_MODEL") or DEFAULT_MODEL
         self._base_url = base_url or variable("OPENAI_BASE_URL")
         self._extra = dict(extra_body or {})

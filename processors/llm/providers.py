@@ -25,7 +25,7 @@ def variable(name: str, environment: Mapping[str, str] | None = None) -> str | N
     return (os.environ if environment is None else environment).get(name, "").strip() or None
 
 
-class Key:
+class ApiKey:
     """The key that a provider is asked with: `given` as an argument, else in the environment's `variable`."""
 
     def __init__(self, given: str | None, name: str) -> None:
@@ -74,7 +74,7 @@ class PerLoop(Generic[T]):
         return client
 
 
-def explained(error: Exception, provider: str, model: str, key: Key) -> ProviderConnectionError:
+def explained(error: Exception, provider: str, model: str, key: ApiKey) -> ProviderConnectionError:
     """What an error of one of the SDKs that Stainless generates (openai, anthropic) means, and what to do."""
     status: Any = getattr(error, "status_code", None)
     detail = getattr(error, "message", str(error))

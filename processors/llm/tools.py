@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from voiceflow.errors import CallError
-from voiceflow.inference import TooLateError, Work, called, contained, waiting_pool
+from voiceflow.inference import TooLateError, WorkClock, called, contained, waiting_pool
 from voiceflow.processors.llm.history import Turn
 from voiceflow.processors.llm.messages import ToolCall
 
@@ -115,7 +115,7 @@ class Toolbox:
         if tool is None:
             return f"Error: there is no tool {wanted.name!r}, only {', '.join(self._by_name) or 'none'}."
         try:
-            async with Work().within(TOOL_SECONDS, f"did not finish within {TOOL_SECONDS:g} seconds"):
+            async with WorkClock().within(TOOL_SECONDS, f"did not finish within {TOOL_SECONDS:g} seconds"):
                 return await tool.run(wanted.arguments, cast("Call", TurnsCall(call, turn)))
         except TooLateError as error:
             return f"Error: {wanted.name} {error}."

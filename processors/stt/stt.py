@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from voiceflow.frames import AudioRaw, SpeechStarted, SpeechStopped
 from voiceflow.processor import Pipeline, Processor
-from voiceflow.processors.stt.transcriber import Spoken, Transcriber, Transcription
+from voiceflow.processors.stt.transcriber import Transcriber, Transcription, UtterancePiece
 from voiceflow.processors.stt.utterance import Utterance
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class STT(Pipeline):
 
     def process(
         self, frame: AudioRaw | SpeechStarted | SpeechStopped
-    ) -> Iterator[Spoken | SpeechStarted | SpeechStopped]:
+    ) -> Iterator[UtterancePiece | SpeechStarted | SpeechStopped]:
         utterance = self._utterance
         match frame:
             case AudioRaw():
@@ -114,7 +114,7 @@ class STT(Pipeline):
                     yield self._last_piece(frame.trail)
                 yield frame
 
-    def finish(self) -> Iterator[Spoken | SpeechStopped]:
+    def finish(self) -> Iterator[UtterancePiece | SpeechStopped]:
         """The caller has left in the middle of an utterance: what they said is still worth knowing."""
         if self._utterance.speaking:
             yield self._last_piece(0.0)
@@ -129,16 +129,16 @@ class STT(Pipeline):
         """Whether the caller has said nothing after that utterance, so far."""
         return utterance == self._utterances and not self._utterance.speaking
 
-    def _long_pieces(self) -> Iterator[Spoken]:
+    def _long_pieces(self) -> Iterator[UtterancePiece]:
         while (audio := self._utterance.take_piece()) is not None:
             end = self.call.elapsed - self._utterance.seconds
-            yield Spoken(audio, self._utterances, self._start, end, last=False)
+            yield UtterancePiece(audio, self._utterances, self._start, end, last=False)
             self._previewed = self._utterance.seconds
 
-    def _last_piece(self, trail: float) -> Spoken:
+    def _last_piece(self, trail: float) -> UtterancePiece:
         now = self.call.elapsed
         silence = trail - (now - self._arrived)  # that came: of what did not, nothing can be cut off
-        return Spoken(self._utterance.end(silence), self._utterances, self._start, now - trail, last=True)
+        return UtterancePiece(self._utterance.end(silence), self._utterances, self._start, now - trail, last=True)
 
     def _preview(self) -> None:
         new = self._utterance.seconds - self._previewed

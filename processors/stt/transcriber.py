@@ -12,7 +12,7 @@ import msgspec
 from voiceflow.audio import CANONICAL
 from voiceflow.errors import CallError
 from voiceflow.frames import Error, Frame, SpeechStopped, Transcript
-from voiceflow.inference import Work, called, recognition_pool
+from voiceflow.inference import WorkClock, called, recognition_pool
 from voiceflow.processor import Processor
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Transcription(msgspec.Struct, frozen=True):
     language: str = ""
 
 
-class Spoken(Frame, frozen=True, gc=False):
+class UtterancePiece(Frame, frozen=True, gc=False):
     """A piece of what the caller said, yet to be transcribed."""
 
     audio: bytes
@@ -60,7 +60,7 @@ class Transcriber(Processor):
 
     def __init__(self, stt: STT) -> None:
         self._stt = stt
-        self._last: Spoken | None = None
+        self._last: UtterancePiece | None = None
         self._heard: list[Transcription] = []
         """Of the pieces of the utterance so far."""
         self._failed = False
@@ -73,8 +73,8 @@ class Transcriber(Processor):
     def name(self) -> str:
         return f"{self._stt.name}.transcribe"
 
-    async def process(self, frame: Spoken | SpeechStopped) -> AsyncIterator[Transcript | SpeechStopped | Error]:
-        if isinstance(frame, Spoken):
+    async def process(self, frame: UtterancePiece | SpeechStopped) -> AsyncIterator[Transcript | SpeechStopped | Error]:
+        if isinstance(frame, UtterancePiece):
             self._drop_preview()
             if frame.last:  # it is transcribed on SpeechStopped, from which on the caller waits
                 self._last = frame
@@ -121,7 +121,7 @@ class Transcriber(Processor):
     def _text(self) -> str:
         return " ".join(heard.text for heard in self._heard if heard.text)
 
-    def _transcript(self, frame: Spoken) -> Transcript:
+    def _transcript(self, frame: UtterancePiece) -> Transcript:
         said = [heard for heard in self._heard if heard.text]
         return Transcript(
             self._text,
@@ -156,7 +156,7 @@ class Transcriber(Processor):
 
     # Transcribing
 
-    async def _hear(self, piece: Spoken) -> Error | None:
+    async def _hear(self, piece: UtterancePiece) -> Error | None:
         """Transcribe `piece`. What goes wrong with it is the result."""
         if len(piece.audio) < SHORTEST:
             return None
@@ -184,7 +184,7 @@ class Transcriber(Processor):
         """What `transcribe` makes of `audio`. Raises what it raises, and `TimeoutError`."""
         seconds = len(audio) / CANONICAL.byte_rate
         limit = min(LIMIT, 5.0 + 2.0 * seconds)
-        async with Work().within(limit, f"no result within {limit:.1f} s for {seconds:.1f} s of speech"):
+        async with WorkClock().within(limit, f"no result within {limit:.1f} s for {seconds:.1f} s of speech"):
             return await self._called(audio, emit)
 
     async def _called(self, audio: bytes, emit: Callable[[Transcription], None]) -> Transcription:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
-from voiceflow.inference import Flights, TooLateError, Work
+from voiceflow.inference import Flights, TooLateError, WorkClock
 from voiceflow.processors.tts.speech import synthesis
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ async def lines(tts: TTS, *, in_call: bool) -> Lines:
 
 
 async def _make(tts: TTS, key: Hashable, in_call: bool) -> Lines:
-    work = Work()
+    clock = WorkClock()
     try:
-        async with work.within(PATIENCE, "it took too long"):
-            spoken = Lines(await _speak(tts, APOLOGY, work), await _speak(tts, HOLD, work))
+        async with clock.within(PATIENCE, "it took too long"):
+            spoken = Lines(await _speak(tts, APOLOGY, clock), await _speak(tts, HOLD, clock))
     except Exception as error:
         why = str(error) if isinstance(error, TooLateError) else f"{type(error).__name__}: {error}"
         if in_call:
@@ -72,9 +72,9 @@ async def _make(tts: TTS, key: Hashable, in_call: bool) -> Lines:
     return spoken
 
 
-async def _speak(tts: TTS, text: str, work: Work) -> AudioRaw:
+async def _speak(tts: TTS, text: str, clock: WorkClock) -> AudioRaw:
     audio = []
-    async with synthesis(tts.synthesize, text, tts.voice, tts.rate, work) as pieces:
+    async with synthesis(tts.synthesize, text, tts.voice, tts.rate, clock) as pieces:
         while (piece := await pieces.get()) is not None:
             if isinstance(piece, Exception):
                 raise piece

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from voiceflow.frames import Word
-from voiceflow.inference import Work, called, shared_pool
+from voiceflow.inference import WorkClock, called, shared_pool
 
 
 class Speech(msgspec.Struct, frozen=True):
@@ -41,11 +41,13 @@ ODD = "synthesize gave an odd number of bytes: a sample of 16-bit PCM has two"
 
 
 @contextlib.asynccontextmanager
-async def synthesis(synthesize: Synthesize, text: str, voice: str, rate: int, work: Work) -> AsyncIterator[Pieces]:
-    """Have `text` spoken in a task of its own, as a part of `work`. The task ends with this block."""
+async def synthesis(
+    synthesize: Synthesize, text: str, voice: str, rate: int, clock: WorkClock
+) -> AsyncIterator[Pieces]:
+    """Have `text` spoken in a task of its own, its time counted by `clock`. The task ends with this block."""
     pieces: Pieces = asyncio.Queue(1)  # whoever reads it sets the pace
     results = _results(synthesize, text, voice, rate)
-    with work:
+    with clock:
         task = asyncio.create_task(_fill(pieces, _checked(results, text)), name=f"synthesize {text[:20]!r}")
     try:
         yield pieces

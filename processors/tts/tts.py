@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw, Error, LLMEnd, LLMText, Mark
-from voiceflow.inference import Work
+from voiceflow.inference import WorkClock
 from voiceflow.processor import Pipeline, Processor
 from voiceflow.processors.codec import convert
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
@@ -99,10 +99,10 @@ class TTS(Pipeline):
         sentence = frame.text.strip()
         if not any(map(str.isalnum, sentence)):
             return  # nothing of it can be spoken
-        begun, work = False, Work()
+        begun, clock = False, WorkClock()
         try:
-            async with synthesis(self.synthesize, sentence, self.voice, self.rate, work) as pieces:
-                while (piece := await _next(pieces, work)) is not None:
+            async with synthesis(self.synthesize, sentence, self.voice, self.rate, clock) as pieces:
+                while (piece := await _next(pieces, clock)) is not None:
                     if not begun:
                         begun = True
                         yield Mark(sentence, piece.words)
@@ -128,9 +128,9 @@ class TTS(Pipeline):
             yield Mark()
 
 
-async def _next(pieces: Pieces, work: Work) -> Speech | None:
+async def _next(pieces: Pieces, clock: WorkClock) -> Speech | None:
     """The next piece, None after the last one. Raises what `synthesize` raised, and `TimeoutError`."""
-    async with work.within(PATIENCE, f"synthesize gave no audio for {PATIENCE:g} s"):
+    async with clock.within(PATIENCE, f"synthesize gave no audio for {PATIENCE:g} s"):
         piece = await pieces.get()
     if isinstance(piece, Exception):
         raise piece

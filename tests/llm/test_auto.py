@@ -14,7 +14,7 @@ from talking import Voice, run, talk
 from voiceflow import ConfigError, MissingExtraError, Transcript
 from voiceflow.inference import modelcache as models
 from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, Message, OllamaLLM, OpenAILLM, Responder, auto
-from voiceflow.processors.llm.auto import Provider, choose
+from voiceflow.processors.llm.auto import ChosenLLM, choose
 
 VARIABLES = (
     "LLM_PROVIDER ANTHROPIC_API_KEY OPENAI_API_KEY OPENAI_MODEL OPENAI_BASE_URL OLLAMA_URL OLLAMA_HOST OLLAMA_MODEL"
@@ -205,10 +205,10 @@ def test_the_responder_knows_the_time_and_how_to_get_a_model():
 
 def test_the_choice_can_be_asked_for_and_blanks_are_no_key():
     assert choose({}).name == "ollama"
-    assert choose({"ANTHROPIC_API_KEY": " \n", "OPENAI_API_KEY": "k", "OPENAI_MODEL": "gpt-9"}) == Provider(
+    assert choose({"ANTHROPIC_API_KEY": " \n", "OPENAI_API_KEY": "k", "OPENAI_MODEL": "gpt-9"}) == ChosenLLM(
         "openai", False, "OPENAI_API_KEY is set", "gpt-9", "OPENAI_API_KEY"
     )
-    assert choose({"LLM_PROVIDER": " Claude "}) == Provider(
+    assert choose({"LLM_PROVIDER": " Claude "}) == ChosenLLM(
         "claude", True, "LLM_PROVIDER is claude", "claude-haiku-5-5", "ANTHROPIC_API_KEY"
     )
     assert choose({"LLM_PROVIDER": " ", "OLLAMA_MODEL": "qwen3"}).model == "qwen3"

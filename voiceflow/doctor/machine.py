@@ -12,7 +12,7 @@ import httpx
 from voiceflow import weights
 from voiceflow.config.settings import origin
 from voiceflow.errors import DISTRIBUTION, ConfigError, VoiceflowError
-from voiceflow.processors.llm.auto import Provider, choose
+from voiceflow.processors.llm.auto import ChosenLLM, choose
 from voiceflow.processors.llm.ollama import address
 from voiceflow.processors.llm.providers import public, variable
 
@@ -110,16 +110,16 @@ async def language_model(setting: Setting) -> Finding:
     return Finding("language model", "ok", f"{said}{local}")
 
 
-def _llm(setting: Setting) -> Provider:
+def _llm(setting: Setting) -> ChosenLLM:
     """Which one is asked. A wrong LLM_PROVIDER is told by `language_model`."""
     try:
         return choose(setting.environment)
     except ConfigError:
         named = variable("LLM_PROVIDER", setting.environment) or ""
-        return Provider(named, True, f"LLM_PROVIDER is {named}", "", None)
+        return ChosenLLM(named, True, f"LLM_PROVIDER is {named}", "", None)
 
 
-def _without_llm(chosen: Provider) -> Status:
+def _without_llm(chosen: ChosenLLM) -> Status:
     """How bad it is that the language model which is chosen cannot be used. The built-in responder stands in for one
     that nobody asked for."""
     return "fail" if chosen.named or chosen.key else "warn"

@@ -1,5 +1,5 @@
 """What one process shares between all its calls: threads for blocking work (pools.py, threads.py), limits on work
-that stand still while it waits (work.py), functions of users in any form (functions.py) and whatever they raise
+that stand still while it waits (workclock.py), functions of users in any form (functions.py) and whatever they raise
 (failures.py), work that several calls need (flights.py), models in memory (modelcache.py), and the watch over the event
 loop (looplag.py)."""
 
@@ -7,7 +7,7 @@ from voiceflow.inference.failures import contained
 from voiceflow.inference.flights import Flights
 from voiceflow.inference.functions import called
 from voiceflow.inference.pools import SPARE, InferencePool, loading_pool, recognition_pool, shared_pool, waiting_pool
-from voiceflow.inference.work import NoThreadError, TooLateError, Work
+from voiceflow.inference.workclock import NoThreadError, TooLateError, WorkClock
 
 __all__ = [
     "SPARE",
@@ -15,7 +15,7 @@ __all__ = [
     "InferencePool",
     "NoThreadError",
     "TooLateError",
-    "Work",
+    "WorkClock",
     "called",
     "contained",
     "loading_pool",

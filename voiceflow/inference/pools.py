@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from .failures import failure
 from .threads import Threads
-from .work import Work, current_work
+from .workclock import WorkClock, current_clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,8 +71,8 @@ class InferencePool(Executor):
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns or raises; what is no `Exception` is raised as `RuntimeError`. Time that it waits
-        for a thread does not count for the limits of the `Work` that it is part of."""
-        job = _Job(self, functools.partial(function, *args, **kwargs), current_work())
+        for a thread is not counted by the `WorkClock` that it is begun under."""
+        job = _Job(self, functools.partial(function, *args, **kwargs), current_clock())
         try:
             return await asyncio.get_running_loop().run_in_executor(self, cast(Callable[[], T], job))
         except asyncio.CancelledError:
@@ -107,10 +107,10 @@ class InferencePool(Executor):
 class _Job:
     """One call of a function."""
 
-    def __init__(self, pool: InferencePool, function: functools.partial[Any], work: Work | None) -> None:
+    def __init__(self, pool: InferencePool, function: functools.partial[Any], clock: WorkClock | None) -> None:
         self._pool = pool
         self._function = function
-        self._work = work
+        self._clock = clock
         self._waits_on: asyncio.AbstractEventLoop | None = None
         self._done = self._disowned = self._hung = False
         self._timer: threading.Timer | None = None
@@ -132,23 +132,23 @@ class _Job:
 
     def wait(self) -> None:
         """No thread is free. On the loop."""
-        if self._work is not None:
+        if self._clock is not None:
             self._waits_on = asyncio.get_running_loop()
-            self._work.wait()
+            self._clock.wait()
 
     def begin(self) -> None:
         """A thread is free. On the loop or in any thread."""
-        if self._waits_on is not None and self._work is not None:
+        if self._waits_on is not None and self._clock is not None:
             with contextlib.suppress(RuntimeError):  # its loop is closed
-                self._waits_on.call_soon_threadsafe(self._work.begin)
+                self._waits_on.call_soon_threadsafe(self._clock.begin)
 
     def disown(self) -> None:
         """Nobody awaits it any more."""
         pool = self._pool
         with pool.lock:
             if pool.waiting.pop(self, None) is not None:
-                if self._work is not None:
-                    self._work.begin()
+                if self._clock is not None:
+                    self._clock.begin()
             elif not self._done:
                 self._disowned = True
                 pool.disowned += 1

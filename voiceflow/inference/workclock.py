@@ -1,6 +1,6 @@
 """Time limits that count work, not waiting: while a job waits for a thread of a pool, the limit on it stands still.
 
-    async with Work().within(5.0, "no result within 5 s"):
+    async with WorkClock().within(5.0, "no result within 5 s"):
         await pool.run(function)
 
 Otherwise every limit would fall due at once when many calls need the pool together, although each job, once it began,
@@ -20,16 +20,16 @@ WAIT = 60.0
 
 
 class TooLateError(TimeoutError):
-    """A limit of `Work.within` that has passed; other `TimeoutError`s are those of the work itself."""
+    """A limit of `WorkClock.within` that has passed; other `TimeoutError`s are those of the work itself."""
 
 
 class NoThreadError(TooLateError):
     """All threads of a pool were taken for longer than a job may wait for one."""
 
 
-class Work:
-    """Something that is worked on for a call. Part of it is what is begun inside `within`, or inside a plain `with` of
-    it where there is no limit; also in tasks that are made there. One limit at a time."""
+class WorkClock:
+    """Counts the time that is worked on something for a call: on jobs that are begun inside `within`, or where there
+    is no limit, inside a plain `with` of it; also by tasks that are made there. It has one limit at a time."""
 
     def __init__(self) -> None:
         self._waiting = 0  # how many of its jobs wait for a thread
@@ -40,7 +40,7 @@ class Work:
         self._waited = 0.0
 
     def __enter__(self) -> Self:
-        self._token: Token[Work | None] = _current.set(self)
+        self._token: Token[WorkClock | None] = _current.set(self)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -72,7 +72,8 @@ class Work:
                 raise NoThreadError(f"waited {WAIT:g} s for a free thread") from error
             raise TooLateError(message) from error
         finally:
-            _current.reset(token)
+            with contextlib.suppress(ValueError):  # closed by force, from another task
+                _current.reset(token)
 
     def wait(self) -> None:
         """One of its jobs waits for a thread from now on."""
@@ -102,9 +103,9 @@ class Work:
             self._timeout.reschedule(self._since + self._left)
 
 
-_current: ContextVar[Work | None] = ContextVar("work", default=None)
+_current: ContextVar[WorkClock | None] = ContextVar("clock", default=None)
 
 
-def current_work() -> Work | None:
-    """What the running code is part of."""
+def current_clock() -> WorkClock | None:
+    """What counts the time of the running code."""
     return _current.get()

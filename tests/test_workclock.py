@@ -8,7 +8,7 @@ import pytest
 from doubles import virtual
 from settling import settled
 
-from voiceflow.inference import InferencePool, TooLateError, Work, pools, work
+from voiceflow.inference import InferencePool, TooLateError, WorkClock, pools, workclock
 
 
 class Gate:
@@ -24,14 +24,14 @@ class Gate:
 
 
 async def limited(pool: InferencePool, function: Callable[[], str], seconds: float) -> str:
-    with Work() as job:
+    with WorkClock() as job:
         async with job.within(seconds, "too slow"):
             return await pool.run(function)
 
 
 def test_work_that_takes_too_long_is_ended_with_the_message():
     async def main() -> None:
-        with Work() as job, pytest.raises(TooLateError, match=r"^too slow$"):
+        with WorkClock() as job, pytest.raises(TooLateError, match=r"^too slow$"):
             async with job.within(3.0, "too slow"):
                 await asyncio.sleep(4.0)
         assert asyncio.get_running_loop().time() == 3.0
@@ -41,7 +41,7 @@ def test_work_that_takes_too_long_is_ended_with_the_message():
 
 def test_a_timeout_of_the_work_itself_is_raised_as_it_is():
     async def main() -> None:
-        with Work() as job, pytest.raises(TimeoutError, match="its own") as raised:
+        with WorkClock() as job, pytest.raises(TimeoutError, match="its own") as raised:
             async with job.within(3.0, "too slow"):
                 raise TimeoutError("its own")
         assert not isinstance(raised.value, TooLateError)
@@ -80,7 +80,7 @@ def test_what_was_worked_before_the_wait_counts():
             await asyncio.sleep(0.39)
             await asyncio.sleep(0.02)
 
-        job = Work()
+        job = WorkClock()
         with job, pytest.raises(TooLateError, match="too slow"):
             async with job.within(1.0, "too slow"):
                 await waits_in_the_middle()
@@ -89,7 +89,7 @@ def test_what_was_worked_before_the_wait_counts():
 
 
 def test_a_job_that_never_gets_a_thread_is_given_up_and_says_what_it_waited_for(monkeypatch):
-    monkeypatch.setattr(work, "WAIT", 0.05)
+    monkeypatch.setattr(workclock, "WAIT", 0.05)
 
     async def main() -> None:
         pool, gate = InferencePool(1), Gate()
@@ -115,7 +115,7 @@ def test_a_job_that_is_withdrawn_does_not_stop_the_limit_for_ever():
             waiting.cancel()
             await asyncio.sleep(5.0)
 
-        with Work() as job, pytest.raises(TooLateError, match="too slow"):
+        with WorkClock() as job, pytest.raises(TooLateError, match="too slow"):
             async with job.within(0.02, "too slow"):
                 await withdraws()
         gate.go.set()
@@ -128,7 +128,7 @@ def test_the_work_of_tasks_made_inside_is_part_of_it():
     async def main() -> None:
         pool, gate = InferencePool(1), Gate()
         taken = asyncio.ensure_future(pool.run(gate))
-        with Work() as job:
+        with WorkClock() as job:
             task = asyncio.create_task(pool.run(lambda: "done"))
         async with job.within(1.0, "too slow"):
             await asyncio.sleep(0)
