@@ -12,7 +12,7 @@ from voiceflow.inference import NoThreadError, TooLateError, WorkClock
 from voiceflow.processor import Processor
 from voiceflow.processors.llm.history import History, Turn, has_words
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.pieces import Piece, pieces
+from voiceflow.processors.llm.pieces import Answer, Piece, pieces
 from voiceflow.processors.llm.spoken import SpokenText
 from voiceflow.processors.llm.tools import Tool, Toolbox
 
@@ -66,8 +66,6 @@ class LLM(Processor):
 
     overlap = True
 
-    chat: Callable[..., Any]
-
     def __init__(
         self,
         *,
@@ -78,13 +76,17 @@ class LLM(Processor):
         tools: Sequence[Callable[..., Any]] = (),
         timeout: float = 12.0,
     ) -> None:
-        if not hasattr(self, "chat"):
+        if getattr(self.chat, "__func__", None) is LLM.chat:
             raise TypeError(f"{self.name} has no `chat`: write `def chat(self, messages: list[Message]) -> str`")
         self.max_tokens = max_tokens
         self.temperature = temperature
         self.timeout = timeout
         self._history = History(system, history)
         self._toolbox = Toolbox(tools)
+
+    def chat(self, messages: list[Message]) -> Answer:
+        """The answer to `messages`, of which the last asks for it."""
+        raise NotImplementedError
 
     @property
     def model_key(self) -> Any:

@@ -12,12 +12,12 @@ What else there is to it - which audio belongs to an utterance, order, interims,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from voiceflow.frames import AudioRaw, SpeechStarted, SpeechStopped
 from voiceflow.processor import Pipeline, Processor
-from voiceflow.processors.stt.transcriber import Transcriber, Transcription, UtterancePiece
+from voiceflow.processors.stt.transcriber import Transcribed, Transcriber, UtterancePiece
 from voiceflow.processors.stt.utterance import Utterance
 
 if TYPE_CHECKING:
@@ -70,15 +70,7 @@ class STT(Pipeline):
     signature = Processor.signature  # of the stage
     __repr__ = Processor.__repr__
 
-    def transcribe(
-        self, audio: bytes, rate: int
-    ) -> (
-        Transcription
-        | str
-        | Awaitable[Transcription | str]
-        | Iterator[Transcription | str]
-        | AsyncIterator[Transcription | str]
-    ):
+    def transcribe(self, audio: bytes, rate: int) -> Transcribed:
         """What is said in `audio`: 16-bit little-endian mono PCM at `rate` Hz, which is 16 000, and 28 s at most.
 
         A plain method runs in a thread; there is one thread less than there are processors, for all calls, so that

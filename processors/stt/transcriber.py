@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -31,6 +31,13 @@ class Transcription(msgspec.Struct, frozen=True):
     """Empty for silence and noise."""
     no_speech_probability: float = 0.0
     language: str = ""
+
+
+Heard: TypeAlias = Transcription | str
+Transcribed: TypeAlias = (
+    Heard | Iterator[Heard] | AsyncIterator[Heard] | Awaitable[Heard | Iterator[Heard] | AsyncIterator[Heard]]
+)
+"""What `transcribe` may return: a result, or what was understood so far again and again, awaited or not."""
 
 
 class UtterancePiece(Frame, frozen=True, gc=False):
@@ -188,8 +195,7 @@ class Transcriber(Processor):
             return await self._called(audio, emit)
 
     async def _called(self, audio: bytes, emit: Callable[[Transcription], None]) -> Transcription:
-        transcribe: Callable[..., Any] = self._stt.transcribe
-        given = await called(recognition_pool(), transcribe, audio, CANONICAL.rate)
+        given = await called(recognition_pool(), self._stt.transcribe, audio, CANONICAL.rate)
         if not isinstance(given, AsyncGenerator):
             return self._checked(given)
         heard = Transcription("")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -24,7 +24,13 @@ class Speech(msgspec.Struct, frozen=True):
     they come with the first audio, or before it as `Speech(b"", words)`."""
 
 
-Synthesize = Callable[[str, str], Any]
+Audio: TypeAlias = bytes | Speech
+"""16-bit little-endian mono PCM, or that with the times of its words."""
+Synthesis: TypeAlias = (
+    Audio | Iterator[Audio] | AsyncIterator[Audio] | Awaitable[Audio | Iterator[Audio] | AsyncIterator[Audio]]
+)
+"""What `synthesize` may return: a sentence whole or piece by piece, awaited or not."""
+Synthesize = Callable[[str, str], Synthesis]
 """`synthesize(text, voice)` of a `TTS`."""
 Pieces = asyncio.Queue[Speech | Exception | None]
 """The audio of one sentence: then None, or what `synthesize` raised."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from voiceflow.audio import AudioFormat
@@ -14,7 +14,7 @@ from voiceflow.processor import Pipeline, Processor
 from voiceflow.processors.codec import convert
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
 from voiceflow.processors.tts.lines import APOLOGY, lines
-from voiceflow.processors.tts.speech import Pieces, Speech, synthesis
+from voiceflow.processors.tts.speech import Pieces, Speech, Synthesis, synthesis
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -46,9 +46,6 @@ class TTS(Pipeline):
     voice: str = ""
     """What `synthesize` is given as `voice`."""
 
-    synthesize: Callable[..., Any]
-    """`synthesize(text, voice)`: the audio of one sentence."""
-
     _apology: AudioRaw | None = None
     _sorry_at = -math.inf
     """When the caller last heard the apology in this reply, on the loop's clock."""
@@ -68,10 +65,18 @@ class TTS(Pipeline):
     @property
     def produces(self) -> AudioFormat:  # type: ignore[override]  # follows from `rate`
         """The format of the speech."""
-        for missing, advice in (("rate", "rate = 22_050"), ("synthesize", "def synthesize(self, text, voice): ...")):
-            if not hasattr(self, missing):
+        has_rate, speaks = hasattr(self, "rate"), getattr(self.synthesize, "__func__", None) is not TTS.synthesize
+        for there, missing, advice in (
+            (has_rate, "rate", "rate = 22_050"),
+            (speaks, "synthesize", "def synthesize(self, text: str, voice: str) -> bytes: ..."),
+        ):
+            if not there:
                 raise TypeError(f"{self.name} has no `{missing}`: write `{advice}` in the class")
         return AudioFormat("pcm16", self.rate)
+
+    def synthesize(self, text: str, voice: str) -> Synthesis:
+        """The audio of one sentence, `text`, spoken by `voice`."""
+        raise NotImplementedError
 
     def list_voices(self) -> list[str]:
         """The voices that can be chosen by name."""
