@@ -1,6 +1,7 @@
 """The lines that are kept as audio: made once per process, whatever the voice does."""
 
 import asyncio
+import logging
 import threading
 
 from doubles import PIECE, make_call, virtual
@@ -140,6 +141,8 @@ def test_the_lines_are_made_when_a_server_loads_its_models():
 
 
 def test_a_voice_that_is_ready_only_in_a_call_has_its_lines_made_there(caplog):
+    caplog.set_level(logging.WARNING, "voiceflow")
+
     class Fresh(Counts):
         client = None
 

@@ -241,6 +241,21 @@ def test_a_failure_is_heard_as_the_apology_and_the_call_goes_on(caplog):
     assert [frame.text for frame in above.heard] == [APOLOGY_TEXT, "Good one.", "Good two."]
 
 
+class Leaves(TTS):
+    rate = RATE
+
+    async def synthesize(self, text: str, voice: str) -> bytes:
+        if text.startswith("Bad"):
+            raise SystemExit(3)
+        return letters(text)
+
+
+def test_a_voice_that_would_end_the_process_is_a_failure_like_others(caplog):
+    call, _, _ = say(Leaves(), Transcript("Bad one. Good one."), 5.0)
+    assert heard(call).endswith("Good one.")
+    assert heard(call).count("\u0707") == 1.0 / LETTER
+
+
 def test_of_a_reply_that_failed_only_the_apology_was_heard(caplog):
     replies = []
 
