@@ -407,3 +407,19 @@ def test_a_processor_may_say_which_of_its_arguments_its_model_depends_on():
     a, b, c = loaded(Fresh("base", prompt="one"), Fresh("base", "two"), Fresh("small", "one"))
     assert a is b
     assert a is not c
+
+
+def test_what_all_calls_share_is_made_when_a_server_loads_and_not_in_a_call():
+    made = []
+
+    class Fresh(Prompted):
+        async def before_calls(self) -> None:
+            made.append(self.model)
+
+        def prepare(self, text: str) -> None:
+            raise AssertionError("a method of the user's own")
+
+    (model,) = loaded(Fresh())
+    assert made == [model]
+    in_call(Fresh())
+    assert made == [model]

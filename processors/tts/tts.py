@@ -82,7 +82,7 @@ class TTS(Pipeline):
         """The voices that can be chosen by name."""
         return [self.voice] if self.voice else []
 
-    async def prepare(self) -> None:
+    async def before_calls(self) -> None:
         """Have the apology and the hold line spoken when a server starts, before there are calls. A voice that is
         not ready before `open` speaks them in its first call."""
         await lines(self, in_call=False)

@@ -23,10 +23,10 @@ UNUSED = 4
 
 
 @runtime_checkable
-class Prepared(Protocol):
+class BeforeCalls(Protocol):
     """A processor with something to do once per process when its model is loaded, before there are calls."""
 
-    async def prepare(self) -> None:
+    async def before_calls(self) -> None:
         """Make what all calls share. Does not raise."""
 
 
@@ -55,8 +55,8 @@ async def load(processors: Iterable[Processor], waits_for: Callable[[Processor],
         in_call = hasattr(processor, "call")
         if type(processor).load is not Processor.load:
             await _give(processor, stays=not in_call)
-        if not in_call and isinstance(processor, Prepared):
-            await processor.prepare()
+        if not in_call and isinstance(processor, BeforeCalls):
+            await processor.before_calls()
 
 
 def release(processors: Iterable[Processor]) -> None:
