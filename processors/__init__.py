@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from voiceflow.processors.dialog import Dialog, Greeting
-    from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, OllamaLLM, OpenAILLM
+    from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, Message, OllamaLLM, OpenAILLM, ToolCall
     from voiceflow.processors.stt import STT, Transcription, WhisperSTT
     from voiceflow.processors.text import CleanForSpeech, SplitSentences
     from voiceflow.processors.tts import TTS, PiperTTS, Speech
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "dialog": ("Dialog", "Greeting"),
-    "llm": ("LLM", "AutoLLM", "ClaudeLLM", "OllamaLLM", "OpenAILLM"),
+    "llm": ("LLM", "AutoLLM", "ClaudeLLM", "Message", "OllamaLLM", "OpenAILLM", "ToolCall"),
     "stt": ("STT", "Transcription", "WhisperSTT"),
     "text": ("CleanForSpeech", "SplitSentences"),
     "tts": ("TTS", "PiperTTS", "Speech"),
@@ -40,12 +40,14 @@ __all__ = [
     "Dialog",
     "EnergyVAD",
     "Greeting",
+    "Message",
     "OllamaLLM",
     "OpenAILLM",
     "PiperTTS",
     "SileroVAD",
     "Speech",
     "SplitSentences",
+    "ToolCall",
     "Transcription",
     "WhisperSTT",
 ]

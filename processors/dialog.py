@@ -44,7 +44,7 @@ class Dialog(Processor):
             await self._talk(call)
             await call.hangup(force=True)  # nobody is left who would answer an interruption
 
-        call.start(lead, self.name)
+        call.start(lead, self.name, leads=True)
 
     def process(self, frame: Transcript | DTMF) -> None:
         """The call has heard it: `listen`, `ask` and `digits` return it."""

@@ -18,6 +18,8 @@ SUBSCRIBE: list[Callable[[Call, Callable[..., Any]], Callable[[], None]]] = [
     Call.on_turn,
     Call.observe,
 ]
+
+
 class Recogniser(Processor):
     """A stage from which transcripts come, as `on_turn` wants one."""
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from settling import settled
 
 from voiceflow.inference import SPARE, InferencePool, called, pools, recognition_pool, shared_pool, waiting_pool
 
@@ -21,14 +22,6 @@ def until(condition: Callable[[], bool]) -> None:
         if condition():
             return
         tick.wait(0.005)
-    raise AssertionError("it did not happen")
-
-
-async def settled(condition: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
     raise AssertionError("it did not happen")
 
 

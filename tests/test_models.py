@@ -2,14 +2,16 @@
 
 import asyncio
 import copy
+import gc
 import threading
 from typing import Any
+from weakref import ref
 
 import pytest
 from doubles import make_call, virtual
 
 from voiceflow import DTMF, Call, Processor
-from voiceflow.inference.modelcache import load
+from voiceflow.inference.modelcache import UNUSED, load, release
 
 
 class Model(Processor):
@@ -251,6 +253,127 @@ def test_who_gives_up_waiting_does_not_fail_the_others():
     asyncio.run(main())
 
 
+def test_a_load_that_hangs_is_left_at_once_and_says_whose_it_is():
+    begun, go = threading.Event(), threading.Event()
+
+    class Hangs(Model):
+        def load(self) -> object:
+            begun.set()
+            go.wait(10.0)
+            return super().load()
+
+    async def main() -> None:
+        first, second = Hangs("x"), Hangs("x")
+        late: list[str] = []
+        loading = asyncio.ensure_future(load([new()("y"), first], waits_for=lambda p: late.append(p.name)))
+        assert await asyncio.to_thread(begun.wait, 10.0)
+        loading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
+        assert late == ["Fresh", "Hangs"]
+        assert not go.is_set()
+        go.set()
+        await load([second])  # the one that was under way
+        assert len(Hangs.loads) == 1
+        assert second.model is not None
+
+    asyncio.run(main())
+
+
+def test_what_ends_a_process_is_an_error_of_loading():
+    class Leaves(Model):
+        def load(self) -> object:
+            raise SystemExit(2)
+
+    with pytest.raises(RuntimeError, match=r"it raised SystemExit: 2"):
+        loaded(Leaves())
+
+
+class Big:
+    """A model that can be watched."""
+
+
+class Prompted(Model):
+    def load(self) -> Big:
+        super().load()
+        return Big()
+
+
+def in_call(processor: Prompted) -> "ref[Big]":
+    """Its model, in a call that goes on as long as the processor lives."""
+    processor.call = make_call()
+    loaded(processor)
+    return ref(processor.model)
+
+
+def alive(models: "list[ref[Big]]") -> int:
+    gc.collect()
+    return sum(model() is not None for model in models)
+
+
+def test_models_that_no_call_uses_any_more_go():
+    class Fresh(Prompted):
+        pass
+
+    models = [in_call(Fresh(f"prompt {n}")) for n in range(1000)]
+    assert alive(models) <= UNUSED + 1
+    assert len(Fresh.loads) == 1000
+
+
+def test_models_that_are_released_go_though_their_processors_are_not_garbage_yet():
+    class Fresh(Prompted):
+        pass
+
+    kept, models = [], []
+    for n in range(100):
+        processor = Fresh(n)
+        models.append(in_call(processor))
+        release([processor])
+        processor.model = None
+        kept.append(processor)
+    assert alive(models) <= UNUSED
+
+
+def test_the_model_of_a_running_call_stays_and_is_shared():
+    class Fresh(Prompted):
+        pass
+
+    running, other = Fresh("long call"), Fresh("long call")
+    model = in_call(running)
+    for n in range(50):
+        in_call(Fresh(n))
+    assert in_call(other)() is model()
+    release([other])
+    for n in range(50, 100):
+        in_call(Fresh(n))
+    assert in_call(Fresh("long call"))() is running.model
+    assert len(Fresh.loads) == 101
+
+
+def test_the_last_models_are_kept_for_the_next_call():
+    class Fresh(Prompted):
+        pass
+
+    for _ in range(10):
+        for n in range(UNUSED):
+            in_call(Fresh(n))
+    assert len(Fresh.loads) == UNUSED
+
+
+def test_models_that_a_server_loads_before_its_calls_stay():
+    class Fresh(Prompted):
+        pass
+
+    for n in range(20):
+        loaded(Fresh(f"route {n}"))
+    for n in range(100):
+        in_call(Fresh(n))
+    del Fresh.loads[:]
+    for n in range(20):
+        in_call(Fresh(f"route {n}"))
+    assert Fresh.loads == []
+
+
 def test_a_call_has_its_models_before_it_opens():
     seen = []
 
@@ -284,3 +407,19 @@ def test_a_processor_may_say_which_of_its_arguments_its_model_depends_on():
     a, b, c = loaded(Fresh("base", prompt="one"), Fresh("base", "two"), Fresh("small", "one"))
     assert a is b
     assert a is not c
+
+
+def test_what_all_calls_share_is_made_when_a_server_loads_and_not_in_a_call():
+    made = []
+
+    class Fresh(Prompted):
+        async def before_calls(self) -> None:
+            made.append(self.model)
+
+        def prepare(self, text: str) -> None:
+            raise AssertionError("a method of the user's own")
+
+    (model,) = loaded(Fresh())
+    assert made == [model]
+    in_call(Fresh())
+    assert made == [model]

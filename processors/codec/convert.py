@@ -54,7 +54,7 @@ ResamplerType: TypeAlias = Callable[[int, int, int, bool], Stateful]
 must limit what comes out to 16 bits."""
 
 
-class Step(NamedTuple):
+class Conversion(NamedTuple):
     name: str
     make: Callable[[], Stateful]
     """Called once for each stream."""
@@ -185,26 +185,28 @@ def _interleave(channels: list[NDArray[Any]]) -> NDArray[Any]:
     return channels[0] if len(channels) == 1 else np.stack(channels, axis=-1).reshape(-1)
 
 
-def _plan(source: AudioFormat, to: AudioFormat, resampler: ResamplerType) -> Iterator[Step]:
+def _plan(source: AudioFormat, to: AudioFormat, resampler: ResamplerType) -> Iterator[Conversion]:
     if ANY in (source, to):
         raise AudioCodecError(f"cannot convert {source} to {to}: name both encodings and rates")
     downmix, resample = source.channels > to.channels, source.rate != to.rate
     codes = source.encoding, to.encoding
     if codes in _LAW_TO_LAW and not (downmix or resample):
-        yield Step(f"{source.encoding} to {to.encoding}", partial(Stateless, _LAW_TO_LAW[codes]))
+        yield Conversion(f"{source.encoding} to {to.encoding}", partial(Stateless, _LAW_TO_LAW[codes]))
     elif source.encoding != to.encoding or downmix or resample:
         if source.encoding != "pcm16":
-            yield Step(f"{source.encoding} to pcm16", _DECODERS[source.encoding])
+            yield Conversion(f"{source.encoding} to pcm16", _DECODERS[source.encoding])
         if downmix:
-            yield Step("stereo to mono", partial(Stateless, mix.downmix))
+            yield Conversion("stereo to mono", partial(Stateless, mix.downmix))
         if resample:
             channels, limited = min(source.channels, to.channels), to.encoding not in _LIMITING
-            yield Step(f"{source.rate} to {to.rate} Hz", partial(resampler, source.rate, to.rate, channels, limited))
+            yield Conversion(
+                f"{source.rate} to {to.rate} Hz", partial(resampler, source.rate, to.rate, channels, limited)
+            )
         if to.encoding != "pcm16":
-            yield Step(f"pcm16 to {to.encoding}", _ENCODERS[to.encoding])
+            yield Conversion(f"pcm16 to {to.encoding}", _ENCODERS[to.encoding])
     if to.channels > source.channels:
         size = to.frame_bytes // to.channels
-        yield Step("mono to stereo", partial(Stateless, partial(mix.duplicate, size=size)))
+        yield Conversion("mono to stereo", partial(Stateless, partial(mix.duplicate, size=size)))
 
 
 _LIMITING = ("mulaw", "alaw")

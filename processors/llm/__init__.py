@@ -9,7 +9,7 @@ A model of your own is one method:
 
 from voiceflow.processors.llm.auto import AutoLLM
 from voiceflow.processors.llm.claude import ClaudeLLM
-from voiceflow.processors.llm.interface import LLM, Options
+from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.ollama import OllamaLLM
 from voiceflow.processors.llm.openai import OpenAILLM
@@ -20,10 +20,10 @@ __all__ = [
     "LLM",
     "AutoLLM",
     "ClaudeLLM",
+    "LLMOptions",
     "Message",
     "OllamaLLM",
     "OpenAILLM",
-    "Options",
     "Responder",
     "Tool",
     "ToolCall",

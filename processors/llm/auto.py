@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Unpack
@@ -15,17 +14,36 @@ import msgspec
 from voiceflow.errors import ConfigError, MissingExtraError
 from voiceflow.processors.llm.claude import DEFAULT_MODEL as CLAUDE_MODEL
 from voiceflow.processors.llm.claude import ClaudeLLM
-from voiceflow.processors.llm.interface import LLM, Options
+from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message
-from voiceflow.processors.llm.ollama import OllamaLLM, default_host, default_model, installed_models
+from voiceflow.processors.llm.ollama import DEFAULT_MODEL as OLLAMA_MODEL
+from voiceflow.processors.llm.ollama import OllamaLLM, address, default_model, installed_models
 from voiceflow.processors.llm.openai import DEFAULT_MODEL as OPENAI_MODEL
 from voiceflow.processors.llm.openai import OpenAILLM
 from voiceflow.processors.llm.pieces import Piece, pieces
+from voiceflow.processors.llm.providers import public, variable
 from voiceflow.processors.llm.responder import Responder
 
 logger = logging.getLogger(__name__)
 
 PROVIDERS = ("claude", "openai", "ollama")
+KEYS = {"claude": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+"""The providers that are chosen because there is a key, in this order."""
+
+
+class ChosenLLM(msgspec.Struct, frozen=True):
+    """Who is asked."""
+
+    name: str
+    """claude, openai or ollama."""
+    named: bool
+    """Whether $LLM_PROVIDER says so: then nothing stands in for it."""
+    reason: str
+    """Why it is this one, as the end of a sentence."""
+    model: str
+    """What it is asked for where the pipeline names none of its models."""
+    key: str | None
+    """The environment variable that holds its key, if it needs one."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -45,23 +63,23 @@ class AutoLLM(LLM):
     for: they use their own. Raises `ConfigError` for another provider.
     """
 
-    def __init__(self, model: str | None = None, **options: Unpack[Options]) -> None:
+    def __init__(self, model: str | None = None, **options: Unpack[LLMOptions]) -> None:
         super().__init__(**options)
         self._wanted = model
         self._options = options
-        self._provider, self._named, self._reason = _provider()
+        self._provider = choose()
         self._llm: LLM
 
     def load(self) -> Choice:
         """What answers in this process. Says on the console which model that is, and why."""
-        if self._provider == "ollama":
+        if self._provider.name == "ollama":
             return self._local()
-        claude = self._provider == "claude"
-        company = "Anthropic" if claude else os.environ.get("OPENAI_BASE_URL") or "OpenAI"
-        model = self._model_of(CLAUDE_MODEL if claude else os.environ.get("OPENAI_MODEL") or OPENAI_MODEL)
+        claude = self._provider.name == "claude"
+        company = "Anthropic" if claude else public(variable("OPENAI_BASE_URL") or "OpenAI")
+        model = self._model_of(self._provider.model)
         _say(
             logging.INFO,
-            f"The language model is {model} by {company}, because {self._reason}. What callers say is sent to "
+            f"The language model is {model} by {company}, because {self._provider.reason}. What callers say is sent to "
             f"{company} as text; to keep it on this machine, set LLM_PROVIDER=ollama",
         )
         make = partial(ClaudeLLM if claude else OpenAILLM, model)
@@ -83,30 +101,30 @@ class AutoLLM(LLM):
         wanted = self._wanted
         if not wanted or wanted == default_model():
             return default
-        if (self._provider == "claude") != wanted.startswith("claude"):
-            _say(logging.WARNING, f"{wanted!r} is not a model of {self._provider}: {default} is asked instead")
+        if (self._provider.name == "claude") != wanted.startswith("claude"):
+            _say(logging.WARNING, f"{wanted!r} is not a model of {self._provider.name}: {default} is asked instead")
             return default
         return wanted
 
     def _local(self) -> Choice:
         """Ollama, if it is there and has a model."""
-        model = self._wanted or default_model()
+        model, host = self._wanted or self._provider.model, address()
         try:
-            installed = installed_models(default_host())
+            installed = installed_models(host)
         except ImportError as error:
             missing = MissingExtraError("OllamaLLM", "ollama")
-            if self._named:
+            if self._provider.named:
                 raise missing from error
             return self._nothing(str(missing))
         known = {name for full in installed or () for name in (full, full.removesuffix(":latest"))}
-        where = default_host() or "http://localhost:11434"
-        if model not in known and not self._named:
+        where = public(host)
+        if model not in known and not self._provider.named:
             if not installed:
                 lacks = f"Ollama at {where} does not answer" if installed is None else f"Ollama at {where} has no model"
                 return self._nothing(f"{lacks}: install it from https://ollama.com and run `ollama pull {model}`")
-            if model == default_model() and not os.environ.get("OLLAMA_MODEL"):
+            if model == default_model() and not variable("OLLAMA_MODEL"):
                 model = installed[0]  # nobody chose the one that is missing
-        _say(logging.INFO, f"The language model is {model} by Ollama at {where}, because {self._reason}")
+        _say(logging.INFO, f"The language model is {model} by Ollama at {where}, because {self._provider.reason}")
         if model not in known:
             _say(logging.WARNING, f"Ollama at {where} does not have {model}: run `ollama pull {model}`")
         make = partial(OllamaLLM, model)
@@ -121,17 +139,29 @@ class AutoLLM(LLM):
         return Choice(Responder, None)
 
 
-def _provider() -> tuple[str, bool, str]:
-    """Which one, whether somebody named it, and why it is this."""
-    named = os.environ.get("LLM_PROVIDER", "").strip().lower()
+def choose(environment: Mapping[str, str] | None = None) -> ChosenLLM:
+    """Which provider answers where `environment` (the process's own by default) holds the settings. Raises
+    `ConfigError` for a $LLM_PROVIDER that there is not."""
+    named = (variable("LLM_PROVIDER", environment) or "").lower()
+    if named and named not in PROVIDERS:
+        raise ConfigError(f"LLM_PROVIDER is {named}: expected {', '.join(PROVIDERS[:-1])} or {PROVIDERS[-1]}")
     if named:
-        if named not in PROVIDERS:
-            raise ConfigError(f"LLM_PROVIDER is {named!r}: expected one of {', '.join(PROVIDERS)}")
-        return named, True, f"LLM_PROVIDER is {named}"
-    for provider, key in (("claude", "ANTHROPIC_API_KEY"), ("openai", "OPENAI_API_KEY")):
-        if os.environ.get(key):
-            return provider, False, f"{key} is set"
-    return "ollama", False, "no LLM_PROVIDER and no API key is set"
+        return _provider(named, True, f"LLM_PROVIDER is {named}", environment)
+    for name, key in KEYS.items():
+        if variable(key, environment):
+            return _provider(name, False, f"{key} is set", environment)
+    return _provider("ollama", False, "neither LLM_PROVIDER nor a key is set", environment)
+
+
+def _provider(name: str, named: bool, reason: str, environment: Mapping[str, str] | None) -> ChosenLLM:
+    match name:
+        case "claude":
+            model = CLAUDE_MODEL
+        case "openai":
+            model = variable("OPENAI_MODEL", environment) or OPENAI_MODEL
+        case _:
+            model = variable("OLLAMA_MODEL", environment) or OLLAMA_MODEL
+    return ChosenLLM(name, named, reason, model, KEYS.get(name))
 
 
 @functools.cache

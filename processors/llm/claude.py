@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
-from voiceflow.errors import MissingExtraError, ProviderConnectionError
-from voiceflow.processors.llm.interface import LLM, Options
+from voiceflow.errors import ConfigError, MissingExtraError, ProviderConnectionError
+from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained
+from voiceflow.processors.llm.providers import MAX_RETRIES, ApiKey, PerLoop, explained, variable
 
 if TYPE_CHECKING:
     import anthropic
@@ -26,27 +25,55 @@ _thinkers: set[str] = set()
 
 
 class ClaudeLLM(LLM):
-    """Claude: `model` as Anthropic names it (claude-haiku-5-5), with the key in $ANTHROPIC_API_KEY. Needs the extra
-    `claude`."""
+    """Claude: `model` as Anthropic names it (claude-haiku-5-5), at `base_url` ($ANTHROPIC_BASE_URL, else Anthropic's),
+    with `api_key` ($ANTHROPIC_API_KEY). `extra_body` is added to every request, over what is in it by itself. Needs
+    the extra `claude`."""
 
-    def __init__(self, model: str | None = None, **options: Unpack[Options]) -> None:
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        **options: Unpack[LLMOptions],
+    ) -> None:
         super().__init__(**options)
+        self._key = ApiKey(api_key, "ANTHROPIC_API_KEY")
         self._model = model or DEFAULT_MODEL
+        self._base_url = base_url or variable("ANTHROPIC_BASE_URL")
+        self._extra = dict(extra_body or {})
+
+    @property
+    def model_key(self) -> Any:
+        """One client serves all models at one address with one key."""
+        return self._base_url, self._key.value
+
+    def __repr__(self) -> str:
+        return self._key.hidden(super().__repr__())
 
     def load(self) -> PerLoop[anthropic.AsyncAnthropic]:
         """The client."""
-        return _client()
+        try:
+            import anthropic
+        except ImportError as error:
+            raise MissingExtraError("ClaudeLLM", "claude") from error
+        key, url = self._key.value, self._base_url
+        client = PerLoop(lambda: anthropic.AsyncAnthropic(api_key=key, base_url=url, max_retries=MAX_RETRIES))
+        if key is None and not any(getattr(client.spare, other, None) for other in ("auth_token", "credentials")):
+            raise ConfigError("ClaudeLLM has no key: set ANTHROPIC_API_KEY, or give it `api_key`")
+        return client
 
     async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
         import anthropic
 
-        call: _Call | None = None
+        call: _ToolUse | None = None
         try:
             async with await self._request(messages) as stream:
                 async for event in stream:
                     match event.type:
                         case "content_block_start" if event.content_block.type == "tool_use":
-                            call = _Call(event.content_block.id, event.content_block.name)
+                            call = _ToolUse(event.content_block.id, event.content_block.name)
                         case "content_block_delta" if event.delta.type == "text_delta":
                             yield event.delta.text
                         case "content_block_delta" if event.delta.type == "input_json_delta" and call is not None:
@@ -57,7 +84,7 @@ class ClaudeLLM(LLM):
                         case "message_delta" if event.delta.stop_reason == "refusal":
                             raise ProviderConnectionError("Claude declined to answer")
         except anthropic.AnthropicError as error:
-            raise explained(error, "Claude", self._model, "ANTHROPIC_API_KEY") from error
+            raise explained(error, "Claude", self._model, self._key) from error
 
     async def _request(self, messages: list[Message]) -> anthropic.AsyncStream[Any]:
         import anthropic
@@ -65,6 +92,8 @@ class ClaudeLLM(LLM):
         client: anthropic.AsyncAnthropic = self.model.get()
         system = " ".join(message.content for message in messages if message.role == "system")
         body: dict[str, Any] = {"system": system} if system else {}
+        if self.temperature is not None:
+            body["temperature"] = self.temperature
         if self.tools:
             body["tools"] = [
                 {"name": t.name, "description": t.description, "input_schema": t.parameters} for t in self.tools
@@ -78,30 +107,21 @@ class ClaudeLLM(LLM):
                     max_tokens=self.max_tokens + (THINKING_TOKENS if thinks else 0),
                     messages=_to_claude(messages),
                     stream=True,
-                    extra_body=body,
+                    extra_body=body | self._extra,
                 )
             except anthropic.BadRequestError as error:
-                if thinks or "thinking" not in str(error):
+                if thinks or "thinking" in self._extra or "thinking" not in str(error):
                     raise
                 _thinkers.add(self._model)
                 del body["thinking"]
 
 
-class _Call(msgspec.Struct):
+class _ToolUse(msgspec.Struct):
     """A tool call that comes in pieces."""
 
     id: str
     name: str
     arguments: str = ""
-
-
-@functools.cache
-def _client() -> PerLoop[anthropic.AsyncAnthropic]:
-    try:
-        import anthropic
-    except ImportError as error:
-        raise MissingExtraError("ClaudeLLM", "claude") from error
-    return PerLoop(lambda: anthropic.AsyncAnthropic(max_retries=MAX_RETRIES))
 
 
 def _to_claude(messages: list[Message]) -> Any:

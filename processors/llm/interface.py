@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.frames import Error, LLMText, Transcript
+from voiceflow.inference import NoThreadError, TooLateError, WorkClock
 from voiceflow.processor import Processor
 from voiceflow.processors.llm.history import History, Turn, has_words
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.pieces import Piece, pieces
-from voiceflow.processors.llm.spoken import Spoken
+from voiceflow.processors.llm.pieces import Answer, Piece, pieces
+from voiceflow.processors.llm.spoken import SpokenText
 from voiceflow.processors.llm.tools import Tool, Toolbox
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ FINISH_SECONDS, CLOSE_SECONDS = 4.0, 0.5
 """How long running tools have when the call drains, and when it is closed: a little less than the engine's limits."""
 
 
-class Options(TypedDict, total=False):
+class LLMOptions(TypedDict, total=False):
     """What every model can be told, by keyword."""
 
     system: str
@@ -46,10 +46,13 @@ class Options(TypedDict, total=False):
     tokens. The oldest turns go first."""
     max_tokens: int
     """How long a reply may be. 300 are two minutes of speech."""
+    temperature: float | None
+    """How varied the answers are: 0 is the least. None leaves it to the model."""
     tools: Sequence[Callable[..., Any]]
     """Functions that the model may call: see tools.py."""
     timeout: float
-    """How many seconds the model may take to its first word, and from one to the next."""
+    """How many seconds the model may take to its first word, and from one to the next. Waiting for a thread, where
+    `chat` is not async, is not counted."""
 
 
 class LLM(Processor):
@@ -63,23 +66,27 @@ class LLM(Processor):
 
     overlap = True
 
-    chat: Callable[..., Any]
-
     def __init__(
         self,
         *,
         system: str = "",
         history: int = 20_000,
         max_tokens: int = 300,
+        temperature: float | None = None,
         tools: Sequence[Callable[..., Any]] = (),
         timeout: float = 12.0,
     ) -> None:
-        if not hasattr(self, "chat"):
+        if getattr(self.chat, "__func__", None) is LLM.chat:
             raise TypeError(f"{self.name} has no `chat`: write `def chat(self, messages: list[Message]) -> str`")
         self.max_tokens = max_tokens
+        self.temperature = temperature
         self.timeout = timeout
         self._history = History(system, history)
         self._toolbox = Toolbox(tools)
+
+    def chat(self, messages: list[Message]) -> Answer:
+        """The answer to `messages`, of which the last asks for it."""
+        raise NotImplementedError
 
     @property
     def model_key(self) -> Any:
@@ -153,22 +160,18 @@ class LLM(Processor):
     async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece, None]:
         """What may be said of the model's answer, and its tool calls. Raises `ProviderConnectionError` when the next
         word is too late, and ends an answer that does not end by itself."""
-        clock = asyncio.get_running_loop().time
-        spoken, left = Spoken(), self.max_tokens * CHARACTERS_PER_TOKEN
-        due = clock() + self.timeout
+        clock, spoken, left = WorkClock(), SpokenText(), self.max_tokens * CHARACTERS_PER_TOKEN
+        due = clock.time() + self.timeout
         ends = due + self.max_tokens * SECONDS_PER_TOKEN
+        late = f"no word from the model for {self.timeout:g} s: a smaller one may be fast enough"
         async with contextlib.aclosing(pieces(self.chat, messages)) as stream:
             while left > 0:
                 try:
-                    async with asyncio.timeout_at(min(due, ends)) as patience:
+                    async with clock.within(min(due, ends) - clock.time(), late):
                         piece = await anext(stream, None)
-                except TimeoutError:
-                    if not patience.expired():  # it is the model's own
-                        raise
-                    if due < ends:
-                        raise ProviderConnectionError(
-                            f"no word from the model for {self.timeout:g} s: a smaller one may be fast enough"
-                        ) from None
+                except TooLateError as error:
+                    if due < ends or isinstance(error, NoThreadError):
+                        raise ProviderConnectionError(str(error)) from None
                     left = 0
                     break
                 if piece is None:
@@ -176,8 +179,8 @@ class LLM(Processor):
                 if isinstance(piece, str):
                     left, piece = left - len(piece), spoken.feed(piece[:left])
                 if piece:
-                    due = clock() + self.timeout
                     yield piece
+                    due = clock.time() + self.timeout
         if left > 0:
             if last := spoken.finish():
                 yield last

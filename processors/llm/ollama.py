@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
-import os
+import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from voiceflow.errors import MissingExtraError, ProviderConnectionError
-from voiceflow.processors.llm.interface import LLM, Options
+from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import PerLoop
+from voiceflow.processors.llm.providers import PerLoop, public, variable
 
 if TYPE_CHECKING:
     import ollama
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "llama3.2"
+PORT = 11434
 KEEP_ALIVE = "24h"
 """How long Ollama keeps the model in memory after a request: to load it again may take longer than a caller waits."""
 WARM_UP_SECONDS = 60.0
@@ -30,30 +30,64 @@ CHARACTERS_PER_TOKEN = 3
 
 def default_model() -> str:
     """What is asked where nobody names a model."""
-    return os.environ.get("OLLAMA_MODEL") or DEFAULT_MODEL
+    return variable("OLLAMA_MODEL") or DEFAULT_MODEL
 
 
-def default_host() -> str | None:
-    """Where Ollama is; None is its own default, port 11434 of this machine."""
-    return os.environ.get("OLLAMA_URL") or os.environ.get("OLLAMA_HOST") or None
+def address(environment: Mapping[str, str] | None = None) -> str:
+    """Where Ollama is, as a URL: $OLLAMA_URL, else $OLLAMA_HOST, else this machine."""
+    return _url(variable("OLLAMA_URL", environment) or variable("OLLAMA_HOST", environment) or "localhost")
+
+
+def _url(named: str) -> str:
+    """As Ollama's own clients read it: without a scheme the port is 11434."""
+    if "://" in named:
+        return named.rstrip("/")
+    place, _, path = named.partition("/")
+    if not re.search(r":\d+$", place):
+        place += f":{PORT}"
+    return f"http://{place}/{path}".rstrip("/")
 
 
 class OllamaLLM(LLM):
     """A model that Ollama serves: `model` as `ollama list` names it ($OLLAMA_MODEL, else llama3.2), `host` as a URL
-    ($OLLAMA_URL, $OLLAMA_HOST, else http://localhost:11434). Needs the extra `ollama`."""
+    ($OLLAMA_URL, $OLLAMA_HOST, else http://localhost:11434). `parameters` are the model's, as Ollama names them
+    (`{"top_k": 20, "num_ctx": 8192}`). Needs the extra `ollama`."""
 
-    def __init__(self, model: str | None = None, *, host: str | None = None, **options: Unpack[Options]) -> None:
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        host: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        **options: Unpack[LLMOptions],
+    ) -> None:
         super().__init__(**options)
         self._model = model or default_model()
-        self._host = host or default_host()
+        self._host = _url(host) if host else address()
         budget = self._history.budget // CHARACTERS_PER_TOKEN + self.max_tokens
-        self._options = {"num_predict": self.max_tokens, "num_ctx": 4096 * (1 + budget // 4096)}
+        self._parameters: dict[str, Any] = {"num_predict": self.max_tokens, "num_ctx": 4096 * (1 + budget // 4096)}
+        if self.temperature is not None:
+            self._parameters["temperature"] = self.temperature
+        self._parameters |= parameters or {}
+
+    @property
+    def model_key(self) -> Any:
+        """What is brought into memory: the model with its window."""
+        return self._host, self._model, self._parameters["num_ctx"]
+
+    def __repr__(self) -> str:
+        return public(super().__repr__())
 
     def load(self) -> PerLoop[ollama.AsyncClient]:
         """The client. Has Ollama load the model, so that the first caller need not wait for that; if it cannot, the
         first reply says why."""
-        client = _client(self._host)
-        _warm_up(self._host, self._model, self._options["num_ctx"])
+        try:
+            import ollama
+        except ImportError as error:
+            raise MissingExtraError("OllamaLLM", "ollama") from error
+        host = self._host
+        client = PerLoop(lambda: ollama.AsyncClient(host))
+        _warm_up(host, self._model, self._parameters["num_ctx"])
         return client
 
     async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
@@ -68,7 +102,7 @@ class OllamaLLM(LLM):
                 tools=[_tool(tool.name, tool.description, tool.parameters) for tool in self.tools],
                 stream=True,
                 think=False,
-                options=self._options,
+                options=self._parameters,
                 keep_alive=KEEP_ALIVE,
             )
             async for part in stream:
@@ -80,10 +114,9 @@ class OllamaLLM(LLM):
         except ollama.ResponseError as error:
             raise ProviderConnectionError(self._explained(error)) from error
         except (ConnectionError, httpx.TransportError) as error:
-            where = self._host or "http://localhost:11434"
+            where, why = public(self._host), f"{error or type(error).__name__}"
             raise ProviderConnectionError(
-                f"Ollama cannot be reached at {where} ({error or type(error).__name__}): start it with `ollama serve`, "
-                f"or set OLLAMA_URL"
+                f"Ollama cannot be reached at {where} ({why}): start it with `ollama serve`, or set OLLAMA_URL"
             ) from error
 
     def _explained(self, error: ollama.ResponseError) -> str:
@@ -94,7 +127,7 @@ class OllamaLLM(LLM):
         return f"Ollama failed: {error.error}"
 
 
-def installed_models(host: str | None) -> list[str] | None:
+def installed_models(host: str) -> list[str] | None:
     """The models that Ollama has, but for those that only embed; None if it does not answer. Blocks, 2 s at most."""
     import ollama
 
@@ -105,17 +138,7 @@ def installed_models(host: str | None) -> list[str] | None:
         return None
 
 
-@functools.cache
-def _client(host: str | None) -> PerLoop[ollama.AsyncClient]:
-    try:
-        import ollama
-    except ImportError as error:
-        raise MissingExtraError("OllamaLLM", "ollama") from error
-    return PerLoop(lambda: ollama.AsyncClient(host))
-
-
-@functools.cache
-def _warm_up(host: str | None, model: str, window: int) -> None:
+def _warm_up(host: str, model: str, window: int) -> None:
     import ollama
 
     try:

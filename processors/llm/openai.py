@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
-from voiceflow.errors import MissingExtraError
-from voiceflow.processors.llm.interface import LLM, Options
+from voiceflow.errors import ConfigError, MissingExtraError
+from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained
+from voiceflow.processors.llm.providers import MAX_RETRIES, ApiKey, PerLoop, explained, variable
 
 if TYPE_CHECKING:
     import openai
@@ -27,21 +25,48 @@ _EFFORTS = ("none", "minimal", None)
 
 class OpenAILLM(LLM):
     """A model by chat completions: `model` ($OPENAI_MODEL, else gpt-6-luna) at `base_url` ($OPENAI_BASE_URL, else
-    OpenAI's), with the key in $OPENAI_API_KEY. Needs the extra `openai`."""
+    OpenAI's), with `api_key` ($OPENAI_API_KEY). `extra_body` is added to every request, over what is in it by itself.
+    Needs the extra `openai`."""
 
-    def __init__(self, model: str | None = None, *, base_url: str | None = None, **options: Unpack[Options]) -> None:
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        **options: Unpack[LLMOptions],
+    ) -> None:
         super().__init__(**options)
-        self._model = model or os.environ.get("OPENAI_MODEL") or DEFAULT_MODEL
-        self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+        self._key = ApiKey(api_key, "OPENAI_API_KEY")
+        self._model = model or variable("OPENAI_MODEL") or DEFAULT_MODEL
+        self._base_url = base_url or variable("OPENAI_BASE_URL")
+        self._extra = dict(extra_body or {})
+
+    @property
+    def model_key(self) -> Any:
+        """One client serves all models at one address with one key."""
+        return self._base_url, self._key.value
+
+    def __repr__(self) -> str:
+        return self._key.hidden(super().__repr__())
 
     def load(self) -> PerLoop[openai.AsyncOpenAI]:
         """The client."""
-        return _client(self._base_url)
+        try:
+            import openai
+        except ImportError as error:
+            raise MissingExtraError("OpenAILLM", "openai") from error
+        # A server of one's own needs no key.
+        key, url = self._key.value or ("none" if self._base_url else None), self._base_url
+        if key is None:
+            raise ConfigError("OpenAILLM has no key: set OPENAI_API_KEY, or give it `api_key`")
+        return PerLoop(lambda: openai.AsyncOpenAI(api_key=key, base_url=url, max_retries=MAX_RETRIES))
 
     async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
         import openai
 
-        calls: dict[int, _Call] = {}
+        calls: dict[int, _CallInPieces] = {}
         try:
             async with await self._request(messages) as stream:
                 async for chunk in stream:
@@ -52,9 +77,9 @@ class OpenAILLM(LLM):
                         for part in delta.tool_calls or ():
                             # Some servers number no calls, and send each in one piece.
                             place = part.index if part.index is not None else len(calls)
-                            calls.setdefault(place, _Call()).add(part)
+                            calls.setdefault(place, _CallInPieces()).add(part)
         except openai.OpenAIError as error:
-            raise explained(error, self._base_url or "OpenAI", self._model, "OPENAI_API_KEY") from error
+            raise explained(error, self._base_url or "OpenAI", self._model, self._key) from error
         for place, call in sorted(calls.items()):
             yield ToolCall(call.id or f"call_{len(messages)}_{place}", call.name, call.arguments)
 
@@ -70,6 +95,8 @@ class OpenAILLM(LLM):
             body: dict[str, Any] = {limit: self.max_tokens}
             if effort is not None:
                 body["reasoning_effort"] = effort
+            if self.temperature is not None:
+                body["temperature"] = self.temperature
             if self.tools:
                 body["tools"] = [
                     {
@@ -78,12 +105,13 @@ class OpenAILLM(LLM):
                     }
                     for t in self.tools
                 ]
+            body |= self._extra
             try:
                 return await client.chat.completions.create(
                     model=self._model, messages=[_to_openai(m) for m in messages], stream=True, extra_body=body
                 )
             except openai.BadRequestError as error:
-                if effort is None or "reasoning" not in str(error):
+                if effort is None or "reasoning_effort" in self._extra or "reasoning" not in str(error):
                     raise
                 _effort[key] = _EFFORTS[_EFFORTS.index(effort) + 1]
 
@@ -92,7 +120,7 @@ _effort: dict[tuple[str | None, str], str | None] = {}
 """What each model was found to understand."""
 
 
-class _Call(msgspec.Struct):
+class _CallInPieces(msgspec.Struct):
     """A tool call that comes in pieces."""
 
     id: str = ""
@@ -104,16 +132,6 @@ class _Call(msgspec.Struct):
         if part.function is not None:
             self.name = self.name or part.function.name or ""
             self.arguments += part.function.arguments or ""
-
-
-@functools.cache
-def _client(base_url: str | None) -> PerLoop[openai.AsyncOpenAI]:
-    try:
-        import openai
-    except ImportError as error:
-        raise MissingExtraError("OpenAILLM", "openai") from error
-    key = os.environ.get("OPENAI_API_KEY") or ("none" if base_url else None)  # a server of one's own needs none
-    return PerLoop(lambda: openai.AsyncOpenAI(api_key=key, base_url=base_url, max_retries=MAX_RETRIES))
 
 
 def _to_openai(message: Message) -> Any:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable
-from typing import Any, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from typing import TypeAlias
 
 from voiceflow.inference import called, waiting_pool
 from voiceflow.processors.llm.messages import Message, ToolCall
 
 Piece: TypeAlias = str | ToolCall
+"""Of an answer."""
+Answer: TypeAlias = (
+    Piece | Iterator[Piece] | AsyncIterator[Piece] | Awaitable[Piece | Iterator[Piece] | AsyncIterator[Piece]]
+)
+"""What `chat` may return: an answer whole or piece by piece, awaited or not."""
 
 
-async def pieces(chat: Callable[[list[Message]], Any], messages: list[Message]) -> AsyncGenerator[Piece, None]:
+async def pieces(chat: Callable[[list[Message]], Answer], messages: list[Message]) -> AsyncGenerator[Piece, None]:
     """What `chat(messages)` returns or yields. Plain functions and generators run in threads: clients of servers,
     which wait."""
     answer = await called(waiting_pool(), chat, messages)

@@ -11,7 +11,7 @@ _TAG_BEGUN = re.compile(r"<\s*/?\s*[a-z]{0,9}\s*\Z", re.IGNORECASE)
 """What at the end of a piece may become a tag with the next."""
 
 
-class Spoken:
+class SpokenText:
     """Takes an answer piece by piece, however it is cut, and gives what the caller may hear of it."""
 
     def __init__(self) -> None:

@@ -4,22 +4,24 @@
         '''Book a table.'''
 
 The signature and the docstring are what the model is told. A parameter named `call` is given the call and is not
-shown. What goes wrong - an unknown tool, wrong arguments, an exception - is told to the model as the result.
+shown. What goes wrong - an unknown tool, wrong arguments, an exception - is told to the model as the result. A tool
+may be `async`, and may be a generator: the model is told the list of all that it yields.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from voiceflow.errors import CallError
-from voiceflow.inference import called, waiting_pool
+from voiceflow.inference import TooLateError, WorkClock, called, contained, waiting_pool
 from voiceflow.processors.llm.history import Turn
 from voiceflow.processors.llm.messages import ToolCall
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TOOL_SECONDS = 20.0
-"""How long a tool may take: a caller waits."""
+"""How long a tool may work: a caller waits."""
 UNWIND_SECONDS = 0.3
 """How long one that was cancelled has to clean up."""
 RESULT_CHARACTERS = 8000
@@ -56,17 +58,20 @@ class Tool:
         (_, self.parameters) = _schema(self._arguments)
 
     async def run(self, arguments: str, call: Call) -> str:
-        """What the function returns, as JSON unless it is text. Raises what it raises, and
-        `msgspec.ValidationError` for arguments that do not fit."""
-        # Models put numbers into quotes now and then.
-        given = msgspec.json.decode(arguments or "{}", type=self._arguments, strict=False)
-        keywords = {name: getattr(given, name) for name in self._arguments.__struct_fields__}
-        if self._takes_call:
-            keywords["call"] = call
-        result = await called(waiting_pool(), self._function, **keywords)
-        if isinstance(result, str):
-            return result
-        return "done" if result is None else msgspec.json.encode(result, enc_hook=str).decode()
+        """What the function returns, or the list of what it yields, as JSON unless it is text. Raises what it raises,
+        and `msgspec.ValidationError` for arguments that do not fit."""
+        with contained():
+            # Models put numbers into quotes now and then.
+            given = msgspec.json.decode(arguments or "{}", type=self._arguments, strict=False)
+            keywords = {name: getattr(given, name) for name in self._arguments.__struct_fields__}
+            if self._takes_call:
+                keywords["call"] = call
+            result = await called(waiting_pool(), self._function, **keywords)
+            if isinstance(result, AsyncGenerator):
+                result = await _collected(result)
+            if isinstance(result, str):
+                return result
+            return "done" if result is None else msgspec.json.encode(result, enc_hook=str).decode()
 
 
 class Toolbox:
@@ -110,10 +115,10 @@ class Toolbox:
         if tool is None:
             return f"Error: there is no tool {wanted.name!r}, only {', '.join(self._by_name) or 'none'}."
         try:
-            async with asyncio.timeout(TOOL_SECONDS):
+            async with WorkClock().within(TOOL_SECONDS, f"did not finish within {TOOL_SECONDS:g} seconds"):
                 return await tool.run(wanted.arguments, cast("Call", TurnsCall(call, turn)))
-        except TimeoutError:
-            return f"Error: {wanted.name} did not finish within {TOOL_SECONDS:g} seconds."
+        except TooLateError as error:
+            return f"Error: {wanted.name} {error}."
         except msgspec.MsgspecError as error:
             return f"Error: wrong arguments for {wanted.name}: {error}"
         except Exception as error:
@@ -148,6 +153,17 @@ def _void(name: str) -> Callable[..., Any]:
         return _VOID[name]
 
     return nothing
+
+
+async def _collected(results: AsyncGenerator[object, None]) -> list[object]:
+    """All that a generator yields, but no more than the model is told."""
+    collected = []
+    async with contextlib.aclosing(results):
+        async for result in results:
+            collected.append(result)
+            if len(collected) == RESULT_CHARACTERS:
+                break
+    return collected
 
 
 def _fields(name: str, function: Callable[..., Any], signature: inspect.Signature) -> list[Any]:

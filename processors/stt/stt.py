@@ -12,13 +12,13 @@ What else there is to it - which audio belongs to an utterance, order, interims,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from voiceflow.frames import AudioRaw, SpeechStarted, SpeechStopped
 from voiceflow.pipeline import Element
 from voiceflow.processor import Processor
-from voiceflow.processors.stt.transcriber import Spoken, Transcriber, Transcription
+from voiceflow.processors.stt.transcriber import Transcribed, Transcriber, UtterancePiece
 from voiceflow.processors.stt.utterance import Utterance
 
 if TYPE_CHECKING:
@@ -70,15 +70,7 @@ class STT(Processor):
     def parts(self) -> Iterable[Element]:
         return (self, self._transcriber)
 
-    def transcribe(
-        self, audio: bytes, rate: int
-    ) -> (
-        Transcription
-        | str
-        | Awaitable[Transcription | str]
-        | Iterator[Transcription | str]
-        | AsyncIterator[Transcription | str]
-    ):
+    def transcribe(self, audio: bytes, rate: int) -> Transcribed:
         """What is said in `audio`: 16-bit little-endian mono PCM at `rate` Hz, which is 16 000, and 28 s at most.
 
         A plain method runs in a thread; there is one thread less than there are processors, for all calls, so that
@@ -92,7 +84,7 @@ class STT(Processor):
 
     def process(
         self, frame: AudioRaw | SpeechStarted | SpeechStopped
-    ) -> Iterator[Spoken | SpeechStarted | SpeechStopped]:
+    ) -> Iterator[UtterancePiece | SpeechStarted | SpeechStopped]:
         utterance = self._utterance
         match frame:
             case AudioRaw():
@@ -113,7 +105,7 @@ class STT(Processor):
                     yield self._last_piece(frame.trail)
                 yield frame
 
-    def finish(self) -> Iterator[Spoken | SpeechStopped]:
+    def finish(self) -> Iterator[UtterancePiece | SpeechStopped]:
         """The caller has left in the middle of an utterance: what they said is still worth knowing."""
         if self._utterance.speaking:
             yield self._last_piece(0.0)
@@ -128,16 +120,16 @@ class STT(Processor):
         """Whether the caller has said nothing after that utterance, so far."""
         return utterance == self._utterances and not self._utterance.speaking
 
-    def _long_pieces(self) -> Iterator[Spoken]:
+    def _long_pieces(self) -> Iterator[UtterancePiece]:
         while (audio := self._utterance.take_piece()) is not None:
             end = self.call.elapsed - self._utterance.seconds
-            yield Spoken(audio, self._utterances, self._start, end, last=False)
+            yield UtterancePiece(audio, self._utterances, self._start, end, last=False)
             self._previewed = self._utterance.seconds
 
-    def _last_piece(self, trail: float) -> Spoken:
+    def _last_piece(self, trail: float) -> UtterancePiece:
         now = self.call.elapsed
         silence = trail - (now - self._arrived)  # that came: of what did not, nothing can be cut off
-        return Spoken(self._utterance.end(silence), self._utterances, self._start, now - trail, last=True)
+        return UtterancePiece(self._utterance.end(silence), self._utterances, self._start, now - trail, last=True)
 
     def _preview(self) -> None:
         new = self._utterance.seconds - self._previewed

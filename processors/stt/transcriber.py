@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from voiceflow.audio import CANONICAL
 from voiceflow.errors import CallError
 from voiceflow.frames import Error, Frame, SpeechStopped, Transcript
-from voiceflow.inference import called, recognition_pool
+from voiceflow.inference import WorkClock, called, recognition_pool
 from voiceflow.processor import Processor
 
 if TYPE_CHECKING:
     from voiceflow.processors.stt.stt import STT
 
 LIMIT = 30.0
-"""Seconds that a transcription may take, at most."""
+"""Seconds that a transcription may take, at most. That it waits for a thread meanwhile is not counted."""
 SHORTEST = CANONICAL.bytes_for(0.1)
 """No word is shorter than this."""
 
@@ -33,7 +33,14 @@ class Transcription(msgspec.Struct, frozen=True):
     language: str = ""
 
 
-class Spoken(Frame, frozen=True, gc=False):
+Heard: TypeAlias = Transcription | str
+Transcribed: TypeAlias = (
+    Heard | Iterator[Heard] | AsyncIterator[Heard] | Awaitable[Heard | Iterator[Heard] | AsyncIterator[Heard]]
+)
+"""What `transcribe` may return: a result, or what was understood so far again and again, awaited or not."""
+
+
+class UtterancePiece(Frame, frozen=True, gc=False):
     """A piece of what the caller said, yet to be transcribed."""
 
     audio: bytes
@@ -60,7 +67,7 @@ class Transcriber(Processor):
 
     def __init__(self, stt: STT) -> None:
         self._stt = stt
-        self._last: Spoken | None = None
+        self._last: UtterancePiece | None = None
         self._heard: list[Transcription] = []
         """Of the pieces of the utterance so far."""
         self._failed = False
@@ -73,8 +80,8 @@ class Transcriber(Processor):
     def name(self) -> str:
         return f"{self._stt.name}.transcribe"
 
-    async def process(self, frame: Spoken | SpeechStopped) -> AsyncIterator[Transcript | SpeechStopped | Error]:
-        if isinstance(frame, Spoken):
+    async def process(self, frame: UtterancePiece | SpeechStopped) -> AsyncIterator[Transcript | SpeechStopped | Error]:
+        if isinstance(frame, UtterancePiece):
             self._drop_preview()
             if frame.last:  # it is transcribed on SpeechStopped, from which on the caller waits
                 self._last = frame
@@ -121,7 +128,7 @@ class Transcriber(Processor):
     def _text(self) -> str:
         return " ".join(heard.text for heard in self._heard if heard.text)
 
-    def _transcript(self, frame: Spoken) -> Transcript:
+    def _transcript(self, frame: UtterancePiece) -> Transcript:
         said = [heard for heard in self._heard if heard.text]
         return Transcript(
             self._text,
@@ -156,7 +163,7 @@ class Transcriber(Processor):
 
     # Transcribing
 
-    async def _hear(self, piece: Spoken) -> Error | None:
+    async def _hear(self, piece: UtterancePiece) -> Error | None:
         """Transcribe `piece`. What goes wrong with it is the result."""
         if len(piece.audio) < SHORTEST:
             return None
@@ -184,17 +191,11 @@ class Transcriber(Processor):
         """What `transcribe` makes of `audio`. Raises what it raises, and `TimeoutError`."""
         seconds = len(audio) / CANONICAL.byte_rate
         limit = min(LIMIT, 5.0 + 2.0 * seconds)
-        try:
-            async with asyncio.timeout(limit) as deadline:
-                return await self._called(audio, emit)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            raise TimeoutError(f"no result within {limit:.1f} s for {seconds:.1f} s of speech") from None
+        async with WorkClock().within(limit, f"no result within {limit:.1f} s for {seconds:.1f} s of speech"):
+            return await self._called(audio, emit)
 
     async def _called(self, audio: bytes, emit: Callable[[Transcription], None]) -> Transcription:
-        transcribe: Callable[..., Any] = self._stt.transcribe
-        given = await called(recognition_pool(), transcribe, audio, CANONICAL.rate)
+        given = await called(recognition_pool(), self._stt.transcribe, audio, CANONICAL.rate)
         if not isinstance(given, AsyncGenerator):
             return self._checked(given)
         heard = Transcription("")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
+from voiceflow.inference import Flights, TooLateError, WorkClock
 from voiceflow.processors.tts.speech import synthesis
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 APOLOGY = "Sorry, something went wrong."
 HOLD = "One moment, please."
 PATIENCE = 4.0
-"""Seconds that a voice may take for both of them. The call waits meanwhile."""
+"""Seconds that a voice may work on both of them. The call waits meanwhile."""
+OPENING = 5.0
+"""Seconds that a call waits for them, however long the voice waits for a thread."""
 KEPT = 64
 """Voices whose lines are kept, 100 kB each. Voices whose arguments differ in every call would pile up."""
 
@@ -35,29 +38,43 @@ class Lines(NamedTuple):
 
 
 _spoken: dict[Hashable, Lines] = {}
+_flights: Flights[Lines] = Flights()
 
 
-async def lines(tts: TTS) -> Lines:
+async def lines(tts: TTS, *, in_call: bool) -> Lines:
     """The lines as `tts` speaks them, once per process for each class, arguments and voice. A voice that cannot
     speak now has the apology that comes with voiceflow, and is asked again at the next call."""
     key = (type(tts), repr(tts), tts.voice, tts.rate)
-    if key not in _spoken:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                spoken = Lines(await _speak(tts, APOLOGY), await _speak(tts, HOLD))
-        except Exception as error:
-            why = "it took too long" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+    if key in _spoken:
+        return _spoken[key]
+    try:
+        async with asyncio.timeout(OPENING):
+            return await _flights.join(key, lambda: _make(tts, key, in_call))
+    except TimeoutError:  # its threads are busy: that is no failure, and the lines are still being made
+        return Lines(_shipped(), None)
+
+
+async def _make(tts: TTS, key: Hashable, in_call: bool) -> Lines:
+    clock = WorkClock()
+    try:
+        async with clock.within(PATIENCE, "it took too long"):
+            spoken = Lines(await _speak(tts, APOLOGY, clock), await _speak(tts, HOLD, clock))
+    except Exception as error:
+        why = str(error) if isinstance(error, TooLateError) else f"{type(error).__name__}: {error}"
+        if in_call:
             logger.error("%s cannot speak, its callers will hear a recorded apology: %s", tts.name, why)
-            return Lines(_shipped(), None)
-        if len(_spoken) >= KEPT:
-            del _spoken[next(iter(_spoken))]
-        _spoken[key] = spoken
-    return _spoken[key]
+        else:
+            logger.info("%s does not speak before its first call, it is asked again there: %s", tts.name, why)
+        return Lines(_shipped(), None)
+    if len(_spoken) >= KEPT:
+        del _spoken[next(iter(_spoken))]
+    _spoken[key] = spoken
+    return spoken
 
 
-async def _speak(tts: TTS, text: str) -> AudioRaw:
+async def _speak(tts: TTS, text: str, clock: WorkClock) -> AudioRaw:
     audio = []
-    async with synthesis(tts.synthesize, text, tts.voice, tts.rate) as pieces:
+    async with synthesis(tts.synthesize, text, tts.voice, tts.rate, clock) as pieces:
         while (piece := await pieces.get()) is not None:
             if isinstance(piece, Exception):
                 raise piece

@@ -73,14 +73,14 @@ class PiperTTS(TTS):
         speakers = self.model.config.num_speakers
         if self._speaker is not None and self._speaker >= speakers:
             call.log.warning("%s has no speaker %d, using speaker 0 of %d", self._name, self._speaker, speakers)
-            self._speaker = None
         await super().open(call)
 
     def synthesize(self, text: str, voice: str) -> bytes:
         from piper.config import SynthesisConfig
 
         piper: PiperVoice = self.model
-        config = SynthesisConfig(speaker_id=self._speaker, length_scale=piper.config.length_scale / self.speed)
+        speaker = self._speaker if (self._speaker or 0) < piper.config.num_speakers else None
+        config = SynthesisConfig(speaker_id=speaker, length_scale=piper.config.length_scale / self.speed)
         text = text.encode(errors="replace").decode().replace("\0", " ")  # as C takes it
         return b"".join(chunk.audio_int16_bytes for chunk in piper.synthesize(text, config))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
 
 from voiceflow.frames import Word
-from voiceflow.inference import called, shared_pool
+from voiceflow.inference import WorkClock, called, shared_pool
 
 
 class Speech(msgspec.Struct, frozen=True):
@@ -24,7 +24,13 @@ class Speech(msgspec.Struct, frozen=True):
     they come with the first audio, or before it as `Speech(b"", words)`."""
 
 
-Synthesize = Callable[[str, str], Any]
+Audio: TypeAlias = bytes | Speech
+"""16-bit little-endian mono PCM, or that with the times of its words."""
+Synthesis: TypeAlias = (
+    Audio | Iterator[Audio] | AsyncIterator[Audio] | Awaitable[Audio | Iterator[Audio] | AsyncIterator[Audio]]
+)
+"""What `synthesize` may return: a sentence whole or piece by piece, awaited or not."""
+Synthesize = Callable[[str, str], Synthesis]
 """`synthesize(text, voice)` of a `TTS`."""
 Pieces = asyncio.Queue[Speech | Exception | None]
 """The audio of one sentence: then None, or what `synthesize` raised."""
@@ -41,11 +47,14 @@ ODD = "synthesize gave an odd number of bytes: a sample of 16-bit PCM has two"
 
 
 @contextlib.asynccontextmanager
-async def synthesis(synthesize: Synthesize, text: str, voice: str, rate: int) -> AsyncIterator[Pieces]:
-    """Have `text` spoken in a task of its own, which ends with this block."""
+async def synthesis(
+    synthesize: Synthesize, text: str, voice: str, rate: int, clock: WorkClock
+) -> AsyncIterator[Pieces]:
+    """Have `text` spoken in a task of its own, its time counted by `clock`. The task ends with this block."""
     pieces: Pieces = asyncio.Queue(1)  # whoever reads it sets the pace
     results = _results(synthesize, text, voice, rate)
-    task = asyncio.create_task(_fill(pieces, _checked(results, text)), name=f"synthesize {text[:20]!r}")
+    with clock:
+        task = asyncio.create_task(_fill(pieces, _checked(results, text)), name=f"synthesize {text[:20]!r}")
     try:
         yield pieces
     finally:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw, Error, LLMEnd, LLMText, Mark
+from voiceflow.inference import WorkClock
 from voiceflow.pipeline import Element
 from voiceflow.processor import Processor
 from voiceflow.processors.codec import convert
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
 from voiceflow.processors.tts.lines import APOLOGY, lines
-from voiceflow.processors.tts.speech import Pieces, Speech, synthesis
+from voiceflow.processors.tts.speech import Pieces, Speech, Synthesis, synthesis
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
 
 PATIENCE = 15.0
-"""Seconds without a piece of audio after which a sentence is given up."""
+"""Seconds of work without a piece of audio after which a sentence is given up."""
 SORRY_AGAIN = 5.0
 """Seconds until the apology may be heard again in the same reply: not once for each of its sentences."""
 
@@ -46,9 +47,6 @@ class TTS(Processor):
     voice: str = ""
     """What `synthesize` is given as `voice`."""
 
-    synthesize: Callable[..., Any]
-    """`synthesize(text, voice)`: the audio of one sentence."""
-
     _apology: AudioRaw | None = None
     _sorry_at = -math.inf
     """When the caller last heard the apology in this reply, on the loop's clock."""
@@ -63,19 +61,32 @@ class TTS(Processor):
     @property
     def produces(self) -> AudioFormat:  # type: ignore[override]  # follows from `rate`
         """The format of the speech."""
-        for missing, advice in (("rate", "rate = 22_050"), ("synthesize", "def synthesize(self, text, voice): ...")):
-            if not hasattr(self, missing):
+        has_rate, speaks = hasattr(self, "rate"), getattr(self.synthesize, "__func__", None) is not TTS.synthesize
+        for there, missing, advice in (
+            (has_rate, "rate", "rate = 22_050"),
+            (speaks, "synthesize", "def synthesize(self, text: str, voice: str) -> bytes: ..."),
+        ):
+            if not there:
                 raise TypeError(f"{self.name} has no `{missing}`: write `{advice}` in the class")
         return AudioFormat("pcm16", self.rate)
+
+    def synthesize(self, text: str, voice: str) -> Synthesis:
+        """The audio of one sentence, `text`, spoken by `voice`."""
+        raise NotImplementedError
 
     def list_voices(self) -> list[str]:
         """The voices that can be chosen by name."""
         return [self.voice] if self.voice else []
 
+    async def before_calls(self) -> None:
+        """Have the apology and the hold line spoken when a server starts, before there are calls. A voice that is
+        not ready before `open` speaks them in its first call."""
+        await lines(self, in_call=False)
+
     async def open(self, call: Call) -> None:
         """Give the call an apology and a hold line in this voice, where it has none."""
         if call.apology is None or call.hold is None:
-            spoken = await lines(self)
+            spoken = await lines(self, in_call=True)
             call.apology = call.apology or spoken.apology
             call.hold = call.hold or spoken.hold
         if call.apology is not None:
@@ -89,10 +100,10 @@ class TTS(Processor):
         sentence = frame.text.strip()
         if not any(map(str.isalnum, sentence)):
             return  # nothing of it can be spoken
-        begun = False
+        begun, clock = False, WorkClock()
         try:
-            async with synthesis(self.synthesize, sentence, self.voice, self.rate) as pieces:
-                while (piece := await _next(pieces)) is not None:
+            async with synthesis(self.synthesize, sentence, self.voice, self.rate, clock) as pieces:
+                while (piece := await _next(pieces, clock)) is not None:
                     if not begun:
                         begun = True
                         yield Mark(sentence, piece.words)
@@ -118,13 +129,10 @@ class TTS(Processor):
             yield Mark()
 
 
-async def _next(pieces: Pieces) -> Speech | None:
+async def _next(pieces: Pieces, clock: WorkClock) -> Speech | None:
     """The next piece, None after the last one. Raises what `synthesize` raised, and `TimeoutError`."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            piece = await pieces.get()
-    except TimeoutError:
-        raise TimeoutError(f"synthesize gave no audio for {PATIENCE:g} s") from None
+    async with clock.within(PATIENCE, f"synthesize gave no audio for {PATIENCE:g} s"):
+        piece = await pieces.get()
     if isinstance(piece, Exception):
         raise piece
     return piece

@@ -2,7 +2,7 @@ from stt.tiny_whisper import tiny_whisper
 
 from voiceflow import AudioRaw, Processor, SpeechStarted, SpeechStopped
 from voiceflow.processors.stt import STT, WhisperSTT
-from voiceflow.processors.stt.transcriber import Spoken, Transcriber
+from voiceflow.processors.stt.transcriber import Transcriber, UtterancePiece
 
 from . import Example, speech_like
 
@@ -33,8 +33,8 @@ EXAMPLES: dict[type[Processor], list[Example]] = {
         Example(
             lambda: Transcriber(Yes()),
             (
-                Spoken(SPOKEN, 1, 0.0, 0.2, last=False),
-                Spoken(SPOKEN[::-1], 1, 0.0, 0.4, last=True),
+                UtterancePiece(SPOKEN, 1, 0.0, 0.2, last=False),
+                UtterancePiece(SPOKEN[::-1], 1, 0.0, 0.4, last=True),
                 SpeechStopped(0.1),
                 SpeechStopped(0.2),
             ),

@@ -13,8 +13,8 @@ from talking import Voice, run, talk
 
 from voiceflow import ConfigError, MissingExtraError, Transcript
 from voiceflow.inference import modelcache as models
-from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, Message, OllamaLLM, OpenAILLM, Responder, auto, claude
-from voiceflow.processors.llm import openai as openai_module
+from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, Message, OllamaLLM, OpenAILLM, Responder, auto
+from voiceflow.processors.llm.auto import ChosenLLM, choose
 
 VARIABLES = (
     "LLM_PROVIDER ANTHROPIC_API_KEY OPENAI_API_KEY OPENAI_MODEL OPENAI_BASE_URL OLLAMA_URL OLLAMA_HOST OLLAMA_MODEL"
@@ -22,18 +22,15 @@ VARIABLES = (
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[pytest.MonkeyPatch]:
+def environment(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.MonkeyPatch:
     """Nothing is configured, Ollama is not there, and nothing was said yet."""
     for name in VARIABLES.split():
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OLLAMA_URL", "http://127.0.0.1:9")
     caplog.set_level(logging.INFO)
-    for cached in (auto._say, claude._client, openai_module._client):
-        cached.cache_clear()
+    auto._say.cache_clear()
     models._models.clear()
-    yield monkeypatch
-    for cached in (claude._client, openai_module._client):
-        cached.cache_clear()
+    return monkeypatch
 
 
 @pytest.fixture
@@ -94,7 +91,7 @@ def test_start_up_says_it_once_however_many_routes_there_are(environment, caplog
 
 def test_another_provider_is_an_error_that_names_them(environment):
     environment.setenv("LLM_PROVIDER", "bard")
-    with pytest.raises(ConfigError, match="LLM_PROVIDER is 'bard': expected one of claude, openai, ollama"):
+    with pytest.raises(ConfigError, match="LLM_PROVIDER is bard: expected claude, openai or ollama"):
         AutoLLM()
 
 
@@ -204,3 +201,21 @@ def test_the_responder_knows_the_time_and_how_to_get_a_model():
     assert sing.startswith("I cannot sing without a model.")
     assert bye == "Goodbye!"
     assert nothing
+
+
+def test_the_choice_can_be_asked_for_and_blanks_are_no_key():
+    assert choose({}).name == "ollama"
+    assert choose({"ANTHROPIC_API_KEY": " \n", "OPENAI_API_KEY": "k", "OPENAI_MODEL": "gpt-9"}) == ChosenLLM(
+        "openai", False, "OPENAI_API_KEY is set", "gpt-9", "OPENAI_API_KEY"
+    )
+    assert choose({"LLM_PROVIDER": " Claude "}) == ChosenLLM(
+        "claude", True, "LLM_PROVIDER is claude", "claude-haiku-5-5", "ANTHROPIC_API_KEY"
+    )
+    assert choose({"LLM_PROVIDER": " ", "OLLAMA_MODEL": "qwen3"}).model == "qwen3"
+
+
+def test_the_temperature_goes_to_whichever_model_answers(environment):
+    environment.setenv("ANTHROPIC_API_KEY", "k")
+    llm = AutoLLM(temperature=0.3)
+    virtual(models.load([llm]))
+    assert llm.model.make(temperature=0.3).temperature == 0.3

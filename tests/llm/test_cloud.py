@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 
 import pytest
+from doubles import make_call
 from llm.sse import Claude, OpenAI
 from ollama_server import Call, Failure, Refusal
+from talking import talk
 
-from voiceflow import ProviderConnectionError
+from voiceflow import ConfigError, ProviderConnectionError
 from voiceflow.inference import modelcache as models
+from voiceflow.linking.linker import link
 from voiceflow.processors.llm import LLM, ClaudeLLM, Message, OpenAILLM, ToolCall, claude, openai
 
 HELLO = [Message("system", "Be brief."), Message("user", "hello")]
@@ -29,11 +33,9 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(openai, "_effort", {})
     monkeypatch.setattr(claude, "_thinkers", set())
-    claude._client.cache_clear()
-    openai._client.cache_clear()
     models._models.clear()
     yield
-    claude._client.cache_clear()
+    models._models.clear()
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ def gpt() -> Iterator[OpenAI]:
 def haiku(monkeypatch: pytest.MonkeyPatch) -> Iterator[Claude]:
     server = Claude("claude-haiku-5-5")
     with server.running() as url:
+        server.url = url  # type: ignore[attr-defined]
         monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", "key")
         yield server
@@ -170,3 +173,68 @@ def test_claude_errors_say_what_to_do(haiku, monkeypatch, model, key, steps, mes
     haiku.script.extend([step] for step in steps)
     with pytest.raises(ProviderConnectionError, match=message):
         asked(ClaudeLLM(model))
+
+
+SECRET = "sk-this-is-the-key"
+
+
+def test_a_key_is_given_for_each_model_over_the_environments(gpt, haiku, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "wrong")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "wrong")
+    for llm in (
+        OpenAILLM(api_key=f" {SECRET}\n", base_url=gpt.url),
+        ClaudeLLM(api_key=SECRET, base_url=haiku.url),
+    ):
+        assert asked(llm) == ["hello ", "there"]
+    one, two = OpenAILLM(api_key="one", base_url=gpt.url), OpenAILLM(api_key="two", base_url=gpt.url)
+    asyncio.run(models.load([one, two]))
+    assert one.model is not two.model
+    assert {one.model.spare.api_key, two.model.spare.api_key} == {"one", "two"}
+
+
+def test_blanks_are_no_key(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", " ")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "\n")
+    with pytest.raises(ConfigError, match=r"OpenAILLM has no key: set OPENAI_API_KEY, or give it `api_key`"):
+        asked(OpenAILLM(api_key=" "))
+    with pytest.raises(ConfigError, match=r"ClaudeLLM has no key: set ANTHROPIC_API_KEY, or give it `api_key`"):
+        ClaudeLLM().load()
+    monkeypatch.setenv("OPENAI_API_KEY", " key\n")
+    assert OpenAILLM().load().spare.api_key == "key"
+
+
+def test_temperature_and_extra_fields_are_sent_over_what_is_sent_by_itself(gpt, haiku):
+    gpt.efforts = ()
+    extra = {"seed": 7, "max_tokens": 50, "reasoning_effort": None}
+    asked(OpenAILLM("gpt-6-luna", base_url=gpt.url, temperature=0.0, extra_body=extra))
+    (request,) = gpt.requests
+    assert {name: request[name] for name in (*extra, "temperature")} == {**extra, "temperature": 0.0}
+    asked(ClaudeLLM(temperature=0.4, extra_body={"top_k": 3, "thinking": {"type": "adaptive"}}))
+    (request,) = haiku.requests
+    assert (request["temperature"], request["top_k"], request["thinking"]) == (0.4, 3, {"type": "adaptive"})
+    asked(OpenAILLM("gpt-6-luna", base_url=gpt.url))
+    assert "temperature" not in gpt.requests[-1]
+
+
+class Own(OpenAILLM):
+    def __init__(self, secret: str, url: str) -> None:
+        super().__init__("gpt-6-luna", api_key=secret, base_url=url)
+
+
+def test_a_key_is_never_shown(gpt, caplog):
+    caplog.set_level(logging.INFO, "voiceflow")
+    gpt.script.extend([[Refusal(400, f"{SECRET} is not allowed")]] * 2)
+    address = gpt.url.replace("//", "//ann:hush@")
+    for llm in (OpenAILLM("gpt-6-luna", api_key=SECRET, base_url=address), Own(SECRET, address)):
+        with pytest.raises(ProviderConnectionError, match=r"\*\*\* is not allowed") as raised:
+            asked(llm)
+        plan = link(talk(llm)(make_call()))
+        shown = f"{llm!r} {llm} {raised.value} {plan} {plan!r} {caplog.text}"
+        assert SECRET not in shown
+        assert "hush" not in shown
+    assert SECRET not in repr(ClaudeLLM(api_key=f" {SECRET} ")) + repr(ClaudeLLM(api_key=SECRET))
+
+
+def test_a_key_that_is_refused_is_named_by_where_it_came_from(gpt):
+    with pytest.raises(ProviderConnectionError, match=r"refused the key .401.: set `api_key`"):
+        asked(OpenAILLM("gpt-6-luna", api_key="wrong", base_url=gpt.url))

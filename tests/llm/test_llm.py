@@ -96,7 +96,17 @@ def test_an_answer_may_be_returned_or_yielded_here_or_in_a_thread():
         def chat(self, messages: list[Message]) -> Any:
             return Awaits.chat(self, messages)  # type: ignore[arg-type]
 
+    class Assigned(LLM):
+        chat = lambda self, messages: messages[-1].content  # noqa: E731
+
+    class Given(LLM):
+        def __init__(self, chat: Callable[[list[Message]], str]) -> None:
+            self.chat = chat  # type: ignore[method-assign]
+            super().__init__()
+
     for model, expected in [
+        (Assigned(), ["hello there"]),
+        (Given(lambda messages: messages[-1].content), ["hello there"]),
         (Decorated(), ["hello there"]),
         (Returns(), ["hello there"]),
         (Awaits(), ["hello there"]),
@@ -115,6 +125,22 @@ def test_a_model_without_chat_is_refused():
 
     with pytest.raises(TypeError, match="Nothing has no `chat`: write `def chat"):
         Nothing()
+
+
+def test_a_model_that_would_end_the_process_ends_its_answer():
+    class Leaves(LLM):
+        def chat(self, messages: list[Message]) -> str:
+            raise SystemExit(3)
+
+    class Stops(LLM):
+        async def chat(self, messages: list[Message]) -> AsyncIterator[str]:
+            yield "well "
+            raise KeyboardInterrupt
+
+    for model, ended in ((Leaves(), "SystemExit: 3"), (Stops(), "KeyboardInterrupt")):
+        _, said, notes = converse(model, Transcript("hi"), 5.0)
+        assert said[-1].startswith("Sorry, I")
+        assert [frame.message for frame in notes.of(Error)] == [f"RuntimeError: it raised {ended}"]
 
 
 def test_only_finals_with_words_are_answered_and_no_transcript_goes_further():

@@ -12,7 +12,7 @@ from talking import Interrupter, Voice, run, talk
 from voiceflow import DTMF, ProviderConnectionError, Transcript
 from voiceflow.inference import modelcache as models
 from voiceflow.processors.llm import Message, OllamaLLM, ToolCall
-from voiceflow.processors.llm.ollama import installed_models
+from voiceflow.processors.llm.ollama import address, installed_models
 
 HELLO = [Message("system", "Be brief."), Message("user", "hello there")]
 
@@ -66,7 +66,8 @@ def test_loading_brings_the_model_into_memory_with_the_window_it_is_asked_with(s
 
 def test_one_client_serves_all_calls_and_keeps_its_connection(server):
     one, two = OllamaLLM(host=server.url), OllamaLLM(host=server.url, system="other")
-    assert one.load() is two.load()
+    virtual(models.load([one, two]))
+    assert one.model is two.model
     assert asked(one, times=3) == ["hello ", "there "]
 
 
@@ -185,3 +186,34 @@ def test_the_environment_names_host_and_model(server, monkeypatch):
     monkeypatch.setenv("OLLAMA_MODEL", "qwen3:4b")
     asked(OllamaLLM())
     assert server.requests[0]["model"] == "qwen3:4b"
+
+
+def test_temperature_and_parameters_reach_the_model_over_what_is_sent_by_itself(server):
+    llm = OllamaLLM(host=server.url, temperature=0.2, parameters={"top_k": 5, "num_ctx": 2048})
+    assert asked(llm) == ["hello ", "there "]
+    (loaded,), (request,) = server.loaded, server.requests
+    assert request["options"] == {"num_predict": 300, "num_ctx": 2048, "temperature": 0.2, "top_k": 5}
+    assert loaded["options"] == {"num_ctx": 2048}
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, "http://localhost:11434"),
+        ({"OLLAMA_URL": " ", "OLLAMA_HOST": "box"}, "http://box:11434"),
+        ({"OLLAMA_HOST": "box:80/"}, "http://box:80"),
+        ({"OLLAMA_HOST": "[::1]"}, "http://[::1]:11434"),
+        ({"OLLAMA_HOST": "box/ollama"}, "http://box:11434/ollama"),
+        ({"OLLAMA_URL": "https://box/ ", "OLLAMA_HOST": "other"}, "https://box"),
+    ],
+)
+def test_the_address_is_read_as_ollamas_own_clients_do(variables, expected):
+    assert address(variables) == expected
+
+
+def test_a_password_in_the_address_is_not_shown():
+    llm = OllamaLLM(host="http://ann:hush@127.0.0.1:3")
+    with pytest.raises(ProviderConnectionError) as raised:
+        asked(llm)
+    assert "hush" not in f"{llm!r} {raised.value}"
+    assert "127.0.0.1:3" in f"{llm!r}"

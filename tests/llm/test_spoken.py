@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceflow.processors.llm.spoken import Spoken
+from voiceflow.processors.llm.spoken import SpokenText
 
 
 def spoken(*pieces: str) -> str:
-    filter = Spoken()
+    filter = SpokenText()
     return "".join([*map(filter.feed, pieces), filter.finish()])
 
 
@@ -52,7 +52,7 @@ def test_how_the_text_is_cut_makes_no_difference(pieces):
 
 
 def test_words_are_spoken_as_they_come():
-    filter = Spoken()
+    filter = SpokenText()
     assert [filter.feed(piece) for piece in ("Hello", " there", ".")] == ["Hello", " there", "."]
 
 

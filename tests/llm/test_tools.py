@@ -3,7 +3,10 @@
 import asyncio
 import datetime
 import enum
+import itertools
+import sys
 import threading
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import msgspec
@@ -162,3 +165,68 @@ def test_literals_are_told() -> None:
         """Choose."""
 
     assert Tool(choose).parameters["properties"]["what"]["enum"] == ["coffee", "tea"]
+
+
+def test_what_a_generator_yields_is_told_as_a_list():
+    def tables() -> Iterator[int]:
+        """The free tables."""
+        yield from (3, 5)
+
+    async def guests() -> AsyncIterator[dict[str, str]]:
+        """Who comes."""
+        yield {"name": "Ann"}
+
+    def mapped() -> Iterator[str]:
+        """Numbers."""
+        return map(str, (1, 2))
+
+    def empty() -> Iterator[int]:
+        """Nothing."""
+        yield from ()
+
+    told = results(
+        tables, guests, mapped, empty, calls=[(name, "") for name in ("tables", "guests", "mapped", "empty")]
+    )
+    assert told == ["[3,5]", '[{"name":"Ann"}]', '["1","2"]', "[]"]
+
+
+def test_a_generator_that_does_not_end_is_read_no_further_than_the_model_is_told():
+    async def count() -> AsyncIterator[int]:
+        """Count."""
+        for number in itertools.count():
+            yield number
+
+    (told,) = results(count, calls=[("count", "")])
+    assert told.startswith("[0,1,2,3,")
+
+
+class Rude:
+    def __str__(self) -> str:
+        raise SystemExit("bye")
+
+
+def test_whatever_a_tool_raises_is_told_to_the_model_and_ends_nothing():
+    def leave() -> None:
+        """In a thread."""
+        sys.exit(1)
+
+    async def stop() -> None:
+        """On the loop."""
+        raise KeyboardInterrupt("stop")
+
+    def yields() -> Iterator[int]:
+        """Midway."""
+        yield 1
+        raise SystemExit
+
+    def rude() -> list[Rude]:
+        """As JSON."""
+        return [Rude()]
+
+    told = results(leave, stop, yields, rude, calls=[(name, "") for name in ("leave", "stop", "yields", "rude")])
+    assert told == [
+        "Error: RuntimeError: it raised SystemExit: 1",
+        "Error: RuntimeError: it raised KeyboardInterrupt: stop",
+        "Error: RuntimeError: it raised SystemExit",
+        "Error: RuntimeError: it raised SystemExit: bye",
+    ]

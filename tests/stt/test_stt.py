@@ -444,6 +444,7 @@ def test_a_subclass_with_its_own_constructor_and_model_needs_to_call_nothing():
         (ValueError("no model"), "no model"),
         (TimeoutError("too late"), "too late"),
         (asyncio.CancelledError(), "it awaited something that was cancelled"),
+        (SystemExit(3), "it raised SystemExit: 3"),
         (None, "it returned NoneType where a Transcription or a string is expected"),
         (b"text", "it returned bytes where"),
     ],

@@ -123,6 +123,20 @@ def test_a_subclass_need_not_call_our_init():
     assert shown(spoken(Own(), HELLO)) == SAID
 
 
+def test_synthesize_may_be_assigned():
+    class Assigned(TTS):
+        rate = RATE
+        synthesize = lambda self, text, voice: letters(text)  # noqa: E731
+
+    class Given(TTS):
+        rate = RATE
+
+        def __init__(self) -> None:
+            self.synthesize = lambda text, voice: letters(text)  # type: ignore[method-assign]
+
+    assert shown(spoken(Assigned(), HELLO)) == shown(spoken(Given(), HELLO)) == SAID
+
+
 @pytest.mark.parametrize("missing", ["rate", "synthesize"])
 def test_what_a_voice_lacks_is_told_when_it_is_linked(missing):
     body: dict[str, Any] = {"rate": RATE, "synthesize": lambda self, text, voice: b""}

@@ -5,10 +5,10 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from doubles import PIECE, Ear, Script, make_call, now
+from doubles import Ear, Script, make_call, now
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from talking import Interrupter, Notes, Parrot, audio, ear_of, kinds, run, when
+from talking import Interrupter, Notes, Parrot, audio, ear_of, run, when
 from tts.voices import FORM, LETTER, RATE, Letters, Timed, letters, shown, text_of
 
 from voiceflow import (
@@ -26,7 +26,6 @@ from voiceflow import (
     Processor,
     Transcript,
 )
-from voiceflow.inference import InferencePool
 from voiceflow.processors.codec import Convert
 from voiceflow.processors.tts import TTS
 
@@ -243,6 +242,21 @@ def test_a_failure_is_heard_as_the_apology_and_the_call_goes_on(caplog):
     assert [frame.text for frame in above.heard] == [APOLOGY_TEXT, "Good one.", "Good two."]
 
 
+class Leaves(TTS):
+    rate = RATE
+
+    async def synthesize(self, text: str, voice: str) -> bytes:
+        if text.startswith("Bad"):
+            raise SystemExit(3)
+        return letters(text)
+
+
+def test_a_voice_that_would_end_the_process_is_a_failure_like_others(caplog):
+    call, _, _ = say(Leaves(), Transcript("Bad one. Good one."), 5.0)
+    assert heard(call).endswith("Good one.")
+    assert heard(call).count("\u0707") == 1.0 / LETTER
+
+
 def test_of_a_reply_that_failed_only_the_apology_was_heard(caplog):
     replies = []
 
@@ -284,76 +298,8 @@ def test_a_slow_voice_is_filled_with_the_hold_line():
 def test_a_voice_that_hangs_is_given_up_and_the_caller_is_never_left_in_silence(caplog):
     call, _, _ = say(Slow(10_000.0), Transcript("Here."), 60.0)
     told = [frame.message for frame in ear_of(call).frames if isinstance(frame, Error)]
-    assert told == ["could not say 'Here.': TimeoutError: synthesize gave no audio for 15 s"]
+    assert told == ["could not say 'Here.': TooLateError: synthesize gave no audio for 15 s"]
     audible = [at for at, kind, _ in ear_of(call).log if kind == "audio"]
     assert lines_heard(call, 7) == [pytest.approx(15.0, abs=0.5)]
     silences = [b - a for a, b in zip([0.0, *audible], audible, strict=False)]
     assert max(silences) < 5.0
-
-
-# --- the fixed lines ---
-
-
-def test_a_voice_speaks_its_lines_once_per_process():
-    made: list[str] = []
-
-    class Counting(TTS):
-        rate = RATE
-
-        def synthesize(self, text: str, voice: str) -> bytes:
-            made.append(text)
-            return letters(text)
-
-    for _ in range(2):
-        call = make_call(Transcript("Hi."), 5.0)
-        run(call, talk(Counting()))
-        assert text_of(call.apology.data) == "Sorry, something went wrong."
-        assert text_of(call.hold.data) == "One moment, please."
-    assert made == ["Sorry, something went wrong.", "One moment, please.", "Hi.", "Hi."]
-
-
-def test_a_line_that_is_set_already_stays():
-    call = make_call(Transcript("Hi."), 5.0)
-    call.apology = APOLOGY
-    run(call, talk(Letters("other")))
-    assert call.apology is APOLOGY
-    assert text_of(call.hold.data) == "One moment, please."
-
-
-def test_a_voice_that_hangs_does_not_keep_a_call_from_opening(caplog):
-    call = make_call(0.1, Transcript("Hi."), PIECE, 1.0)
-    ended = run(call, talk(Slow(10_000.0)))
-    assert ended.error is None
-    assert call.apology.duration > 1.5
-    assert call.hold is None
-    assert "Slow cannot speak, its callers will hear a recorded apology: it took too long" in caplog.text
-
-
-def test_a_voice_whose_lines_are_known_opens_without_a_thread(monkeypatch):
-    run(make_call(1.0), talk(Letters("open")))
-
-    def full(*_: object) -> None:
-        raise AssertionError("all threads are taken")
-
-    monkeypatch.setattr(InferencePool, "run", full)
-    call = make_call(1.0)
-    assert run(call, talk(Letters("open"))).error is None
-    assert text_of(call.apology.data) == APOLOGY_TEXT
-
-
-def test_nothing_is_kept_of_a_voice_that_failed():
-    class Recovers(TTS):
-        rate = RATE
-        works = False
-
-        async def synthesize(self, text: str, voice: str) -> bytes:
-            if not Recovers.works:
-                raise OSError("not yet")
-            return letters(text)
-
-    run(make_call(1.0), talk(Recovers()))
-    Recovers.works = True
-    call = make_call(1.0)
-    run(call, talk(Recovers()))
-    assert text_of(call.apology.data) == "Sorry, something went wrong."
-    assert kinds(call) == []

@@ -5,14 +5,16 @@ from __future__ import annotations
 import platform
 import re
 import shutil
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 
 import httpx
 
 from voiceflow import weights
 from voiceflow.config.settings import origin
-from voiceflow.errors import DISTRIBUTION, VoiceflowError
+from voiceflow.errors import DISTRIBUTION, ConfigError, VoiceflowError
+from voiceflow.processors.llm.auto import ChosenLLM, choose
+from voiceflow.processors.llm.ollama import address
+from voiceflow.processors.llm.providers import public, variable
 
 from .finding import DEADLINE, Finding, Setting, Status, in_thread
 
@@ -28,9 +30,6 @@ PURPOSE = {
     "openai": "language models by OpenAI and others",
     "g722": "G.722, by which some carriers have a wider band",
 }
-KEYS = {"claude": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
-"""The language models that are reached with a key, in the order in which they are chosen."""
-UNASKED = "neither LLM_PROVIDER nor a key is set"
 
 
 async def python(setting: Setting) -> Finding:
@@ -62,8 +61,8 @@ async def extra(setting: Setting, name: str) -> Finding:
         return Finding(f"extra {name}", "ok", ", ".join(found))
     said = f"{', '.join(missing)} not installed: no {PURPOSE[name]}"
     status: Status = "warn" if name in ASSISTANT else "ok"
-    if name == _llm(setting.environment)[0]:
-        status = _without_llm(setting)
+    if name == (chosen := _llm(setting)).name:
+        status = _without_llm(chosen)
     return Finding(f"extra {name}", status, said, f"pip install '{DISTRIBUTION}[{name}]'")
 
 
@@ -99,37 +98,39 @@ async def _model(kind: str, name: str) -> Finding:
 
 async def language_model(setting: Setting) -> Finding:
     """Which one `AutoLLM` uses, and why; keys are not shown."""
-    chosen, why = _llm(setting.environment)
-    if chosen not in (*KEYS, "ollama"):
-        return Finding("language model", "fail", f"{why}: expected claude, openai or ollama", "correct LLM_PROVIDER")
-    if chosen in KEYS and not setting.environment.get(KEYS[chosen]):
-        said = f"{chosen}, because {why}, but {KEYS[chosen]} is not set"
-        return Finding("language model", "fail", said, f"set {KEYS[chosen]} in the environment or in .env")
-    local = "" if chosen == "ollama" else "; LLM_PROVIDER=ollama keeps what is said on this machine"
-    return Finding("language model", "ok", f"{chosen}, because {why}{local}")
+    try:
+        chosen = choose(setting.environment)
+    except ConfigError as error:
+        return Finding("language model", "fail", str(error), "correct LLM_PROVIDER")
+    said = f"{chosen.name}, because {chosen.reason}"
+    if chosen.key and not variable(chosen.key, setting.environment):
+        remedy = f"set {chosen.key} in the environment or in .env"
+        return Finding("language model", "fail", f"{said}, but {chosen.key} is not set", remedy)
+    local = "" if chosen.name == "ollama" else "; LLM_PROVIDER=ollama keeps what is said on this machine"
+    return Finding("language model", "ok", f"{said}{local}")
 
 
-def _llm(environment: Mapping[str, str]) -> tuple[str, str]:
-    if named := environment.get("LLM_PROVIDER", "").strip().lower():
-        return named, f"LLM_PROVIDER is {named}"
-    for provider, key in KEYS.items():
-        if environment.get(key):
-            return provider, f"{key} is set"
-    return "ollama", UNASKED
+def _llm(setting: Setting) -> ChosenLLM:
+    """Which one is asked. A wrong LLM_PROVIDER is told by `language_model`."""
+    try:
+        return choose(setting.environment)
+    except ConfigError:
+        named = variable("LLM_PROVIDER", setting.environment) or ""
+        return ChosenLLM(named, True, f"LLM_PROVIDER is {named}", "", None)
 
 
-def _without_llm(setting: Setting) -> Status:
+def _without_llm(chosen: ChosenLLM) -> Status:
     """How bad it is that the language model which is chosen cannot be used. The built-in responder stands in for one
     that nobody asked for."""
-    return "warn" if _llm(setting.environment)[1] == UNASKED else "fail"
+    return "fail" if chosen.named or chosen.key else "warn"
 
 
 async def ollama(setting: Setting) -> Finding:
     """Whether Ollama answers and has the models of the routes."""
-    url = _ollama_url(setting.environment)
-    chosen, why = _llm(setting.environment)
-    needed = chosen == "ollama"
-    bad = _without_llm(setting) if needed else "ok"
+    url = address(setting.environment)
+    chosen = _llm(setting)
+    needed = chosen.name == "ollama"
+    bad = _without_llm(chosen) if needed else "ok"
     models = sorted({route.llm_model for route in setting.routes})
     try:
         async with httpx.AsyncClient(timeout=DEADLINE / 2) as client:
@@ -140,23 +141,10 @@ async def ollama(setting: Setting) -> Finding:
         start = "ollama serve" if shutil.which("ollama") else "install it from https://ollama.com/download"
         told = f"no answer from {url}: {str(error) or type(error).__name__}"
         if not needed:
-            return Finding("ollama", "ok", f"{_public(told)} (not needed, because {why})")
-        return Finding("ollama", bad, _public(told), start)
+            return Finding("ollama", "ok", f"{public(told)} (not needed, because {chosen.reason})")
+        return Finding("ollama", bad, public(told), start)
     missing = [model for model in models if model.removesuffix(":latest") not in pulled]
     if missing and needed:
         remedy = " && ".join(f"ollama pull {model}" for model in missing)
-        return Finding("ollama", bad, f"{_public(url)} answers, but does not have {', '.join(missing)}", remedy)
-    return Finding("ollama", "ok", f"{_public(url)} answers, with {', '.join(sorted(pulled)) or 'no model'}")
-
-
-def _public(text: str) -> str:
-    """Without the user and password that an address may hold."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
-
-
-def _ollama_url(environment: Mapping[str, str]) -> str:
-    """Its address, as its own clients read the variables: without a scheme the port is 11434."""
-    named = environment.get("OLLAMA_URL") or environment.get("OLLAMA_HOST") or "localhost"
-    if "://" in named:
-        return named.rstrip("/")
-    return f"http://{named}" if re.search(r":\d+$", named) else f"http://{named}:11434"
+        return Finding("ollama", bad, f"{public(url)} answers, but does not have {', '.join(missing)}", remedy)
+    return Finding("ollama", "ok", f"{public(url)} answers, with {', '.join(sorted(pulled)) or 'no model'}")

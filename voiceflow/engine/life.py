@@ -142,6 +142,7 @@ class Life:
                 closing = self._ending.logged(processor.close(), f"{processor.name}.close")
                 self.tasks.start(closing, processor.name)
         await self.tasks.finish()
+        modelcache.release(self._processors)
         self.playout.close()
         self.opened.set()  # whoever still waits to say something finds the call over
         self.turns.end()

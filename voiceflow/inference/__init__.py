@@ -1,7 +1,25 @@
-"""What one process shares between all its calls: threads for blocking work (pools.py), functions of users in any form
-(functions.py), models in memory (modelcache.py), and the watch over the event loop (looplag.py)."""
+"""What one process shares between all its calls: threads for blocking work (pools.py, threads.py), limits on work
+that stand still while it waits (workclock.py), functions of users in any form (functions.py) and whatever they raise
+(failures.py), work that several calls need (flights.py), models in memory (modelcache.py), and the watch over the event
+loop (looplag.py)."""
 
+from voiceflow.inference.failures import contained
+from voiceflow.inference.flights import Flights
 from voiceflow.inference.functions import called
-from voiceflow.inference.pools import SPARE, InferencePool, recognition_pool, shared_pool, waiting_pool
+from voiceflow.inference.pools import SPARE, InferencePool, loading_pool, recognition_pool, shared_pool, waiting_pool
+from voiceflow.inference.workclock import NoThreadError, TooLateError, WorkClock
 
-__all__ = ["SPARE", "InferencePool", "called", "recognition_pool", "shared_pool", "waiting_pool"]
+__all__ = [
+    "SPARE",
+    "Flights",
+    "InferencePool",
+    "NoThreadError",
+    "TooLateError",
+    "WorkClock",
+    "called",
+    "contained",
+    "loading_pool",
+    "recognition_pool",
+    "shared_pool",
+    "waiting_pool",
+]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
+from .failures import contained
 from .pools import InferencePool
 
 _KINDS = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
@@ -18,36 +18,39 @@ _DONE: Final = object()
 async def called(pool: InferencePool, function: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
     """What `function(*args, **kwargs)` returns, or what is returned has to give: for a coroutine its result, for a
     generator or any iterator, async or not, an `AsyncGenerator`, which has to be closed. What is not async runs in
-    `pool`. Raises what `function` raises."""
-    with _only_own_cancellation():
+    `pool`. Raises what `function` raises; what is no `Exception` is raised as `RuntimeError`."""
+    with contained():
         if any(kind(function) for kind in _KINDS):
             given = function(*args, **kwargs)
         else:
             given = await pool.run(function, *args, **kwargs)
         if inspect.isawaitable(given):
             given = await given
-    if isinstance(given, AsyncIterable):
-        return _awaited(given)
+        if isinstance(given, AsyncIterable):
+            return _awaited(aiter(given))
     if isinstance(given, Iterator):
         return _stepwise(pool, given)
     return given
 
 
-async def _awaited(given: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
-    steps = aiter(given)
+async def _awaited(steps: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
     try:
-        with _only_own_cancellation():
-            async for result in steps:
-                yield result
+        while True:
+            with contained():
+                result = await anext(steps, _DONE)
+            if result is _DONE:
+                break
+            yield result
     finally:
         if (aclose := getattr(steps, "aclose", None)) is not None:
-            await aclose()
+            with contained():
+                await aclose()
 
 
 async def _stepwise(pool: InferencePool, steps: Iterator[Any]) -> AsyncGenerator[Any, None]:
     try:
         while True:
-            with _only_own_cancellation():
+            with contained():
                 result = await pool.run(next, steps, _DONE)
             if result is _DONE:
                 break
@@ -55,17 +58,5 @@ async def _stepwise(pool: InferencePool, steps: Iterator[Any]) -> AsyncGenerator
     finally:
         with contextlib.suppress(ValueError):  # a thread is still at it, and lets go of it when it is not
             if inspect.isgenerator(steps):
-                steps.close()
-
-
-@contextlib.contextmanager
-def _only_own_cancellation() -> Iterator[None]:
-    """A `CancelledError` of something that was awaited inside is a failure like others: `RuntimeError`. Only what
-    was meant for this task ends it."""
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise RuntimeError("it awaited something that was cancelled") from error
+                with contained():
+                    steps.close()

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import functools
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast
+from weakref import WeakSet
+
+from .failures import failure
+from .threads import Threads
+from .workclock import WorkClock, current_clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,6 +28,11 @@ SPARE = 8
 """How many threads of a pool may be replaced at a time."""
 WAITING = 32
 """Threads for functions that wait for a network: they take memory, not a processor."""
+LOADING = 8
+"""Threads for loading models."""
+EXIT = 1.0
+"""Seconds that what runs has to end when the process exits. A library's thread that is met in the middle of its work
+may crash; one that hangs is left behind."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +50,15 @@ class InferencePool(Executor):
         """How many of the disowned have had their thread replaced."""
         self.lock = threading.Lock()
         """Guards the counts, and what waits."""
+        self.ended = threading.Condition(self.lock)
+        """Notified when a job has ended."""
         self.waiting: dict[_Job, Future[object]] = {}
+        self.overdue: dict[_Job, None] = {}
+        """What hangs while no thread is left to take the place of its own."""
         self.reported: set[str] = set()
         """Functions of which the log has told that they hang."""
-        self._threads = ThreadPoolExecutor(self.threads + SPARE, thread_name_prefix=name)
+        self.workers = Threads(name)
+        _pools.add(self)
 
     @property
     def queued(self) -> int:
@@ -52,8 +70,9 @@ class InferencePool(Executor):
         return self.running > self.hung or bool(self.waiting)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `function` returns or raises."""
-        job = _Job(self, functools.partial(function, *args, **kwargs))
+        """What `function` returns or raises; what is no `Exception` is raised as `RuntimeError`. Time that it waits
+        for a thread is not counted by the `WorkClock` that it is begun under."""
+        job = _Job(self, functools.partial(function, *args, **kwargs), current_clock())
         try:
             return await asyncio.get_running_loop().run_in_executor(self, cast(Callable[[], T], job))
         except asyncio.CancelledError:
@@ -65,23 +84,34 @@ class InferencePool(Executor):
         with self.lock:
             self.waiting[job] = future
             self.admit()
+            if job in self.waiting:
+                job.wait()
         return future
 
+    def wind_up(self, until: float) -> None:
+        """Withdraw what waits, and wait until `until`, on the monotonic clock, for what runs and does not hang."""
+        with self.ended:
+            self.waiting.clear()
+            self.ended.wait_for(lambda: self.running <= self.hung, max(0.0, until - time.monotonic()))
+
     def admit(self) -> None:
-        """Begin what waits, as far as there are threads. For who holds the lock."""
+        """Begin what waits, as far as there are threads. Call it with the lock held."""
         while self.waiting and self.running - self.hung < self.threads:
             job = next(iter(self.waiting))
             future = self.waiting.pop(job)
             self.running += 1
-            self._threads.submit(job.perform, future)
+            job.begin()
+            self.workers.run(functools.partial(job.perform, future))
 
 
 class _Job:
     """One call of a function."""
 
-    def __init__(self, pool: InferencePool, function: functools.partial[Any]) -> None:
+    def __init__(self, pool: InferencePool, function: functools.partial[Any], clock: WorkClock | None) -> None:
         self._pool = pool
         self._function = function
+        self._clock = clock
+        self._waits_on: asyncio.AbstractEventLoop | None = None
         self._done = self._disowned = self._hung = False
         self._timer: threading.Timer | None = None
 
@@ -94,20 +124,35 @@ class _Job:
             result = self._function()
         except BaseException as error:
             self._end()
-            future.set_exception(error)
+            future.set_exception(failure(error))
             del self, future  # the error holds this frame
         else:
             self._end()
             future.set_result(result)
 
+    def wait(self) -> None:
+        """No thread is free. On the loop."""
+        if self._clock is not None:
+            self._waits_on = asyncio.get_running_loop()
+            self._clock.wait()
+
+    def begin(self) -> None:
+        """A thread is free. On the loop or in any thread."""
+        if self._waits_on is not None and self._clock is not None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                self._waits_on.call_soon_threadsafe(self._clock.begin)
+
     def disown(self) -> None:
         """Nobody awaits it any more."""
         pool = self._pool
         with pool.lock:
-            if pool.waiting.pop(self, None) is None and not self._done:
+            if pool.waiting.pop(self, None) is not None:
+                if self._clock is not None:
+                    self._clock.begin()
+            elif not self._done:
                 self._disowned = True
                 pool.disowned += 1
-                self._timer = threading.Timer(GRACE, self._replace)
+                self._timer = threading.Timer(GRACE, self._out_of_grace)
                 self._timer.daemon = True
                 self._timer.start()
 
@@ -118,19 +163,32 @@ class _Job:
             pool.running -= 1
             pool.disowned -= self._disowned
             pool.hung -= self._hung
+            pool.overdue.pop(self, None)
+            if self._hung and pool.overdue:
+                next(iter(pool.overdue)).replace()
+            pool.workers.release()
             pool.admit()
+            pool.ended.notify_all()
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None  # it holds this job, and that what it worked on
 
-    def _replace(self) -> None:
+    def replace(self) -> None:
+        """Another thread takes the place of its own. Call it with the lock held."""
+        self._pool.overdue.pop(self, None)
+        self._pool.hung += 1
+        self._hung = True
+
+    def _out_of_grace(self) -> None:
         pool = self._pool
         with pool.lock:
             if self._done:
                 return
-            self._hung = pool.hung < SPARE
-            pool.hung += self._hung
-            pool.admit()
+            if pool.hung < SPARE:
+                self.replace()
+                pool.admit()
+            else:
+                pool.overdue[self] = None
             name = _name(self._function)
             if name in pool.reported:
                 return
@@ -142,6 +200,16 @@ class _Job:
 def _name(function: functools.partial[Any]) -> str:
     subject = function.args[0] if function.func is next else function.func
     return str(getattr(subject, "__qualname__", type(subject).__qualname__))
+
+
+_pools: WeakSet[InferencePool] = WeakSet()
+
+
+@atexit.register
+def _wind_up() -> None:
+    until = time.monotonic() + EXIT
+    for pool in list(_pools):
+        pool.wind_up(until)
 
 
 @functools.cache
@@ -161,3 +229,9 @@ def recognition_pool() -> InferencePool:
 def waiting_pool() -> InferencePool:
     """The same for what mostly waits, for a network or a database: tools, clients of language models."""
     return InferencePool(WAITING, "waiting")
+
+
+@functools.cache
+def loading_pool() -> InferencePool:
+    """The same for loading models: a load that hangs takes no thread from the calls."""
+    return InferencePool(LOADING, "loading")

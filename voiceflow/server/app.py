@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 from typing import Final
 
 import httpx
@@ -20,6 +19,7 @@ from voiceflow.config.settings import Config
 from voiceflow.engine.conduct import preload
 from voiceflow.errors import VoiceflowError
 from voiceflow.inference.looplag import LagGauge
+from voiceflow.processors.llm.ollama import address
 from voiceflow.security.local import is_local
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.nominal import nominal_call
@@ -103,9 +103,8 @@ class Server:
 
     async def _ollama(self) -> bool:
         """Whether an Ollama server answers."""
-        url = os.environ.get("OLLAMA_URL") or os.environ.get("OLLAMA_HOST") or "http://localhost:11434"
         try:
-            answer = await self._client.get(url if "://" in url else f"http://{url}", timeout=OLLAMA_SECONDS)
+            answer = await self._client.get(address(), timeout=OLLAMA_SECONDS)
         except (httpx.HTTPError, httpx.InvalidURL):
             return False
         return answer.is_success
