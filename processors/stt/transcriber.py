@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -14,9 +14,6 @@ from voiceflow.errors import CallError
 from voiceflow.frames import Error, Frame, SpeechStopped, Transcript
 from voiceflow.inference import WorkClock, called, recognition_pool
 from voiceflow.processor import Processor
-
-if TYPE_CHECKING:
-    from voiceflow.processors.stt.stt import STT
 
 LIMIT = 30.0
 """Seconds that a transcription may take, at most. That it waits for a thread meanwhile is not counted."""
@@ -55,6 +52,21 @@ class UtterancePiece(Frame, frozen=True, gc=False):
     """Whether the utterance is over."""
 
 
+class Recogniser(Protocol):
+    """The STT that a transcriber works for."""
+
+    apology: str
+    interims_wanted: bool
+
+    @property
+    def name(self) -> str: ...
+
+    def transcribe(self, audio: bytes, rate: int) -> Transcribed: ...
+
+    def has_stopped(self, utterance: int) -> bool:
+        """Whether the caller has said nothing after that utterance, so far."""
+
+
 class Transcriber(Processor):
     """Has the task in which `stt` transcribes.
 
@@ -65,7 +77,7 @@ class Transcriber(Processor):
 
     overlap = True
 
-    def __init__(self, stt: STT) -> None:
+    def __init__(self, stt: Recogniser) -> None:
         self._stt = stt
         self._last: UtterancePiece | None = None
         self._heard: list[Transcription] = []

@@ -8,15 +8,12 @@ import logging
 import wave
 from collections.abc import Hashable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
 from voiceflow.inference import Flights, TooLateError, WorkClock
-from voiceflow.processors.tts.speech import synthesis
-
-if TYPE_CHECKING:
-    from voiceflow.processors.tts.tts import TTS
+from voiceflow.processors.tts.speech import Synthesis, synthesis
 
 APOLOGY = "Sorry, something went wrong."
 HOLD = "One moment, please."
@@ -30,6 +27,21 @@ KEPT = 64
 logger = logging.getLogger(__name__)
 
 
+class Voice(Protocol):
+    """The TTS that speaks the lines."""
+
+    rate: int
+    voice: str
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def produces(self) -> AudioFormat: ...
+
+    def synthesize(self, text: str, voice: str) -> Synthesis: ...
+
+
 class Lines(NamedTuple):
     """What the caller hears of the engine."""
 
@@ -41,7 +53,7 @@ _spoken: dict[Hashable, Lines] = {}
 _flights: Flights[Lines] = Flights()
 
 
-async def lines(tts: TTS, *, in_call: bool) -> Lines:
+async def lines(tts: Voice, *, in_call: bool) -> Lines:
     """The lines as `tts` speaks them, once per process for each class, arguments and voice. A voice that cannot
     speak now has the apology that comes with voiceflow, and is asked again at the next call."""
     key = (type(tts), repr(tts), tts.voice, tts.rate)
@@ -54,7 +66,7 @@ async def lines(tts: TTS, *, in_call: bool) -> Lines:
         return Lines(_shipped(), None)
 
 
-async def _make(tts: TTS, key: Hashable, in_call: bool) -> Lines:
+async def _make(tts: Voice, key: Hashable, in_call: bool) -> Lines:
     clock = WorkClock()
     try:
         async with clock.within(PATIENCE, "it took too long"):
@@ -72,7 +84,7 @@ async def _make(tts: TTS, key: Hashable, in_call: bool) -> Lines:
     return spoken
 
 
-async def _speak(tts: TTS, text: str, clock: WorkClock) -> AudioRaw:
+async def _speak(tts: Voice, text: str, clock: WorkClock) -> AudioRaw:
     audio = []
     async with synthesis(tts.synthesize, text, tts.voice, tts.rate, clock) as pieces:
         while (piece := await pieces.get()) is not None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from voiceflow.frames import End, Frame
 from voiceflow.transport import Sink, Source
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.captions import TAIL
+from voiceflow.transports.webrtc.channel import Channel
 from voiceflow.transports.webrtc.opus import FORMAT
+from voiceflow.transports.webrtc.playoutqueue import PlayoutQueue
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
     from voiceflow.transports.webrtc.captions import Captions
-    from voiceflow.transports.webrtc.session import PeerSession
 
 LOOK: Final = 0.5
 """How often, in seconds, it is looked whether the peer is still there."""
@@ -30,12 +31,30 @@ FAILURE: Final = "the call failed"
 """All that a page is told of an error of ours."""
 
 
+class Connection(Protocol):
+    """The connection whose ends these are."""
+
+    queue: PlayoutQueue
+    channel: Channel
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since anything came."""
+
+    @property
+    def has_channel(self) -> bool: ...
+
+    async def connected(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 class WebRTCSource(Source):
     """The caller's voice and keys."""
 
     produces = FORMAT
 
-    def __init__(self, session: PeerSession) -> None:
+    def __init__(self, session: Connection) -> None:
         self._session = session
         self._inbox: deque[Frame] = deque()
         self._filled = asyncio.Event()
@@ -87,7 +106,7 @@ class WebRTCSink(Sink):
 
     accepts = FORMAT
 
-    def __init__(self, session: PeerSession) -> None:
+    def __init__(self, session: Connection) -> None:
         self.wants_interims = session.has_channel
         """Whether speech recognition should show what it has understood so far: if a page can."""
         self.captions: Captions | None = None
