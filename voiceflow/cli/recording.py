@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .problems import Refused, explained
+from .problems import Refused, explained, start_logging
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -38,13 +38,22 @@ class Outcome(NamedTuple):
 
 
 def run_recording(
-    target: str, path_in: Path, path_out: Path, *, fast: bool, as_json: bool, log_level: str | None
+    target: str,
+    path_in: Path,
+    path_out: Path,
+    *,
+    config: Path | None,
+    fast: bool,
+    as_json: bool,
+    log_level: str | None,
 ) -> None:
     """Call the pipeline `target` with a recording, write what was heard, and print what became of it."""
+    from voiceflow.config.order import settle
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.sounds.wavfile import read_wav, write_wav
 
     with explained(log_level):
+        start_logging(settle(target, config, log_level=log_level).config.log_level)
         build = load_pipeline(target)
         said = read_wav(path_in)
         _check_output(path_in, path_out)
