@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.errors import AudioCodecError
 from voiceflow.frames import AudioRaw
+from voiceflow.processors.codec import convert
 from voiceflow.sounds.wavfile import read_wav, write_wav
 
 SPEECH = Path(__file__).parent / "data" / "speech.wav"
@@ -73,9 +74,29 @@ def test_other_chunks_are_skipped_with_their_padding(wav: Path) -> None:
     assert read_wav(wav) == AudioRaw(SAMPLES)
 
 
-def test_a_length_that_was_never_filled_in_means_to_the_end(wav: Path) -> None:
-    wav.write_bytes(riff(chunk(b"fmt ", fmt()), chunk(b"data", SAMPLES, size=0xFFFFFFFF)))
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x7FFFF000, 0])
+@pytest.mark.parametrize("whole", [0xFFFFFFFF, 0x7FFFF024, 36, 0])
+@pytest.mark.parametrize("cut", [b"", b"\x7f"])
+def test_a_length_that_a_pipe_leaves_open_means_to_the_end(wav: Path, size: int, whole: int, cut: bytes) -> None:
+    content = riff(chunk(b"fmt ", fmt()), chunk(b"data", b"", size=size))
+    wav.write_bytes(content[:4] + struct.pack("<I", whole) + content[8:] + SAMPLES + cut)
     assert read_wav(wav) == AudioRaw(SAMPLES)
+
+
+@pytest.mark.parametrize(("tag", "encoding"), [(6, "alaw"), (7, "mulaw")])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_g711_is_read_as_pcm16(wav: Path, tag: int, encoding: str, channels: int) -> None:
+    codes = bytes(range(256))
+    header = fmt(tag=tag, rate=8_000, bits=8, channels=channels, extra=b"\0\0")
+    wav.write_bytes(riff(chunk(b"fmt ", header), chunk(b"fact", bytes(4)), chunk(b"data", codes)))
+    format = AudioFormat("pcm16", 8_000, channels)
+    assert read_wav(wav) == convert(AudioRaw(codes, format.with_encoding(encoding)), format)
+
+
+def test_an_empty_data_chunk_before_others_is_no_pipe(wav: Path) -> None:
+    wav.write_bytes(riff(chunk(b"fmt ", fmt()), chunk(b"data", b""), chunk(b"LIST", b"INFO")))
+    with pytest.raises(AudioCodecError, match="has no samples"):
+        read_wav(wav)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +113,7 @@ def test_a_length_that_was_never_filled_in_means_to_the_end(wav: Path) -> None:
         (riff(chunk(b"fmt ", fmt()), chunk(b"data", SAMPLES, size=100)), "promises 100 bytes of samples, 12 are"),
         (riff(chunk(b"fmt ", fmt()), chunk(b"data", b"odd")), "3 bytes are not whole samples of 2 bytes"),
         (riff(chunk(b"fmt ", fmt(tag=3, bits=32)), chunk(b"data", SAMPLES)), "floating point (format tag 0x0003)"),
-        (riff(chunk(b"fmt ", fmt(tag=6, bits=8)), chunk(b"data", SAMPLES)), "A-law (format tag 0x0006)"),
-        (riff(chunk(b"fmt ", fmt(tag=7, bits=8)), chunk(b"data", SAMPLES)), "mu-law (format tag 0x0007)"),
+        (riff(chunk(b"fmt ", fmt(tag=6, bits=16)), chunk(b"data", SAMPLES)), "has 16-bit samples, not 8-bit"),
         (riff(chunk(b"fmt ", fmt(tag=0x1234)), chunk(b"data", SAMPLES)), "an unknown encoding (format tag 0x1234)"),
         (riff(chunk(b"fmt ", extensible(FLOAT_GUID)), chunk(b"data", SAMPLES)), "floating point"),
         (riff(chunk(b"fmt ", extensible(bytes(16))), chunk(b"data", SAMPLES)), "format tag 0xfffe"),
@@ -114,7 +134,7 @@ def test_anything_else_is_one_error_that_names_the_file_and_the_way_out(
     message = str(caught.value)
     assert message.startswith(f"{wav} ")
     assert problem in message
-    assert "Expected a WAV file of 16-bit PCM, mono or stereo" in message
+    assert "Expected a WAV file of 16-bit PCM, mu-law or A-law, mono or stereo" in message
     assert f"ffmpeg -i {wav} " in message
 
 
