@@ -81,7 +81,8 @@ Examples, with URL as `voiceflow run` prints it:
   voiceflow call URL --loss 2 --jitter 30
 
 \b
-Exit codes: 0 every call ended well, 1 one failed, 2 none could begin.
+Exit codes: 0 every call ended well, 1 one failed or no audio ever came back to callers who waited for it,
+2 none could begin.
 """,
 )
 @click.argument("url")
@@ -154,16 +155,20 @@ def call(**options: Any) -> None:
     asked = _asked(options)
     _check(asked)
     with explained(asked.log_level):
-        result = make_calls(asked)
-    if result is not None:
-        if asked.as_json:
-            click.echo(msgspec.json.encode(result))
-        else:
-            show(result)
-    if result is None or any(ending.reason == STOPPED for ending in result.ended):
+        made = make_calls(asked)
+    if made is None:
+        raise SystemExit(INTERRUPTED)
+    result = made.report
+    if asked.as_json:
+        click.echo(msgspec.json.encode(result))
+    else:
+        show(result)
+    if any(ending.reason == STOPPED for ending in result.ended):
         raise SystemExit(INTERRUPTED)
     if result.failed:
         raise SystemExit(1)
+    if made.unanswered:
+        raise click.ClickException("the caller was never answered: no audio came back")
 
 
 def _asked(options: dict[str, Any]) -> Options:

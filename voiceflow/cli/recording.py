@@ -32,6 +32,8 @@ class Outcome(NamedTuple):
     heard: AudioRaw
     ended: Ended | None
     """None if the user stopped it."""
+    problem: str | None
+    """Why it is no success."""
     call_seconds: float
     took_seconds: float
     conversation: list[Transcript | Reply]
@@ -69,8 +71,8 @@ def run_recording(
         _print_table(result)
     if outcome.ended is None:
         raise SystemExit(INTERRUPTED)
-    if outcome.ended.error is not None:
-        raise click.ClickException(f"the call failed: {outcome.ended.error}")
+    if outcome.problem is not None:
+        raise click.ClickException(outcome.problem)
 
 
 def _check_output(path_in: Path, path_out: Path) -> None:
@@ -92,9 +94,22 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
     from voiceflow.testing.virtualloop import VirtualLoop
     from voiceflow.transports.wav import WavSink, WavSource
 
-    source = WavSource(said)
+    from .verdict import Verdict
+
+    class Caller(WavSource):
+        """Tells when the call runs."""
+
+        @property
+        def name(self) -> str:
+            return WavSource.__name__
+
+        async def open(self, call: Call) -> None:
+            verdicts[0].watch(asyncio.get_running_loop())
+
+    source = Caller(said)
     sink = WavSink(source)
     conversation: list[Transcript | Reply] = []
+    verdicts: list[Verdict] = []
     started = time.perf_counter()
 
     def heard(frame: Frame) -> None:
@@ -106,6 +121,7 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
         try:
             with LagGauge():
                 call = Call(source, sink, transport="wav", route=Route())
+                verdicts.append(Verdict(call, said))
                 call.on_heard(heard)
                 call.on_reply(conversation.append)
                 return await call.run(build)
@@ -119,7 +135,9 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
             ended = runner.run(run())
     except KeyboardInterrupt:
         pass
-    return Outcome(said, sink.heard(), ended, source.position, time.perf_counter() - started, conversation)
+    problem = verdicts[0].problem(ended) if ended else None
+    took = time.perf_counter() - started
+    return Outcome(said, sink.heard(), ended, problem, source.position, took, conversation)
 
 
 async def _show_progress(source: WavSource) -> None:
@@ -129,11 +147,15 @@ async def _show_progress(source: WavSource) -> None:
 
     await asyncio.sleep(0.1)  # a pipeline that does not link needs no bar
     columns = TextColumn("call"), BarColumn(), TextColumn("{task.completed:.1f} of {task.total:.1f} s")
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("call")
+    # Drawn from here, in real time: a thread that draws would have virtual time wait for it.
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as progress:
+        bar, drawn = progress.add_task("call"), 0.0
         try:
             while True:
                 _advance(progress, bar, source)
+                if time.perf_counter() - drawn > 0.1:
+                    progress.refresh()
+                    drawn = time.perf_counter()
                 await asyncio.sleep(0.1)
         finally:
             _advance(progress, bar, source)
@@ -147,7 +169,7 @@ def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
     """What the call came to, in seconds and milliseconds, as it is printed."""
     from .likeness import compare
 
-    said, heard, ended, call_seconds, took_seconds, conversation = outcome
+    said, heard, ended, problem, call_seconds, took_seconds, conversation = outcome
     likeness = compare(said, heard)
     return {
         "in": str(path_in),
@@ -157,7 +179,7 @@ def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
         "delay_ms": round(likeness.delay * 1000, 1) if likeness else None,
         "correlation": round(likeness.correlation, 4) if likeness else None,
         "reason": ended.reason if ended else "stopped by the user",
-        "error": str(ended.error) if ended and ended.error else None,
+        "error": str(ended.error) if ended and ended.error else problem,
         "call_seconds": round(call_seconds, 3),
         "took_seconds": round(took_seconds, 3),
         "speed": round(call_seconds / took_seconds, 1),

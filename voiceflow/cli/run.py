@@ -29,7 +29,8 @@ Examples:
   voiceflow run hello.py --wav speech.wav heard.wav --fast --json
 
 \b
-Exit codes: 0 it ended well, 1 a call from a recording failed, 2 it could not begin.
+Exit codes: 0 it ended well, 1 a call from a recording failed (a processor failed or hung, nothing but errors came of
+what the caller said, or the caller was never answered), 2 it could not begin.
 """,
 )
 @click.argument("target", metavar="FILE|NAME")
