@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from voiceflow import AudioRaw
 from voiceflow.cli import main
+from voiceflow.sounds.wavfile import read_wav, write_wav
 
 SPEECH = Path(__file__).parent.parent / "data" / "speech.wav"
 PARTS = '''
@@ -92,6 +96,47 @@ def test_who_hangs_in_a_fork_is_named() -> None:
     code, report, _ = call(row=row, more=silent + NEVER)
     assert code == 1
     assert report["error"].startswith("Silent hangs: it was given Transcript('Number ")
+
+
+@pytest.mark.parametrize("options", [["--fast"], []], ids=str)
+@pytest.mark.parametrize(("row", "name"), [(ROW, "Brain"), ("Silent()", "Silent")])
+def test_who_hangs_in_a_thread_is_named_and_the_command_ends(row: str, name: str, options: list[str]) -> None:
+    pool = "shared_pool().run" if options else "asyncio.to_thread"
+    hangs = f"await {pool}(threading.Event().wait)"
+    content = PARTS.replace("{brain}", f"{hangs}\n        {ANSWERS}").replace("{mouth}", "pass").replace("{row}", row)
+    silent = f"\nclass Silent(Processor):\n    async def process(self, frame: AudioRaw) -> None:\n        {hangs}\n"
+    imports = "import threading\nfrom voiceflow.inference import shared_pool\n"
+    Path("file.py").write_text(imports + content + silent)
+    speech = read_wav(SPEECH)
+    write_wav("in.wav", AudioRaw(speech.data[:6400], speech.format))
+    impatient = (
+        "from voiceflow.cli import hanging, main; from voiceflow.testing import virtualloop\n"
+        "from voiceflow.transports import wav\n"
+        "hanging.LONG, virtualloop.STANDSTILL, wav.PATIENCE, hanging.SLOW = 0.2, 0.2, 1.0, 0.1\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", impatient, "run", "file.py", "--wav", "in.wav", "heard.wav", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stderr
+    told = rf"^Error: {name} hangs: .* it waits at .*file.py, line \d+$"
+    assert re.search(told, done.stderr, re.MULTILINE), done.stderr
+    assert "caller heard" in done.stdout
+
+
+def test_who_is_still_talking_when_the_caller_leaves_does_not_hang() -> None:
+    code, report, _ = call(brain="for _ in range(400):\n            await asyncio.sleep(0.2)\n            " + ANSWERS)
+    assert (code, report["error"]) == (0, None)
+
+
+def test_a_child_process_is_waited_for_in_virtual_time() -> None:
+    asks = (
+        "child = await asyncio.create_subprocess_exec('echo', 'Yes.', stdout=-1)\n"
+        "        said, _ = await asyncio.wait_for(child.communicate(), 30)\n"
+        "        yield LLMText(said.decode())"
+    )
+    code, report, _ = call(brain=asks)
+    assert (code, report["error"]) == (0, None)
+    assert [line["said"] for line in report["conversation"] if line["who"] == "agent"][:4] == ["Yes."] * 4
 
 
 def test_who_does_not_finish_at_the_end_is_named() -> None:

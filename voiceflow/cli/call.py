@@ -10,7 +10,7 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from .problems import Refused, explained, log_level_option
+from .problems import Refused, explained, log_level_option, start_logging
 
 if TYPE_CHECKING:
     from voiceflow.audio import AudioFormat
@@ -152,6 +152,7 @@ def call(**options: Any) -> None:
     from .reporttable import show
     from .simulation import make_calls
 
+    start_logging(options["log_level"])
     asked = _asked(options)
     _check(asked)
     with explained(asked.log_level):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from types import FrameType
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from voiceflow.frames import End, Frame
 from voiceflow.transport import Sink
 
-from .waiting import waits_at
+from .waiting import waiting
 
 if TYPE_CHECKING:
     import asyncio
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from voiceflow.call import Call
     from voiceflow.processor import Processor
 
-LONG: Final = 30.0
-"""Seconds without a result, after which who was at work on speech when the call ended is taken to hang. A caller from a
-recording waits longer than that."""
+Places: TypeAlias = "dict[Processor, FrameType]"
+
+LONG: Final = 5.0
+"""Seconds at one place and without a result, from which on who was at work when the caller left is taken to hang. A
+caller from a recording leaves a busy agent after a minute only."""
 SLOW: Final = 2.0
 """Seconds after the call's end from which on it is looked what those wait for that have not finished. The call waits
 for them a while longer."""
@@ -31,53 +34,64 @@ class Hanging:
         self._loop = loop
         self._given: dict[Processor, Frame] = {}
         """What each processor was given last of what it takes."""
-        self._since: dict[Processor, float] = {}
-        """Since when it has had something to do and has not yielded anything."""
+        self._seen: tuple[Places, Places] = ({}, {})
+        """Where each was at work when it was looked for the last time but one, and for the last time."""
+        self._yielded: dict[Processor, float] = {}
+        """When something came of it for the last time."""
         self._finished: dict[Processor, bool] = {}
         """Those that were given the stream's end, and whether they have passed it on."""
-        self._places: dict[Processor, str | None] = {}
-        """What those waited for that hang."""
+        self._hang: Places = {}
+        """Where those wait that hang."""
+        self._workers = [step.processor for step in call.plan.walk() if not step.fused]
         call.observe(self._observe)
+        self._look()
 
     @property
     def found(self) -> str | None:
         """Who, and at what. Who stands behind somebody that hangs waits, too, and is not meant."""
         for processor in [step.processor for step in self._call.plan.walk()]:
-            if processor in self._places or not self._finished.get(processor, True):
+            if processor in self._hang or not self._finished.get(processor, True):
                 return self._told(processor)
         return None
 
     def _observe(self, upstream: Processor, downstream: Processor, frame: Frame) -> None:
-        kind = type(frame)
         if isinstance(frame, End):
             if not self._finished:
                 self._end()
             self._finished[upstream] = True
             self._finished.setdefault(downstream, isinstance(downstream, Sink))
             return
-        if issubclass(kind, tuple(upstream.signature.yields)):
-            self._since.pop(upstream, None)
-        if downstream.signature.takes(kind):
+        if issubclass(type(frame), upstream.signature.yields):
+            self._yielded[upstream] = self._loop.time()
+        if downstream.signature.takes(type(frame)):
             self._given[downstream] = frame
-            self._since.setdefault(downstream, self._loop.time())
+
+    def _look(self) -> None:
+        if not self._finished:
+            self._seen = self._seen[1], self._at_work()
+            self._loop.call_later(LONG / 2, self._look)
+
+    def _at_work(self) -> Places:
+        return {worker: frame for worker in self._workers if worker in self._given and (frame := waiting(worker.name))}
 
     def _end(self) -> None:
-        """The call ends: work on what nobody hears any more is about to be cancelled."""
+        """The call ends. If the caller left, work on what nobody hears any more is about to be cancelled."""
         self._loop.call_later(SLOW, self._look_at_late)
-        for processor, since in self._since.items():
-            speaks = any(kind.speech for kind in processor.signature.yields)
-            if speaks and self._loop.time() - since >= LONG and (place := waits_at(processor.name)):
-                self._places[processor] = place
+        if not self._call.is_connected:
+            for worker, frame in self._at_work().items():
+                silent = self._loop.time() - self._yielded.get(worker, float("-inf"))
+                if silent >= LONG and self._seen[0].get(worker) is frame:
+                    self._hang[worker] = frame
 
     def _look_at_late(self) -> None:
         for processor, finished in self._finished.items():
-            if not finished and (place := waits_at(processor.name)):
-                self._places[processor] = place
+            if not finished and (frame := waiting(processor.name)):
+                self._hang[processor] = frame
 
     def _told(self, processor: Processor) -> str:
-        frame, place = self._given.get(processor), self._places.get(processor)
+        frame, place = self._given.get(processor), self._hang.get(processor)
         given = "the end of the call" if frame is None else _described(frame)
-        waits = f"; it waits at {place}" if place else ""
+        waits = f"; it waits at {place.f_code.co_filename}, line {place.f_lineno}" if place else ""
         return f"{processor.name} hangs: it was given {given}, and did not finish{waits}"
 
 

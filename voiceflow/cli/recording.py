@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
@@ -72,7 +76,28 @@ def run_recording(
     if outcome.ended is None:
         raise SystemExit(INTERRUPTED)
     if outcome.problem is not None:
-        raise click.ClickException(outcome.problem)
+        _leave(outcome.problem)
+
+
+def _leave(problem: str) -> NoReturn:
+    """Exit with code 1, even where a thread hangs for which Python would wait."""
+    from voiceflow.testing.virtualloop import rests
+
+    error = click.ClickException(problem)
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    if all(thread.daemon or rests(thread) for thread in others):
+        raise error
+    error.show()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(error.exit_code)
+
+
+class _Unawaited(ThreadPoolExecutor):
+    """Threads for `asyncio.to_thread`, for which the end of the event loop does not wait: one may hang."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
 
 
 def _check_output(path_in: Path, path_out: Path) -> None:
@@ -117,6 +142,7 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
             conversation.append(frame)
 
     async def run() -> Ended:
+        asyncio.get_running_loop().set_default_executor(_Unawaited(thread_name_prefix="asyncio"))
         progress = asyncio.create_task(_show_progress(source))
         try:
             with LagGauge():
@@ -193,7 +219,9 @@ def _line(said: Transcript | Reply) -> dict[str, Any] | None:
 
     if isinstance(said, Transcript):
         return {"who": "caller", "said": said.text}
-    return {"who": "agent", "said": said.heard, "interrupted": said.interrupted} if said.text else None
+    if not said.text or not (said.heard or said.interrupted):  # nothing of it had been heard when the call ended
+        return None
+    return {"who": "agent", "said": said.heard, "interrupted": said.interrupted}
 
 
 def _print_table(result: dict[str, Any]) -> None:

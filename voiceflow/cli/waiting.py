@@ -20,17 +20,16 @@ _OTHERS = (
 """Where code is that waits on behalf of other code."""
 
 
-def waits_at(name: str) -> str | None:
-    """The place, as FILE, line N, at which a running task called `name` waits. None if there is no such task, or it is
-    in nobody's own code."""
-    places = [
-        f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+def waiting(name: str) -> FrameType | None:
+    """Where a running task called `name` waits. None if there is no such task, or it is in nobody's own code."""
+    own = [
+        frame
         for task in asyncio.all_tasks()
         if task.get_name() == name
         for frame in _frames(task.get_coro())
         if not frame.f_code.co_filename.startswith(_OTHERS)
     ]
-    return places[-1] if places else None
+    return own[-1] if own else None
 
 
 def _frames(awaited: Any) -> Iterator[FrameType]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 from voiceflow.errors import ConfigError
 
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 """Addresses that stand for all of a machine's, and the one of them at which calls from this machine are trusted."""
 
 

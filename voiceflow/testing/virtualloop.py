@@ -112,13 +112,13 @@ def _may_call(before: frozenset[threading.Thread]) -> bool:
     or one of the program's."""
     own = threading.current_thread()
     return any(
-        thread is not own and thread not in before and not thread.name.startswith(SILENT) and not _rests(thread)
+        thread is not own and thread not in before and not thread.name.startswith(SILENT) and not rests(thread)
         for thread in threading.enumerate()
     )
 
 
-def _rests(thread: threading.Thread) -> bool:
-    """Whether it is an executor's, and has nothing to do."""
+def rests(thread: threading.Thread) -> bool:
+    """Whether a thread is an executor's, and has nothing to do."""
     frame = sys._current_frames().get(thread.ident or 0)
     if frame is None or frame.f_code is not executors._worker.__code__:
         return False
