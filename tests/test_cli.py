@@ -158,6 +158,14 @@ def test_what_only_a_recording_has_is_refused_without_one() -> None:
     assert message(run("run", "echo", "--fast")) == "--fast and --json go with --wav IN OUT"
 
 
+@pytest.mark.parametrize(
+    "option", ["--host=127.0.0.1", "--port=0", "--ws-url=wss://a.b/c", "--provider=twilio", "--reload", "--insecure"]
+)
+def test_what_only_a_server_has_is_refused_with_a_recording(folder: Path, option: str) -> None:
+    name = option.partition("=")[0]
+    assert message(call("echo", option)) == f"{name} is about serving: leave it out, or --wav"
+
+
 def test_a_port_in_use_is_said_in_one_line(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -31,14 +31,16 @@ MEDIA = "/sip/media-stream"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working folder, home and cache, nothing configured, a free port, and no Ollama."""
-    monkeypatch.chdir(tmp_path)
-    isolate(tmp_path, monkeypatch)
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty working folder, home and cache, nothing configured, a free port, and no Ollama. What tests patch
+    themselves is undone before this is."""
     ours = {"HOME": str(tmp_path / "home"), "OLLAMA_URL": "http://127.0.0.1:9", "SIP_SERVER_PORT": str(free_port())}
-    with mock.patch.dict(os.environ, kept | ours | {"COLUMNS": "200"}, clear=True):
-        yield tmp_path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        isolate(tmp_path, patch)
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        with mock.patch.dict(os.environ, kept | ours | {"COLUMNS": "200"}, clear=True):
+            yield tmp_path
 
 
 def free_port() -> int:
@@ -189,7 +191,10 @@ def test_a_named_configuration_that_is_missing_fails() -> None:
 
 def test_an_env_file_that_cannot_be_read_fails(folder: Path) -> None:
     (folder / ".env").write_bytes(b"\xff\xfe=1\n")
-    assert findings()["environment"][0] == "fail"
+    status, said, remedy = findings()["configuration"]
+    assert status == "fail"
+    assert said.startswith(".env: expected lines like NAME=value")
+    assert remedy is not None
 
 
 def test_an_extra_that_is_missing_names_the_command_and_counts_as_it_is_needed(

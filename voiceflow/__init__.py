@@ -4,11 +4,14 @@
 ...     return call.source | call.sink
 """
 
+from typing import TYPE_CHECKING
+
 from .audio import ANY, CANONICAL, AudioFormat
 from .call import Call
 from .control import CallControl
 from .engine.conduct import preload
 from .errors import (
+    DISTRIBUTION,
     AudioCodecError,
     CallError,
     CallRejectedError,
@@ -92,3 +95,15 @@ __all__ = [
     "preload",
     "processor",
 ]
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """`__version__`, read when somebody asks for it: to look for it takes longer than to import most modules."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version(DISTRIBUTION)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

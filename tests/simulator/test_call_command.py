@@ -119,6 +119,22 @@ def test_a_server_that_fails_a_call_is_exit_code_1_and_told_with_its_reason() ->
     assert "1011 out of order" in result.stdout
 
 
+@pytest.mark.parametrize(("seconds", "code"), [([], 1), (["--seconds", "1.8"], 1), (["--seconds", "1.4"], 0)])
+def test_a_server_that_never_answers_is_exit_code_1_if_the_caller_waits(
+    seconds: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def mute(socket: ServerConnection) -> None:
+        async for _ in socket:
+            pass
+
+    for module in ("voiceflow.simulator.load", "voiceflow.cli.simulation"):
+        monkeypatch.setattr(f"{module}.ANSWER", 0.4)
+    with in_thread(mute) as url:
+        result = run(url, "--digits", "1", *seconds)  # over after 1.2 s
+    assert result.exit_code == code
+    assert ("Error: the caller was never answered: no audio came back" in result.stderr) == bool(code)
+
+
 def test_keys_and_the_token_reach_the_server() -> None:
     messages: list[str] = []
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
 from click.core import ParameterSource
 
+from .callopts import BROWSER, CallOptions
 from .choices import OneOf, callers, codecs
-from .problems import Refused, explained, log_level_option
+from .problems import Refused, explained, log_level_option, start_logging
 
-if TYPE_CHECKING:
-    from voiceflow.audio import AudioFormat
-
-BROWSER = "webrtc"
-"""What stands for a browser among the carriers."""
 OPUS = "Opus"
 """What browsers speak, at 48 kHz; coding is a part of their transport."""
 CARRIERS_ONLY = {
@@ -36,43 +32,6 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 PERCENT = click.FloatRange(0, 100)
 
 
-class CallOptions(msgspec.Struct, frozen=True):
-    """What was asked for on the command line."""
-
-    url: str
-    provider: str
-    codec: str
-    rate: int | None
-    play: Path | None
-    record: Path | None
-    mono: bool
-    digits: str
-    barge_in_at: float | None
-    calls: int
-    seconds: float | None
-    loss: float
-    jitter: float
-    reorder: float
-    vanish_after: float | None
-    caller_id: str
-    did: str
-    token: str | None
-    call_id: str | None
-    as_json: bool
-    log_level: str | None
-
-    @property
-    def format(self) -> AudioFormat:
-        from voiceflow.audio import AudioFormat
-        from voiceflow.transports.carriers import carrier_named
-        from voiceflow.transports.nominal import nominal_format
-
-        if self.provider == BROWSER:
-            return nominal_format(BROWSER)
-        usual = carrier_named(self.provider).codecs[self.codec]
-        return AudioFormat(usual.encoding, self.rate or usual.rate)
-
-
 @click.command(
     epilog="""\b
 Examples, with URL as `voiceflow run` prints it:
@@ -86,7 +45,8 @@ Examples, with URL as `voiceflow run` prints it:
   voiceflow call URL --loss 2 --jitter 30
 
 \b
-Exit codes: 0 every call ended well, 1 one failed, 2 none could begin.
+Exit codes: 0 every call ended well, 1 one failed or no audio ever came back to callers who waited for it,
+2 none could begin.
 """,
 )
 @click.argument("url")
@@ -158,19 +118,24 @@ def call(**options: Any) -> None:
     from .reporttable import show
     from .simulation import make_calls
 
+    start_logging(options["log_level"])
     asked = _asked(options)
     _check(asked)
     with explained(asked.log_level):
-        result = make_calls(asked)
-    if result is not None:
-        if asked.as_json:
-            click.echo(msgspec.json.encode(result))
-        else:
-            show(result)
-    if result is None or any(ending.reason == STOPPED for ending in result.ended):
+        made = make_calls(asked)
+    if made is None:
+        raise SystemExit(INTERRUPTED)
+    result = made.report
+    if asked.as_json:
+        click.echo(msgspec.json.encode(result))
+    else:
+        show(result)
+    if any(ending.reason == STOPPED for ending in result.ended):
         raise SystemExit(INTERRUPTED)
     if result.failed:
         raise SystemExit(1)
+    if made.unanswered:
+        raise click.ClickException("the caller was never answered: no audio came back")
 
 
 def _asked(options: dict[str, Any]) -> CallOptions:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .problems import start_logging
+from .problems import config_option, start_logging
 
 if TYPE_CHECKING:
     from voiceflow.doctor import Finding, Setting
@@ -28,7 +28,7 @@ Examples:
 Exit codes: 0 nothing fails, 1 something does, 2 the options cannot be used.
 """,
 )
-@click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration.")
+@config_option
 @click.option(
     "--ice", is_flag=True, help="Test the STUN and TURN servers instead, and connect two peers with and without them."
 )
@@ -37,20 +37,14 @@ def doctor(config: Path | None, ice: bool, as_json: bool) -> None:
     """Look whether everything is there that calls need, and say what mends what is not.
 
     Python, extras, models, the language model, Ollama, the port, the carriers' credentials, the public
-    address, cloudflared. Keys are not shown. A file .env in the working folder adds to the environment.
+    address, cloudflared. Keys are not shown. The environment and the configuration are those of `voiceflow run`
+    in this folder: a file .env in it adds to the environment.
     """
-    from voiceflow.config.settings import read_env_file
     from voiceflow.doctor import Setting
-    from voiceflow.errors import VoiceflowError
 
     start_logging("warning")
-    try:
-        read_env_file(Path())
-        problem = None
-    except VoiceflowError as error:
-        problem = str(error)
     examined = _examined_ice if ice else _examined
-    findings = [*_environment(problem), *asyncio.run(examined(Setting.read(config)))]
+    findings = asyncio.run(examined(Setting.read(config)))
     if as_json:
         import msgspec
 
@@ -63,12 +57,6 @@ def doctor(config: Path | None, ice: bool, as_json: bool) -> None:
 
 def _failed(findings: list[Finding]) -> bool:
     return any(finding.status == "fail" for finding in findings)
-
-
-def _environment(problem: str | None) -> list[Finding]:
-    from voiceflow.doctor import Finding
-
-    return [Finding("environment", "fail", problem, "correct .env")] if problem else []
 
 
 async def _examined_ice(setting: Setting) -> list[Finding]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .choices import OneOf, transports
-from .problems import Refused, explained, log_level_option
+from .problems import Refused, config_option, explained, log_level_option, start_logging
 
 
 @click.command(
@@ -37,19 +37,25 @@ Examples:
     help="Link it as for a call by this transport.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT", help="Write to a file.")
+@config_option
 @log_level_option
-def graph(target: str, picture: str, transport: str, output: Path | None, log_level: str | None) -> None:
+def graph(
+    target: str, picture: str, transport: str, output: Path | None, config: Path | None, log_level: str | None
+) -> None:
     """Draw a pipeline: its steps, tasks and audio formats.
 
     FILE is a Python file with a function `pipeline(call)`, NAME a built-in pipeline. It is linked; no call is
-    made.
+    made. The environment and the configuration are those of `voiceflow run`.
     """
     from voiceflow import draw
+    from voiceflow.config.order import settle
     from voiceflow.linking.linker import link
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.transports.nominal import nominal_call
 
+    start_logging(log_level)
     with explained(log_level):
+        start_logging(settle(target, config, log_level=log_level).config.log_level)
         plan = link(load_pipeline(target)(nominal_call(transport)))
     drawing = {"text": draw.text, "mermaid": draw.mermaid, "svg": draw.svg}[picture](plan)
     if output is None:

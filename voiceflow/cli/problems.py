@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -31,6 +32,13 @@ def log_level_option(command: C) -> C:
     )(command)
 
 
+def config_option(command: C) -> C:
+    """Adds `-c`."""
+    return click.option(
+        "-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration, YAML."
+    )(command)
+
+
 def start_logging(level: str | None) -> None:
     """Log to standard error, above a progress bar if there is one."""
     from rich.console import Console
@@ -44,7 +52,7 @@ def start_logging(level: str | None) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=(level or "info").upper(), handlers=[handler], force=True)
-    if level != "debug":
+    if (level or "").lower() != "debug":
         quieten_libraries()
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
-from .problems import Refused, explained
+from .problems import Refused, explained, start_logging
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -32,19 +36,30 @@ class Outcome(NamedTuple):
     heard: AudioRaw
     ended: Ended | None
     """None if the user stopped it."""
+    problem: str | None
+    """Why it is no success."""
     call_seconds: float
     took_seconds: float
     conversation: list[Transcript | Reply]
 
 
 def run_recording(
-    target: str, path_in: Path, path_out: Path, *, fast: bool, as_json: bool, log_level: str | None
+    target: str,
+    path_in: Path,
+    path_out: Path,
+    *,
+    config: Path | None,
+    fast: bool,
+    as_json: bool,
+    log_level: str | None,
 ) -> None:
     """Call the pipeline `target` with a recording, write what was heard, and print what became of it."""
+    from voiceflow.config.order import settle
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.sounds.wavfile import read_wav, write_wav
 
     with explained(log_level):
+        start_logging(settle(target, config, log_level=log_level).config.log_level)
         build = load_pipeline(target)
         said = read_wav(path_in)
         _check_output(path_in, path_out)
@@ -60,8 +75,29 @@ def run_recording(
         _print_table(result)
     if outcome.ended is None:
         raise SystemExit(INTERRUPTED)
-    if outcome.ended.error is not None:
-        raise click.ClickException(f"the call failed: {outcome.ended.error}")
+    if outcome.problem is not None:
+        _leave(outcome.problem)
+
+
+def _leave(problem: str) -> NoReturn:
+    """Exit with code 1, even where a thread hangs for which Python would wait."""
+    from voiceflow.testing.virtualloop import rests
+
+    error = click.ClickException(problem)
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    if all(thread.daemon or rests(thread) for thread in others):
+        raise error
+    error.show()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(error.exit_code)
+
+
+class _Unawaited(ThreadPoolExecutor):
+    """Threads for `asyncio.to_thread`, for which the end of the event loop does not wait: one may hang."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
 
 
 def _check_output(path_in: Path, path_out: Path) -> None:
@@ -83,9 +119,22 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
     from voiceflow.testing.virtualloop import VirtualLoop
     from voiceflow.transports.wav import WavSink, WavSource
 
-    source = WavSource(said)
+    from .verdict import Verdict
+
+    class RecordedCaller(WavSource):
+        """Tells when the call runs."""
+
+        @property
+        def name(self) -> str:
+            return WavSource.__name__
+
+        async def open(self, call: Call) -> None:
+            verdicts[0].watch(asyncio.get_running_loop())
+
+    source = RecordedCaller(said)
     sink = WavSink(source)
     conversation: list[Transcript | Reply] = []
+    verdicts: list[Verdict] = []
     started = time.perf_counter()
 
     def heard(frame: Frame) -> None:
@@ -93,10 +142,12 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
             conversation.append(frame)
 
     async def run() -> Ended:
+        asyncio.get_running_loop().set_default_executor(_Unawaited(thread_name_prefix="asyncio"))
         progress = asyncio.create_task(_show_progress(source))
         try:
             with LagGauge():
                 call = Call(source, sink, transport="wav", route=Route())
+                verdicts.append(Verdict(call, said))
                 call.on_heard(heard)
                 call.on_reply(conversation.append)
                 return await call.run(build)
@@ -110,7 +161,9 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
             ended = runner.run(run())
     except KeyboardInterrupt:
         pass
-    return Outcome(said, sink.heard(), ended, source.position, time.perf_counter() - started, conversation)
+    problem = verdicts[0].problem(ended) if ended else None
+    took = time.perf_counter() - started
+    return Outcome(said, sink.heard(), ended, problem, source.position, took, conversation)
 
 
 async def _show_progress(source: WavSource) -> None:
@@ -120,11 +173,15 @@ async def _show_progress(source: WavSource) -> None:
 
     await asyncio.sleep(0.1)  # a pipeline that does not link needs no bar
     columns = TextColumn("call"), BarColumn(), TextColumn("{task.completed:.1f} of {task.total:.1f} s")
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("call")
+    # Drawn from here, in real time: a thread that draws would have virtual time wait for it.
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as progress:
+        bar, drawn = progress.add_task("call"), 0.0
         try:
             while True:
                 _advance(progress, bar, source)
+                if time.perf_counter() - drawn > 0.1:
+                    progress.refresh()
+                    drawn = time.perf_counter()
                 await asyncio.sleep(0.1)
         finally:
             _advance(progress, bar, source)
@@ -138,7 +195,7 @@ def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
     """What the call came to, in seconds and milliseconds, as it is printed."""
     from .likeness import compare
 
-    said, heard, ended, call_seconds, took_seconds, conversation = outcome
+    said, heard, ended, problem, call_seconds, took_seconds, conversation = outcome
     likeness = compare(said, heard)
     return {
         "in": str(path_in),
@@ -148,7 +205,7 @@ def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
         "delay_ms": round(likeness.delay * 1000, 1) if likeness else None,
         "correlation": round(likeness.correlation, 4) if likeness else None,
         "reason": ended.reason if ended else "stopped by the user",
-        "error": str(ended.error) if ended and ended.error else None,
+        "error": str(ended.error) if ended and ended.error else problem,
         "call_seconds": round(call_seconds, 3),
         "took_seconds": round(took_seconds, 3),
         "speed": round(call_seconds / took_seconds, 1),
@@ -162,7 +219,9 @@ def _line(said: Transcript | Reply) -> dict[str, Any] | None:
 
     if isinstance(said, Transcript):
         return {"who": "caller", "said": said.text}
-    return {"who": "agent", "said": said.heard, "interrupted": said.interrupted} if said.text else None
+    if not said.text or not (said.heard or said.interrupted):  # nothing of it had been heard when the call ended
+        return None
+    return {"who": "agent", "said": said.heard, "interrupted": said.interrupted}
 
 
 def _print_table(result: dict[str, Any]) -> None:

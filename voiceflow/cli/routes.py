@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .problems import Refused
+from .problems import Refused, config_option
 
 if TYPE_CHECKING:
     from voiceflow.route import Route
@@ -25,7 +25,7 @@ Exit codes: 0, 1 NUMBER has no route and is refused, 2 the configuration cannot 
 """,
 )
 @click.argument("number", metavar="[NUMBER]", required=False)
-@click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration.")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     """Show the routes of the numbers in the configuration, or the one that NUMBER gets.
@@ -33,15 +33,14 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     Without -c, the configuration is ./voiceflow.yaml, else ~/.config/voiceflow/config.yaml, else
     ~/.vibecode/sip_config.yaml. A file .env in the working folder adds to the environment.
     """
-    from voiceflow.config.routes import Routes, e164
-    from voiceflow.config.settings import find_config, origin, read_env_file
+    from voiceflow.config.order import settle
+    from voiceflow.config.routes import e164
+    from voiceflow.config.settings import origin
     from voiceflow.errors import DIDNotFoundError, VoiceflowError
     from voiceflow.route import Route
 
     try:
-        read_env_file(Path())
-        file = find_config(config)
-        known = Routes(file)
+        file, _, known = settle(named=config)
         dids = known.dids if number is None else [e164(number)]
         shown = {did: known.lookup_or_raise(did) for did in dids}
     except DIDNotFoundError as error:

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from .choices import OneOf, carrier_names
-from .problems import Refused, explained, log_level_option, start_logging
+from .problems import Refused, config_option, explained, log_level_option, start_logging
 
 if TYPE_CHECKING:
-    from voiceflow.config.settings import Config
-    from voiceflow.server.launch import Options
+    from voiceflow.config.order import Settled
+    from voiceflow.linking.plan import Plan
+
+SERVING = ("host", "port", "ws_url", "provider", "reload", "workers", "insecure")
+"""Options that are about serving, which a call from a recording does not."""
 
 
 @click.command(
@@ -26,14 +30,15 @@ Examples:
   voiceflow run hello.py --wav speech.wav heard.wav --fast --json
 
 \b
-Exit codes: 0 it ended well, 1 a call from a recording failed, 2 it could not begin.
+Exit codes: 0 it ended well, 1 a call from a recording failed (a processor failed or hung, nothing but errors came of
+what the caller said, or the caller was never answered), 2 it could not begin.
 """,
 )
 @click.argument("target", metavar="FILE|NAME")
 @click.option("--host", help="The address to serve on, 127.0.0.1 unless configured.")
-@click.option("-p", "--port", type=int, help="The port to serve on, 8000 unless configured.")
+@click.option("-p", "--port", type=int, help="The port to serve on, 8000 unless configured; 0 takes a free one.")
 @click.option("--ws-url", metavar="URL", help="Where carriers reach the media stream: wss://HOST/sip/media-stream.")
-@click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration, YAML.")
+@config_option
 @click.option("--provider", type=OneOf(carrier_names), help="Take streams of this carrier only.")
 @click.option("--reload", is_flag=True, help="Start again when a file beside FILE changes.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to serve with.")
@@ -66,16 +71,24 @@ def run(
     """Run a pipeline: serve it to carriers, or make one call from a recording with --wav.
 
     FILE is a Python file with a function `pipeline(call)`, NAME a built-in pipeline.
+
+    What an option says counts most, then the environment, then .env beside FILE (with NAME: in the working folder),
+    then the configuration: -c, else ./voiceflow.yaml, else ~/.config/voiceflow/config.yaml, else
+    ~/.vibecode/sip_config.yaml.
     """
     start_logging(log_level)
     if wav is not None:
         from .recording import run_recording
 
-        run_recording(target, *wav, fast=fast, as_json=as_json, log_level=log_level)
+        _refuse_serving()
+        run_recording(target, *wav, config=config, fast=fast, as_json=as_json, log_level=log_level)
         return
     if fast or as_json:
         raise Refused("--fast and --json go with --wav IN OUT")
+    if reload and workers > 1:
+        raise Refused("--reload serves with one process: leave out --workers")
     from voiceflow.server.launch import Options, serve
+    from voiceflow.server.listening import listening, port_of
 
     options = Options(
         target=target,
@@ -88,31 +101,44 @@ def run(
         insecure=insecure,
     )
     with explained(log_level):
-        loaded = options.load()
-        start_logging(loaded.log_level)
-        _say_what_is_served(options, loaded)
-        serve(options, loaded, workers=workers, reload=reload)
+        settled = options.settle()
+        start_logging(settled.config.log_level)
+        plan = _linked(target, settled.config.provider)
+        with listening(settled.config.server_host, settled.config.server_port) as sockets:
+            _say_what_is_served(plan, settled, port_of(sockets), insecure=insecure)
+            serve(options, sockets, workers=workers, reload=reload)
 
 
-def _say_what_is_served(options: Options, config: Config) -> None:
-    """Link the pipeline, so that its mistakes show before the phone rings, and print where everything is."""
-    from voiceflow import draw
-    from voiceflow.config.routes import Routes
-    from voiceflow.config.settings import find_config, origin
+def _refuse_serving() -> None:
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in SERVING and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise Refused(f"{parameter.opts[-1]} is about serving: leave it out, or --wav")
+
+
+def _linked(target: str, provider: str | None) -> Plan:
+    """The pipeline as it is linked for a call, so that its mistakes show before the phone rings."""
     from voiceflow.linking.linker import link
-    from voiceflow.server.app import MEDIA
     from voiceflow.server.pipelinefile import load_pipeline
-    from voiceflow.transports.carriers import carriers
     from voiceflow.transports.nominal import nominal_call
 
-    plan = link(load_pipeline(options.target)(nominal_call(config.provider)))
-    file = find_config(options.config)
-    dids = Routes(file).dids
-    host = f"[{config.server_host}]" if ":" in config.server_host else config.server_host
-    here = f"{host}:{config.server_port}"
+    return link(load_pipeline(target)(nominal_call(provider)))
+
+
+def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bool) -> None:
+    """Print where everything is, at addresses that may be called from here."""
+    from voiceflow import draw
+    from voiceflow.config.settings import origin
+    from voiceflow.server.app import MEDIA
+    from voiceflow.server.listening import is_own, reachable
+    from voiceflow.transports.carriers import carriers
+
+    dids, config = settled.routes.dids, settled.config
+    here = reachable(config.server_host, port)
     public = config.public_ws_url
     lines = [
-        f"configuration: {origin(file)}",
+        f"configuration: {origin(settled.file)}",
         f"numbers: {', '.join(dids) if dids else 'any'}",
         "",
         draw.text(plan),
@@ -121,12 +147,15 @@ def _say_what_is_served(options: Options, config: Config) -> None:
         f"webhooks         http://{here}{' and '.join(each.webhook_path for each in carriers())} (POST)",
         f"state            http://{here}/health",
         "",
-        f"try it           voiceflow call ws://{here}{MEDIA}",
     ]
+    if insecure or is_own(config.server_host):
+        lines.append(f"try it           voiceflow call ws://{here}{MEDIA}")
+    else:
+        lines.append(f"try it           with --insecure, or on --host 127.0.0.1: nobody is trusted at {here}")
     if not public:
         lines.append(f"for a carrier    add --ws-url wss://HOST{MEDIA}, the address at which it reaches us")
     click.echo("\n".join(lines), err=True)
-    if options.insecure:
+    if insecure:
         logging.getLogger("voiceflow.server").warning(
             "--insecure: whoever reaches this port may call, without signature or token"
         )

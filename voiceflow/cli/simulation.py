@@ -7,7 +7,7 @@ import gc
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from rich.console import Console
@@ -17,7 +17,7 @@ from voiceflow import simulator
 from voiceflow.errors import MissingExtraError
 from voiceflow.frames import AudioRaw
 from voiceflow.simulator.caller import Load
-from voiceflow.simulator.load import Calls, Conversation
+from voiceflow.simulator.load import ANSWER, Calls, Conversation
 from voiceflow.simulator.measure import Tally
 from voiceflow.simulator.record import decoded, played, stereo
 from voiceflow.simulator.report import Heard, Report, report
@@ -31,13 +31,21 @@ from .likeness import compare, positions
 if TYPE_CHECKING:
     from voiceflow.simulator.browser import BrowserCaller
 
-    from .call import CallOptions
+    from .callopts import CallOptions
 
 SPEECH = Path(simulator.__file__).with_name("speech.wav")
 """What the caller says unless told otherwise."""
 
 
-def make_calls(asked: CallOptions) -> Report | None:
+class Made(NamedTuple):
+    """Calls that were made."""
+
+    report: Report
+    unanswered: bool
+    """Whether no audio ever came back, though the callers waited for an answer."""
+
+
+def make_calls(asked: CallOptions) -> Made | None:
     """Conduct the calls, to their end or until the user stops them. None if they were stopped before the first."""
     script = _script(asked)
     calls = _calls(asked, script)
@@ -53,7 +61,7 @@ def make_calls(asked: CallOptions) -> Report | None:
         _write(asked.record, heard if asked.mono else stereo(said, heard))
     if asked.provider == "webrtc":
         _count_delays(first, said, sent, calls.tally)
-    return report(
+    made = report(
         calls,
         url=asked.url,
         provider=asked.provider,
@@ -63,6 +71,12 @@ def make_calls(asked: CallOptions) -> Report | None:
         turns=first.turns if asked.provider == "webrtc" else (),
         conversation=first.conversation if asked.provider == "webrtc" else (),
     )
+    return Made(made, made.first_audio_ms is None and _waits(script))
+
+
+def _waits(script: Script) -> bool:
+    """Whether the caller stays long enough for an answer: one that is told to leave earlier hears none."""
+    return script.vanish is None and (script.length is None or (script.length - script.over) * PIECE >= ANSWER)
 
 
 def _calls(asked: CallOptions, script: Script) -> Calls[Any]:

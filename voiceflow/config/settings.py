@@ -4,8 +4,8 @@
     file = find_config(path)            # what -c says, else the first that exists
     config = load_config(file, port=port)
 
-The fields of `Config` are the keys of the file; `dids` are in the same file, see routes.py. `ice` is one mapping or a
-list of them:
+Commands leave all three to `order.settle`. The fields of `Config` are the keys of the file; `dids` are in the same
+file, see routes.py. `ice` is one mapping or a list of them:
 
     ice:
       - urls: stun:stun.example.com:3478
@@ -14,8 +14,8 @@ list of them:
       - {provider: cloudflare, key_id: "${TURN_KEY}", api_token: "${TURN_TOKEN}"}
       - provider: twilio  # with provider_config.twilio
 
- A value that is
-empty is one that was not given: with `api_key: ${KEY}` and an empty KEY there is no key, rather than an empty one.
+A value that is empty is one that was not given: with `api_key: ${KEY}` and an empty KEY there is no key, rather than an
+empty one.
 """
 
 from __future__ import annotations

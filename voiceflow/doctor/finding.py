@@ -11,8 +11,8 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from voiceflow.config.routes import Routes
-from voiceflow.config.settings import Config, find_config, load_config
+from voiceflow.config.order import settle
+from voiceflow.config.settings import Config
 from voiceflow.errors import VoiceflowError
 from voiceflow.route import Route
 
@@ -45,15 +45,12 @@ class Setting(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, named: Path | None) -> Setting:
-        """The configuration that `voiceflow run` would use, and the environment."""
-        file = None
+        """The configuration that `voiceflow run` would use in this folder, and the environment."""
         try:
-            file = find_config(named)
-            routes = Routes(file)
-            found = tuple(route for did in routes.dids if (route := routes.lookup(did))) or (Route(),)
-            return cls(os.environ, load_config(file), found, file)
+            file, config, routes = settle(named=named)
         except VoiceflowError as error:
-            return cls(os.environ, file=file, error=str(error))
+            return cls(os.environ, error=str(error))
+        return cls(os.environ, config, tuple(routes.all()), file)
 
 
 Check: TypeAlias = Callable[[Setting], Awaitable[Finding]]

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
+import signal
 import socket
+import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import msgspec
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import ChangeReload
 
-from voiceflow.config.routes import Routes
-from voiceflow.config.settings import Config, find_config, load_config, read_env_file
-from voiceflow.errors import ConfigError, VoiceflowError
+from voiceflow.config.order import Settled, settle
+from voiceflow.errors import VoiceflowError
 from voiceflow.logs import quieten_libraries
 from voiceflow.security.tokens import run_key
 
 from .app import Server
 from .pipelinefile import load_pipeline
+from .workers import Workers
 
 log = logging.getLogger("voiceflow.server")
 
@@ -58,11 +61,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str | None = None
     insecure: bool = False
 
-    def load(self) -> Config:
-        """The configuration that results. Raises `ConfigError`."""
-        read_env_file(Path(self.target).parent)
-        return load_config(
-            find_config(self.config),
+    def settle(self) -> Settled:
+        """How everything is set. Raises `ConfigError`."""
+        return settle(
+            self.target,
+            self.config,
             provider=self.provider,
             host=self.host,
             port=self.port,
@@ -71,51 +74,61 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def serve(options: Options, config: Config, *, workers: int, reload: bool) -> None:
-    """Serve until stopped. Raises `ConfigError` where the address cannot be had."""
-    _check_address(config.server_host, config.server_port)
+def serve(options: Options, sockets: list[socket.socket], *, workers: int, reload: bool) -> None:
+    """Serve on `sockets` until stopped, by as many processes. Raises `SystemExit` where that cannot be begun."""
     quieten_libraries()
-    os.environ[VARIABLE] = msgspec.json.encode(options).decode()
-    folder = Path(options.target).parent
+    os.environ[VARIABLE] = msgspec.json.encode(options, enc_hook=str).decode()  # paths are not JSON
+    config = uvicorn.Config(
+        "voiceflow.server.launch:application",
+        factory=True,
+        workers=workers,
+        reload=reload,
+        reload_dirs=[str(Path(options.target).parent)] if reload else None,
+        **UVICORN,
+    )
     with run_key():
-        try:
-            uvicorn.run(
-                "voiceflow.server.launch:application",
-                factory=True,
-                host=config.server_host,
-                port=config.server_port,
-                workers=None if reload else workers,
-                reload=reload,
-                reload_dirs=[str(folder)] if reload else None,
-                **UVICORN,
-            )
-        except SystemExit:  # it could not start, and has said why
+        if reload:
+            ChangeReload(config, target=uvicorn.Server(config).run, sockets=sockets).run()
+        elif workers > 1:
+            supervisor = Workers(config, sockets)
+            supervisor.run()
+            if supervisor.failed:
+                raise SystemExit(UNABLE)
+        else:
+            _serve_alone(config, sockets)
+
+
+def _serve_alone(config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+    signal.signal(signal.SIGTERM, _leave)  # which uvicorn raises again, once its calls have ended
+    try:
+        uvicorn.Server(config).run(sockets)
+    except KeyboardInterrupt:
+        pass
+    except SystemExit as error:
+        if error.code:  # it could not start, and has said why
             raise SystemExit(UNABLE) from None
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    """End as if the program were over: what is kept for its run is removed."""
+    sys.exit()
 
 
 def application() -> Server:
     """The server that the environment describes. For uvicorn, in each worker."""
-    options = msgspec.json.decode(os.environ[VARIABLE], type=Options)
+    options = msgspec.json.decode(os.environ[VARIABLE], type=Options, dec_hook=_decoded)
     try:
-        config = options.load()
-        logging.basicConfig(level=config.log_level, format="%(levelname)s %(name)s: %(message)s")  # if in a worker
+        settled = options.settle()
+        level = settled.config.log_level
+        logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")  # if in a worker
         quieten_libraries()
         with run_key() as key:
-            routes = Routes(find_config(options.config))
-            return Server(load_pipeline(options.target), config, routes, key, open=options.insecure)
+            return Server(load_pipeline(options.target), settled.config, settled.routes, key, open=options.insecure)
     except VoiceflowError as error:  # after a reload: at the start it would have been seen before
         log.error("%s", error)
         raise SystemExit(STARTUP_FAILURE) from None
 
 
-def _check_address(host: str, port: int) -> None:
-    """Say in one line what uvicorn would say in many."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise ConfigError(f"port {port} on {host} is in use: stop what serves there, or use --port") from None
-            raise ConfigError(f"cannot serve on {host}, port {port}: {error.strerror or error}") from None
+def _decoded(kind: type, text: str) -> Any:
+    """A value that JSON has no type for, from its text."""
+    return kind(text)

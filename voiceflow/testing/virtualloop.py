@@ -1,20 +1,38 @@
 """An event loop whose time is virtual: when nothing is ready to run, time jumps to the next timer.
 
-A call on it takes as long as its work, not as long as its audio, and every pause, pace and deadline is exact.
-Time stands still for work in threads and runs as usual while sockets are open, since their peers live in
-real time.
+A call on it takes as long as its work, not as long as its audio, and every pause, pace and deadline is exact. Whatever
+answers from outside the loop lives in real time, and is waited for:
+
+- Time stands still for what `run_in_executor` and `asyncio.to_thread` run in threads; for `STANDSTILL` seconds, then it
+  goes on as usual, so that the deadlines of what hangs there do pass.
+- Time runs as usual while sockets and pipes are open, child processes live, or threads that were started since the loop
+  was made: any of them may call at any moment. The threads of an executor count while they work.
+
+Threads that were there before the loop are taken for others' business. One that a program starts and that never ends
+makes its time real.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, TypeVar, TypeVarTuple
+from concurrent.futures import thread as executors
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+STANDSTILL: Final = 30.0
+"""Real seconds."""
+LOOK: Final = 0.01
+"""How often it is looked whether threads still live that have not called, in real seconds."""
+SILENT: Final = ("asyncio_", "inference_", "recognition_", "waiting_", "lag gauge")
+"""How the names of threads begin that call nobody of their own accord: of executors whose work is counted while it is
+awaited, and of the watch over the loop."""
 
 
 class _Selector(selectors.DefaultSelector):
@@ -24,14 +42,17 @@ class _Selector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         loop = self.loop
-        if timeout is None and not loop.threads and len(self.get_map()) == 1:
-            raise RuntimeError("everything waits and nothing is scheduled: virtual time would stand still for ever")
         sockets = len(self.get_map()) > 1  # besides the loop's own, by which threads wake it
-        if timeout is None or timeout <= 0 or loop.threads or sockets:
+        callers = not sockets and timeout != 0 and _may_call(loop.before)
+        if timeout is None and not (loop.threads or sockets or callers):
+            raise RuntimeError("everything waits and nothing is scheduled: virtual time would stand still for ever")
+        if timeout is None or timeout <= 0 or loop.threads or sockets or callers:
+            if callers:
+                timeout = LOOK if timeout is None else min(timeout, LOOK)
             started = loop.real_time()
             ready: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
-            if sockets and timeout:
-                loop.advance(loop.real_time() - started)
+            if timeout != 0:
+                loop.waited(loop.real_time() - started, standing=not (sockets or callers), woken=bool(ready))
             return ready
         ready = super().select(0)
         if not ready:
@@ -44,8 +65,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._now = 0.0
+        self._stood = 0.0
         self.threads = 0
         """How many functions run in threads at the moment."""
+        self.before = frozenset(threading.enumerate())
+        """The threads that were there when the loop was made."""
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
@@ -58,6 +82,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def advance(self, seconds: float) -> None:
         self._now += seconds
+
+    def waited(self, seconds: float, *, standing: bool, woken: bool) -> None:
+        """So long it was waited in real time: `standing` for work in threads alone, until something came if `woken`."""
+        self._stood = 0.0 if woken or not standing else self._stood + seconds
+        if not standing or self._stood > STANDSTILL:
+            self.advance(seconds)
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         future = super().run_in_executor(executor, func, *args)
@@ -75,3 +105,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _thread_done(self, future: asyncio.Future[Any]) -> None:
         self.threads -= 1
+
+
+def _may_call(before: frozenset[threading.Thread]) -> bool:
+    """Whether a thread lives that may call the loop: asyncio's own that waits for a child process (before Python 3.12),
+    or one of the program's."""
+    own = threading.current_thread()
+    return any(
+        thread is not own and thread not in before and not thread.name.startswith(SILENT) and not rests(thread)
+        for thread in threading.enumerate()
+    )
+
+
+def rests(thread: threading.Thread) -> bool:
+    """Whether a thread is an executor's, and has nothing to do."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    if frame is None or frame.f_code is not executors._worker.__code__:
+        return False
+    names = frame.f_locals
+    return "work_item" not in names and names["work_queue"].empty()

@@ -1,0 +1,103 @@
+"""`voiceflow` as a process of its own: what a user types, with an environment in which nothing is configured."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+COMMAND = [sys.executable, "-m", "voiceflow"]
+WATCHDOG = 60.0
+"""Seconds after which a test has failed."""
+KEPT = ("PATH", "VOICEFLOW_CACHE", "HF_HUB_CACHE", "LANG", "LC_ALL")
+
+
+def environment(folder: Path, **variables: str) -> dict[str, str]:
+    """That of a user who has configured nothing else, and whose Ollama does not run. Empty: not set."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    ours = {"HOME": str(folder / "home"), "COLUMNS": "200", "OLLAMA_URL": "http://127.0.0.1:9"}
+    return {name: value for name, value in (kept | ours | variables).items() if value}
+
+
+def command(folder: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `voiceflow` with these arguments, in `folder`, to its end."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=folder,
+        env=environment(folder, **variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=WATCHDOG,
+    )
+
+
+class Serving:
+    """A server that runs until the `with` block is left. Then `exit_code` is what it left with."""
+
+    exit_code: int | None = None
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def address(self) -> str:
+        """http://HOST:PORT, as it is printed."""
+        found = re.search(r"^talk to it +(\S+)$", self.log, re.MULTILINE)
+        return found[1] if found else ""
+
+    @property
+    def media(self) -> str:
+        """The address to call, as it is printed."""
+        found = re.search(r"^try it +voiceflow call (\S+)$", self.log, re.MULTILINE)
+        assert found, self.log
+        return found[1]
+
+    @property
+    def answers(self) -> bool:
+        assert self._process.poll() is None, self.log
+        with contextlib.suppress(httpx.TransportError, httpx.UnsupportedProtocol):
+            return httpx.get(f"{self.address}/health", trust_env=False).is_success
+        return False
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *arguments: object, **variables: str) -> Iterator[Serving]:
+    """Run `voiceflow run` with these arguments until it answers /health; at last end it as a supervisor does."""
+    log = folder / f"log-{time.monotonic_ns()}"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*COMMAND, "run", *map(str, arguments)],
+            cwd=folder,
+            env=environment(folder, **variables),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    server = Serving(process, log)
+    try:
+        deadline = time.monotonic() + WATCHDOG
+        while not server.answers:
+            assert time.monotonic() < deadline, server.log
+            time.sleep(0.05)
+        yield server
+        process.send_signal(signal.SIGTERM)
+        server.exit_code = process.wait(WATCHDOG)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

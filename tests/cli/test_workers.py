@@ -1,0 +1,100 @@
+"""Several processes serve as one does: the same message, once, and the same exit code."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from cli.processes import command, serving
+
+NO_MODEL = """
+from voiceflow import AudioRaw, Processor
+
+class Model(Processor):
+    def load(self):
+        raise ConnectionError("no model server")
+
+    def process(self, frame: AudioRaw) -> AudioRaw:
+        return frame
+
+def pipeline(call):
+    return call.source | Model() | call.sink
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("x = 1\ndef pipeline(call)\n", "Error: file.py, line 2: SyntaxError: expected ':'"),
+        ("def pipeline(call):\n    return call.source | call.source", "Error: "),
+        (NO_MODEL, "ERROR uvicorn.error: ConnectionError: no model server"),
+    ],
+    ids=["syntax", "link", "model"],
+)
+def test_what_cannot_be_served_has_the_code_and_the_message_of_one_process(
+    tmp_path: Path, content: str, expected: str
+) -> None:
+    (tmp_path / "file.py").write_text(content)
+    one, two = (command(tmp_path, "run", "file.py", "-p", 0, "--workers", count) for count in (1, 2))
+    assert (one.returncode, two.returncode) == (2, 2)
+    assert len([line for line in two.stderr.splitlines() if line.startswith(expected)]) == 1
+    assert without_ports(two.stderr) == without_ports(one.stderr)
+    assert "Traceback" not in two.stderr
+
+
+def without_ports(text: str) -> str:
+    return re.sub(r"127\.0\.0\.1:\d+", "HERE", text)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_port_in_use_is_all_that_is_said(tmp_path: Path, workers: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = command(tmp_path, "run", "echo", "-p", port, "--workers", workers)
+    assert done.returncode == 2
+    assert done.stderr == f"Error: port {port} on 127.0.0.1 is in use: stop what serves there, or use --port\n"
+
+
+def test_a_model_is_fetched_by_one_worker_before_the_others_start(tmp_path: Path) -> None:
+    loads = NO_MODEL.replace(
+        'raise ConnectionError("no model server")',
+        'open("loading", "x").close(); import time; time.sleep(0.3); __import__("os").remove("loading")',
+    )
+    (tmp_path / "file.py").write_text(loads)
+    with serving(tmp_path, "file.py", "-p", 0, "--workers", 2) as server:
+        assert server.answers
+    assert server.exit_code == 0
+    assert "FileExistsError" not in server.log
+
+
+@pytest.mark.parametrize("options", [[], ["--workers", "2"], ["--reload"]], ids=" ".join)
+def test_a_supervisor_ends_it_well_and_nothing_of_the_run_is_left(tmp_path: Path, options: list[str]) -> None:
+    kept = tmp_path / "tmp"
+    kept.mkdir()
+    with serving(tmp_path, "echo", "-p", 0, *options, TMPDIR=str(kept)) as server:
+        pass
+    assert server.exit_code == 0, server.log
+    assert list(kept.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "localhost", "::1"])
+def test_the_addresses_that_are_printed_can_be_called(tmp_path: Path, host: str) -> None:
+    with serving(tmp_path, "echo", "-p", 0, "--host", host) as server:
+        done = command(tmp_path, "call", server.media, "--seconds", 0.4, "--json")
+    assert done.returncode == 0, done.stderr
+    assert ":0/" not in server.log
+    assert "0.0.0.0" not in server.log
+
+
+def test_reload_and_workers_exclude_each_other(tmp_path: Path) -> None:
+    done = command(tmp_path, "run", "echo", "--reload", "--workers", 2)
+    assert (done.returncode, done.stderr) == (2, "Error: --reload serves with one process: leave out --workers\n")
+
+
+def test_nobody_is_told_to_try_an_address_at_which_calls_are_refused(tmp_path: Path) -> None:
+    with serving(tmp_path, "echo", "-p", 0, "--host", "127.0.0.2") as server:
+        done = command(tmp_path, "call", server.address.replace("http", "ws") + "/sip/media-stream", "--seconds", 0.4)
+    assert done.returncode == 1
+    assert "nobody is trusted at 127.0.0.2:" in server.log

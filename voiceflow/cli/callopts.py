@@ -1,0 +1,51 @@
+"""What `voiceflow call` was asked for on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from voiceflow.audio import AudioFormat
+
+BROWSER = "webrtc"
+"""What stands for a browser among the carriers."""
+
+
+class CallOptions(msgspec.Struct, frozen=True):
+    """What was asked for on the command line."""
+
+    url: str
+    provider: str
+    codec: str
+    rate: int | None
+    play: Path | None
+    record: Path | None
+    mono: bool
+    digits: str
+    barge_in_at: float | None
+    calls: int
+    seconds: float | None
+    loss: float
+    jitter: float
+    reorder: float
+    vanish_after: float | None
+    caller_id: str
+    did: str
+    token: str | None
+    call_id: str | None
+    as_json: bool
+    log_level: str | None
+
+    @property
+    def format(self) -> AudioFormat:
+        from voiceflow.audio import AudioFormat
+        from voiceflow.transports.carriers import carrier_named
+        from voiceflow.transports.nominal import nominal_format
+
+        if self.provider == BROWSER:
+            return nominal_format(BROWSER)
+        usual = carrier_named(self.provider).codecs[self.codec]
+        return AudioFormat(usual.encoding, self.rate or usual.rate)

@@ -1,0 +1,45 @@
+"""What a task waits for: the place in somebody's code at which it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import voiceflow
+
+_OTHERS = (
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+    *(str(Path(voiceflow.__file__).parent / name) for name in ("engine", "inference")),
+)
+"""Where code is that waits on behalf of other code."""
+
+
+def waiting(name: str) -> FrameType | None:
+    """Where a running task called `name` waits. None if there is no such task, or it is in nobody's own code."""
+    own = [
+        frame
+        for task in asyncio.all_tasks()
+        if task.get_name() == name
+        for frame in _frames(task.get_coro())
+        if not frame.f_code.co_filename.startswith(_OTHERS)
+    ]
+    return own[-1] if own else None
+
+
+def _frames(awaited: Any) -> Iterator[FrameType]:
+    """From the coroutine of a task to what is awaited innermost."""
+    while awaited is not None:
+        for kind in ("cr", "ag", "gi"):
+            if hasattr(awaited, f"{kind}_frame"):
+                if (frame := getattr(awaited, f"{kind}_frame")) is not None:
+                    yield frame
+                awaited = getattr(awaited, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
+                break
+        else:  # `async for` and `anext` await a step of a generator, which does not say of which
+            awaited = next(filter(inspect.isasyncgen, gc.get_referents(awaited)), None)

@@ -1,0 +1,49 @@
+"""In which order it is decided how anything is set, the same for every command. The first that says something counts:
+
+1. an option of the command line,
+2. an environment variable that is set,
+3. a variable in `.env`: beside the pipeline's file where a command is given one, else in the working folder,
+4. the configuration file: the one that -c names, else the first of `settings.PLACES` that exists,
+5. the default.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, TypedDict, Unpack
+
+from .routes import Routes
+from .settings import Config, find_config, load_config, read_env_file
+
+
+class Options(TypedDict, total=False):
+    """Options of the command line that stand for keys of the configuration. None: not given."""
+
+    provider: str | None
+    host: str | None
+    port: int | None
+    ws_url: str | None
+    log_level: str | None
+
+
+class Settled(NamedTuple):
+    """How everything is set."""
+
+    file: Path | None
+    """The configuration file, if there is one."""
+    config: Config
+    routes: Routes
+
+
+def settle(target: str | None = None, named: Path | None = None, **options: Unpack[Options]) -> Settled:
+    """How everything is set for a command that is given the pipeline `target`, a file or a name, if any, and -c
+    `named`. Raises `ConfigError` or `DIDConfigError` for what cannot be used."""
+    read_environment(target)
+    file = find_config(named)
+    return Settled(file, load_config(file, **options), Routes(file))
+
+
+def read_environment(target: str | None = None) -> None:
+    """Add what `.env` says to the environment. Raises `ConfigError`."""
+    has_file = target is not None and Path(target).is_file()
+    read_env_file(Path(target).parent if target is not None and has_file else Path())

@@ -1,0 +1,44 @@
+"""Several processes that serve on the same sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor, which starts the first worker alone: what keeps it from serving is said once, and models
+    are fetched once. Then `failed` tells, which uvicorn's exit code does not."""
+
+    failed = False
+    """Whether a worker could not begin to serve; the others have been stopped."""
+
+    def init_processes(self) -> None:
+        count, self.processes_num = self.processes_num, 1
+        super().init_processes()
+        (first,) = self.processes
+        while not (self._answers() or self.should_exit.wait(0.1)):
+            self.handle_signals()
+            if first.process.exitcode is not None:
+                self.keep_subprocess_alive()
+        self.processes_num = count - 1
+        if not self.should_exit.is_set():
+            super().init_processes()
+        self.processes_num = count
+
+    def keep_subprocess_alive(self) -> None:
+        if any(process.process.exitcode == STARTUP_FAILURE for process in self.processes):
+            self.failed = True
+            self.should_exit.set()
+        super().keep_subprocess_alive()
+
+    def _answers(self) -> bool:
+        """Whether a worker listens by now."""
+        family, address = self.sockets[0].family, self.sockets[0].getsockname()
+        with socket.socket(family, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.connect(address)
+            return True
+        return False
