@@ -118,7 +118,7 @@ def call(**options: Any) -> None:
     from .reporttable import show
     from .simulation import make_calls
 
-    start_logging(options["log_level"])
+    start_logging(options["log_level"] or "warning")  # what it has to say is its result
     asked = _asked(options)
     _check(asked)
     with explained(asked.log_level):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
+from collections.abc import Iterator
 
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
@@ -18,7 +20,8 @@ class Workers(Multiprocess):
 
     def init_processes(self) -> None:
         count, self.processes_num = self.processes_num, 1
-        super().init_processes()
+        with _deaf_to_ctrl_c():
+            super().init_processes()
         (first,) = self.processes
         while not (self._answers() or self.should_exit.wait(0.1)):
             self.handle_signals()
@@ -26,14 +29,17 @@ class Workers(Multiprocess):
                 self.keep_subprocess_alive()
         self.processes_num = count - 1
         if not self.should_exit.is_set():
-            super().init_processes()
+            with _deaf_to_ctrl_c():
+                super().init_processes()
         self.processes_num = count
 
     def keep_subprocess_alive(self) -> None:
         if any(process.process.exitcode == STARTUP_FAILURE for process in self.processes):
             self.failed = True
             self.should_exit.set()
-        super().keep_subprocess_alive()
+        dead = any(process.process.exitcode is not None for process in self.processes)
+        with _deaf_to_ctrl_c() if dead else contextlib.nullcontext():  # to ask those that live may take seconds
+            super().keep_subprocess_alive()
 
     def _answers(self) -> bool:
         """Whether a worker listens by now."""
@@ -42,3 +48,14 @@ class Workers(Multiprocess):
             probe.connect(address)
             return True
         return False
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """What is started meanwhile ignores Ctrl-C until it serves, and is ended by the supervisor: a terminal sends it to
+    workers, too, and one that still imports would end with a traceback."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
