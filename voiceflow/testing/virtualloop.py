@@ -30,7 +30,7 @@ STANDSTILL: Final = 30.0
 """Real seconds."""
 LOOK: Final = 0.01
 """How often it is looked whether threads still live that have not called, in real seconds."""
-SILENT: Final = ("asyncio_", "inference_", "recognition_", "waiting_", "lag gauge")
+SILENT: Final = ("asyncio_", "inference_", "recognition_", "waiting_", "loading_", "lag gauge")
 """How the names of threads begin that call nobody of their own accord: of executors whose work is counted while it is
 awaited, and of the watch over the loop."""
 
