@@ -26,6 +26,7 @@ class Case(NamedTuple):
 IMPORTS = """\
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
+from voiceflow import Call, LLMText, Pipeline, Processor
 from voiceflow.processors import LLM, STT, TTS, Message, Speech, ToolCall, Transcription
 """
 
@@ -89,7 +90,32 @@ OTHER = [
     Case("wrong_option", "from voiceflow.processors import AutoLLM\nAutoLLM(temperature='hot')", '"temperature"'),
     Case("unknown_option", "from voiceflow.processors import OpenAILLM\nOpenAILLM(key='k')", 'argument "key"'),
 ]
-CASES = [*RIGHT, *WRONG_RESULT, *WRONG_PARAMETER, *OTHER]
+PROCESS = "class Own(Processor):\n    {} process(self, frame: LLMText) -> {}:\n        {}"
+PROCESSORS = [
+    *(Case(f"right_process_{i}", PROCESS.format(*form)) for i, form in enumerate(forms("LLMText", "LLMText('yes')"))),
+    *(
+        Case(f"wrong_process_{i}", PROCESS.format(*form), '"process"')
+        for i, form in enumerate(forms("str", "'yes'"))
+        if form[1] != "str" or form[0] != "def"
+    ),
+    Case("wrong_process_plain", PROCESS.format("def", "int", "return 1"), '"process"'),
+    Case("process_nothing", PROCESS.format("def", "None", "return None")),
+    Case("process_count", "class Own(Processor):\n    def process(self) -> None: ...", '"process"'),
+    Case("process_more", "class Own(Processor):\n    def process(self, a: LLMText, b: int) -> None: ...", '"process"'),
+    Case("process_field", PROCESS.format("def", "LLMText", "return LLMText(frame.words)"), '"words"'),
+]
+CALLS = [
+    Case("route", "def pipeline(call: Call) -> str:\n    return call.route.llm_model"),
+    Case("wrong_route", "def pipeline(call: Call) -> str:\n    return call.route.llm_modell", '"llm_modell"'),
+    Case(
+        "observer",
+        "def watch(call: Call) -> None:\n    undo = call.on_reply(lambda reply: print(reply.heard))\n    undo()",
+    ),
+    Case("wrong_observer", "def watch(call: Call) -> None:\n    call.on_heard(lambda a, b: None)", '"on_heard"'),
+    Case("wrong_say", "async def talk(call: Call) -> None:\n    await call.say(1)", '"say"'),
+    Case("pipeline", "def pipeline(call: Call) -> Pipeline:\n    return call.source | call.sink"),
+]
+CASES = [*PROCESSORS, *CALLS, *RIGHT, *WRONG_RESULT, *WRONG_PARAMETER, *OTHER]
 
 
 @pytest.fixture(scope="module")

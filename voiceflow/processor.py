@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from types import FrameType
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from .audio import CANONICAL, AudioFormat
 from .call import Call
@@ -17,6 +17,8 @@ from .signature import Signature, check_annotations, read_signature
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Frame)
+Processed: TypeAlias = Frame | Iterable[Frame] | Awaitable[Frame | None] | AsyncIterable[Frame] | None
+"""What `process` may return."""
 
 
 class Processor(Element):
@@ -40,8 +42,9 @@ class Processor(Element):
     needs: ClassVar[type[Frame] | None] = None
     """What a processor before it must yield, or the pipeline does not link: a VAD's `SpeechStarted`, for an STT."""
 
-    process: Callable[..., Any]
-    """Function, generator, coroutine or async generator of one frame."""
+    process: Callable[[Any], Processed]
+    """Function, generator, coroutine or async generator of one frame. Its parameter names the frame types that the
+    processor consumes."""
 
     call: Call
     """The call this instance works for, from `open` on."""

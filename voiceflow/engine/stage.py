@@ -6,7 +6,8 @@ queue, no task, no allocation per frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from voiceflow.errors import USER_ERRORS
 from voiceflow.flow.kinds import CONTROL, FINISH, PROCESS_AUDIO, incoming
@@ -20,7 +21,8 @@ from .place import Place
 def fuse(place: Place) -> Deliver:
     """The closure that runs the processor of `place` and lets what it yields go on through its port."""
     processor, port = place.processor, place.port
-    process, accepts, deliver, act = processor.process, processor.accepts, port.deliver, port.act
+    process: Callable[[Frame], Any] = processor.process
+    accepts, deliver, act = processor.accepts, port.deliver, port.act
     ways, kinds = incoming(processor.signature, accepts), port.kinds
     one = processor.signature.kind is Kind.FUNCTION
 

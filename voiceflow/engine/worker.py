@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from voiceflow.audio import CANONICAL
 from voiceflow.errors import USER_ERRORS
@@ -63,7 +64,8 @@ class Worker:
     async def _run(self) -> None:
         place, inbox, replies, task, work = self.place, self.inbox, self.place.replies, self.task, self.work
         processor, port = place.processor, place.port
-        process, accepts, kinds, epoch = processor.process, processor.accepts, port.kinds, port.epoch
+        process: Callable[[Frame], Any] = processor.process
+        accepts, kinds, epoch = processor.accepts, port.kinds, port.epoch
         coroutine = processor.signature.kind is Kind.COROUTINE
         plain = not (processor.overlap or replies is not None)
         current_reply.set(None)
