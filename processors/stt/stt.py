@@ -19,7 +19,7 @@ from voiceflow.frames import AudioRaw, SpeechStarted, SpeechStopped
 from voiceflow.pipeline import Element
 from voiceflow.processor import Processor
 from voiceflow.processors.stt.transcriber import Transcribed, Transcriber, UtterancePiece
-from voiceflow.processors.stt.utterance import Utterance
+from voiceflow.processors.stt.utterance import MediaClock, Utterance
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -60,9 +60,9 @@ class STT(Processor):
         self._transcriber = Transcriber(self)
         self._utterance = Utterance()
         self._utterances = 0
-        self._start = 0.0  # of the utterance, in seconds since the call's start
+        self._start = 0.0  # the place in the audio at which the utterance began
         self._previewed = 0.0  # how much of the utterance was transcribed for an interim
-        self._arrived = 0.0  # when audio came last
+        self._clock = MediaClock()
 
     def __init__(self, *, interims: bool = False) -> None:
         self.interims = interims
@@ -89,7 +89,7 @@ class STT(Processor):
         match frame:
             case AudioRaw():
                 utterance.add(frame.data)
-                self._arrived = self.call.elapsed
+                self._clock.add(frame.duration, self.call.elapsed)
                 if utterance.speaking:
                     yield from self._long_pieces()
                     self._preview()
@@ -97,7 +97,7 @@ class STT(Processor):
                 if not utterance.speaking:
                     utterance.begin(frame.lead)
                     self._utterances += 1
-                    self._start = self.call.elapsed - frame.lead
+                    self._start = self._place - frame.lead
                     self._previewed = 0.0
                 yield frame
             case SpeechStopped():
@@ -122,17 +122,24 @@ class STT(Processor):
 
     def _long_pieces(self) -> Iterator[UtterancePiece]:
         while (audio := self._utterance.take_piece()) is not None:
-            end = self.call.elapsed - self._utterance.seconds
-            yield UtterancePiece(audio, self._utterances, self._start, end, last=False)
+            yield self._piece(audio, self._place - self._utterance.seconds, last=False)
             self._previewed = self._utterance.seconds
 
     def _last_piece(self, trail: float) -> UtterancePiece:
-        now = self.call.elapsed
-        silence = trail - (now - self._arrived)  # that came: of what did not, nothing can be cut off
-        return UtterancePiece(self._utterance.end(silence), self._utterances, self._start, now - trail, last=True)
+        silence = trail - (self.call.elapsed - self._clock.arrived)  # that came: what did not cannot be cut off
+        return self._piece(self._utterance.end(silence), self._place - trail, last=True)
+
+    def _piece(self, audio: bytes, end: float, *, last: bool) -> UtterancePiece:
+        times = self._clock.time(self._start), self._clock.time(max(self._start, end))
+        return UtterancePiece(audio, self._utterances, *times, last=last)
+
+    @property
+    def _place(self) -> float:
+        """Up to where in the audio the caller has been heard, in seconds."""
+        return self._clock.place(self.call.elapsed)
 
     def _preview(self) -> None:
         new = self._utterance.seconds - self._previewed
         if self.interims_wanted and new >= INTERIM_EVERY and self._transcriber.idle:
             self._previewed = self._utterance.seconds
-            self._transcriber.preview(self._utterance.audio, self._start)
+            self._transcriber.preview(self._utterance.audio, self._clock.time(self._start))

@@ -150,8 +150,8 @@ class Transcriber(Processor):
             end=frame.end,
         )
 
-    def _interim_from(self, start: float) -> Callable[[Transcription], None]:
-        """What emits an interim of the utterance that began at `start`."""
+    def _interim_from(self, start: float, end: float) -> Callable[[Transcription], None]:
+        """What emits an interim of the utterance that began at `start`, understood up to `end`."""
 
         def emit(heard: Transcription) -> None:
             text = f"{self._text} {heard.text}".strip()
@@ -163,7 +163,7 @@ class Transcriber(Processor):
                         language=heard.language,
                         no_speech_probability=heard.no_speech_probability,
                         start=start,
-                        end=self.call.elapsed,
+                        end=end,
                     )
                 )
 
@@ -181,7 +181,7 @@ class Transcriber(Processor):
             return None
         self._working = True
         try:
-            self._heard.append(await self._transcribe(piece.audio, self._interim_from(piece.start)))
+            self._heard.append(await self._transcribe(piece.audio, self._interim_from(piece.start, piece.end)))
         except Exception as error:
             self._failed = True
             self.call.log.error("%s failed: %s", self.name, error, exc_info=error)
@@ -191,7 +191,7 @@ class Transcriber(Processor):
         return None
 
     async def _transcribe_so_far(self, audio: bytes, start: float) -> None:
-        emit = self._interim_from(start)
+        emit = self._interim_from(start, start + len(audio) / CANONICAL.byte_rate)
         try:
             emit(await self._transcribe(audio, emit))
         except Exception as error:

@@ -14,6 +14,8 @@ from voiceflow.audio import CANONICAL
 
 KEPT = CANONICAL.bytes_for(2.0)
 """How much is kept while nobody speaks."""
+LONGEST_STALL = 5.0
+"""Seconds by which audio may come late, at most; what is missing beyond that was never sent."""
 TAIL = 0.2
 """Seconds of the silence after the last word that stay with it: a final consonant is quiet."""
 LONGEST = CANONICAL.bytes_for(28.0)
@@ -22,6 +24,35 @@ CUT_FROM = CANONICAL.bytes_for(20.0)
 """Where the search for a place to cut begins."""
 BLOCK, PAUSE = CANONICAL.bytes_for(0.02) // 2, 10
 """Loudness is measured in blocks of 20 ms (in samples), a pause is 10 of them."""
+
+
+class MediaClock:
+    """When the caller said what has come: counted by the audio, since pieces that come in a burst after a stall were
+    spoken before. `now` is the call's clock, in seconds since its start; a place is the same of the audio."""
+
+    def __init__(self) -> None:
+        self._place = 0.0
+        self._offset: float | None = None  # from a place to the call's clock
+        self.arrived = 0.0
+        """When audio came last, by the call's clock."""
+
+    def add(self, seconds: float, now: float) -> None:
+        """A piece of audio has come."""
+        self._place += seconds
+        if self._offset is None:
+            self._offset = now - self._place
+        late = now - self._place - self._offset
+        self._place += max(0.0, late - LONGEST_STALL)
+        self._offset = min(self._offset, now - self._place)
+        self.arrived = now
+
+    def place(self, now: float) -> float:
+        """Where the audio would be if it had gone on since it came last."""
+        return self._place + now - self.arrived
+
+    def time(self, place: float) -> float:
+        """The time of the call at a place of the audio."""
+        return max(0.0, place + (self._offset or 0.0))
 
 
 class Utterance:
