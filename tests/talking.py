@@ -165,3 +165,15 @@ class STT(Processor):
     async def process(self, frame: AudioRaw) -> Transcript:
         await asyncio.sleep(1.0)
         return Transcript("heard")
+
+
+class Blocked(Processor):
+    """Takes nothing for ten seconds, then everything."""
+
+    def __init__(self) -> None:
+        self.got: list[Frame] = []
+
+    async def process(self, frame: AudioRaw | DTMF) -> None:
+        if not self.got:
+            await asyncio.sleep(4.0)
+        self.got.append(frame)

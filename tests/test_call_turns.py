@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from doubles import PIECE, make_call, now
-from talking import STT, Notes, Parrot, Voice, audio, ear_of, run, talk
+from talking import STT, Blocked, Notes, Parrot, Voice, audio, ear_of, run, talk
 
 from voiceflow import (
     DTMF,
@@ -134,18 +134,6 @@ def test_the_end_never_overtakes_the_work():
 
 
 # a source that is faster than the pipeline
-class Blocked(Processor):
-    """Takes nothing for ten seconds, then everything."""
-
-    def __init__(self) -> None:
-        self.got: list[Frame] = []
-
-    async def process(self, frame: AudioRaw | DTMF) -> None:
-        if not self.got:
-            await asyncio.sleep(4.0)
-        self.got.append(frame)
-
-
 def burst(keys: int) -> list[Frame | float]:
     """Three seconds of audio at once, with keys in between."""
     script: list[Frame | float] = [audio(0.1, 200), 0.0]

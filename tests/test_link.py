@@ -1,0 +1,95 @@
+"""The queue between two tasks, bounded for every kind of frame."""
+
+import pytest
+from doubles import make_call
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from talking import Blocked, audio, run, talk
+
+from voiceflow import DTMF, AudioRaw, End, Frame, Transcript
+from voiceflow.flow.link import FRAMES, Link
+
+PIECE = audio(0.02)
+
+
+def filled(frames: list[Frame]) -> Link:
+    """A link that a live source has put `frames` into, and that nobody reads."""
+    link = Link()
+    for frame in frames:
+        link.put(frame)
+        if link.full:
+            link.make_room()
+    return link
+
+
+def test_keys_beyond_the_bound_are_dropped_oldest_first_and_counted_by_name():
+    link = filled([DTMF(str(n % 10)) for n in range(16_000)])
+    assert len(link.frames) == FRAMES
+    assert dict(link.dropped) == {"DTMF": 16_000 - FRAMES}
+    assert list(link.frames) == [DTMF(str(n % 10)) for n in range(16_000)][-FRAMES:]
+
+
+def test_the_end_of_the_stream_is_never_dropped():
+    link = filled([End("first"), *(DTMF("1") for _ in range(FRAMES + 10))])
+    assert link.frames[0] == End("first")
+
+
+def test_audio_goes_before_anything_else():
+    link = filled([*(DTMF("1") for _ in range(FRAMES - 100)), *(PIECE for _ in range(500))])
+    assert set(link.dropped) == {"AudioRaw"}
+    assert sum(isinstance(frame, DTMF) for frame in link.frames) == FRAMES - 100
+
+
+def test_what_the_agent_says_is_never_dropped():
+    link = Link()
+    link.carries_caller = False
+    for _ in range(200):
+        link.put(PIECE)
+        link.make_room()
+    assert (len(link.frames), link.dropped.total()) == (200, 0)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from("akte") | st.just("pop"), max_size=300))
+def test_what_a_link_knows_of_itself_is_so_after_any_history(acts):
+    made = {"a": PIECE, "k": DTMF("1"), "t": Transcript("x"), "e": End()}
+    link = Link()
+    link.audio_bound = 5 * len(PIECE.data)
+    for act in acts:
+        if act == "pop":
+            if link.frames:
+                link.pop()
+        else:
+            link.put(made[act])
+            if link.full:
+                link.make_room()
+        assert link.audio == sum(len(f.data) for f in link.frames if isinstance(f, AudioRaw)) <= link.audio_bound
+        assert link.others == sum(not isinstance(f, AudioRaw) for f in link.frames)
+        assert not link.full
+        assert not any(isinstance(f, AudioRaw) for f in list(link.frames)[: link.skipped])
+
+
+@pytest.mark.parametrize("kinds", [[DTMF("1")], [DTMF("1"), PIECE], [PIECE]])
+def test_making_room_costs_the_same_for_each_frame_however_many_came(kinds):
+    """Counted, not timed: the frames that are looked at."""
+
+    def looked_at(count: int) -> int:
+        link = Link()
+        looks = 0
+        for number in range(count):
+            link.put(kinds[number % len(kinds)])
+            if link.full:
+                before = link.skipped
+                link.make_room()
+                looks += max(0, link.skipped - before) + 1
+        return looks
+
+    assert looked_at(40_000) <= 3 * looked_at(20_000)
+
+
+def test_a_flood_of_keys_reaches_a_busy_processor_within_the_bound():
+    blocked = Blocked()
+    ended = run(make_call(0.1, *(DTMF("1") for _ in range(16_000)), 8.0, live=True), talk(ears=(blocked,)))
+    assert ended.error is None
+    assert ended.dropped + ended.burst + len(blocked.got) == 16_000
+    assert len(blocked.got) <= FRAMES + 1
