@@ -4,6 +4,7 @@ runs the pipeline."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ T = TypeVar("T")
 
 SHORTEST_KEY = 8
 """Characters. What is shorter is no secret."""
+REQUEST_LOGS = ("httpx", "httpx2")
+"""Loggers of the clients' HTTP libraries, which show each request's address at INFO, a password in it included."""
 MAX_RETRIES = 1
 """A second attempt may still be in time for a caller who waits; a third is not."""
 
@@ -58,6 +61,8 @@ class PerLoop(Generic[T]):
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
+        for name in REQUEST_LOGS:
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._make = make
         self.spare: T | None = make()
         """The next loop's."""

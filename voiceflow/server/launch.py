@@ -16,9 +16,9 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload
 
+from voiceflow.config.liblogs import quieten_libraries
 from voiceflow.config.order import Settled, settle
 from voiceflow.errors import VoiceflowError
-from voiceflow.logs import quieten_libraries
 from voiceflow.security.tokens import run_key
 
 from .app import Server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-LIBRARIES = ("aioice", "aiortc", "faster_whisper", "httpx", "uvicorn.error", "watchfiles")
+LIBRARIES = ("aioice", "aiortc", "faster_whisper", "httpx", "httpx2", "uvicorn.error", "watchfiles")
 
 
 def quieten_libraries() -> None:
