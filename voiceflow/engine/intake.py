@@ -38,6 +38,28 @@ class Arrivals:
         self.in_burst = self._owed > BEHIND and since < seconds / 2
 
 
+class Early:
+    """What came before the processors had opened; of the audio the last `KEPT_SECONDS`."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self._seconds = 0.0
+
+    def keep(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        if isinstance(frame, AudioRaw):
+            self._seconds += frame.duration
+        while self._seconds > KEPT_SECONDS:
+            oldest = next(place for place, kept in enumerate(self.frames) if isinstance(kept, AudioRaw))
+            self.take(oldest)
+
+    def take(self, place: int = 0) -> Frame:
+        frame = self.frames.pop(place)
+        if isinstance(frame, AudioRaw):
+            self._seconds -= frame.duration
+        return frame
+
+
 class Intake:
     """Reads a source until the caller is gone."""
 
@@ -59,8 +81,7 @@ class Intake:
         self._opened = opened
         self._failures = failures
         self._on_left = on_left
-        self._kept: list[Frame] = []
-        self._kept_seconds = 0.0
+        self._early = Early()
         self._releasing: asyncio.Task[None] | None = None
         self._arrivals = Arrivals()
         source._emit = self._emit
@@ -99,8 +120,8 @@ class Intake:
                 if type(frame) is End:
                     reason = frame.reason
                     break
-                if self._kept or not opened.is_set():
-                    self._keep(frame)
+                if self._early.frames or not opened.is_set():
+                    self._early.keep(frame)
                     continue
                 if live and type(frame) is AudioRaw:
                     self._arrivals.note(frame.duration, loop.time())
@@ -132,26 +153,14 @@ class Intake:
         if self._arrivals.in_burst:
             self.burst += out.dropped.total() - before
 
-    def _keep(self, frame: Frame) -> None:
-        self._kept.append(frame)
-        if isinstance(frame, AudioRaw):
-            self._kept_seconds += frame.duration
-        while self._kept_seconds > KEPT_SECONDS:
-            oldest = next(f for f in self._kept if isinstance(f, AudioRaw))
-            self._kept.remove(oldest)
-            self._kept_seconds -= oldest.duration
-
     def release(self) -> None:
         """The processors have opened: deliver what came meanwhile, no faster than they take it."""
-        if self._kept:
+        if self._early.frames:
             self._releasing = self._tasks.start(self._release(), self.source.name)
 
     async def _release(self) -> None:
-        while self._kept:
-            frame = self._kept.pop(0)
-            if isinstance(frame, AudioRaw):
-                self._kept_seconds -= frame.duration
-            self.deliver(frame)
+        while self._early.frames:
+            self.deliver(self._early.take())
             for out in self.outs:
                 if out.full:
                     await out.space()

@@ -40,14 +40,15 @@ class Interruption:
         self._failures = failures
         self._clearing = False
 
-    def clear(self) -> None:
-        """Drop everything the agent has not yet said. Does nothing when there is nothing to drop, or when
-        called by what a `Clear` called: that is one and the same."""
+    def clear(self, *, by_code: bool = False) -> None:
+        """Drop everything the agent has not yet said: a processor yielded a `Clear`, or, `by_code`, somebody called
+        `call.clear`. Does nothing when there is nothing to drop, or within another `Clear`: that is one and the same.
+        """
         if self._clearing or self._failures.closed or (self._playout.at_rest and not self._circuit.speaking):
             return
         self._clearing = True
         try:
-            self._flush()
+            self._flush(by_code)
         finally:
             self._clearing = False
 
@@ -55,11 +56,11 @@ class Interruption:
         """A sentence has been heard: tell the processors that made it."""
         self._ascend(self._steps, mark)
 
-    def _flush(self) -> None:
+    def _flush(self, by_code: bool) -> None:
         self._epoch.number += 1
         by = None
         for worker in reversed(self._circuit.workers):
-            if worker.place.step.speech and worker.interrupt():
+            if worker.place.step.speech and worker.interrupt(by_code=by_code):
                 by = worker.place.replies or by
         for junction in self._circuit.junctions:
             junction.clear()

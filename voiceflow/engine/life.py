@@ -63,7 +63,9 @@ class Life:
         self.turns = Turns(self.playout, change, circuit, self._heard, hold_line(call, sink.accepts))
         self.circuit = circuit
         self._interruption = Interruption(plan.steps, self.epoch, circuit, self.turns, self.playout, self.failures)
-        self._ending = Ending(call, sink, self.tasks, self.epoch, circuit, self.turns, self.playout, self.clear)
+        self._ending = Ending(
+            call, sink, self.tasks, self.epoch, circuit, self.turns, self.playout, self._interruption.clear
+        )
         self._watch = Watch(call.limits, self.playout, self.turns.floor, self._time_is_up)
         circuit.intake = Intake(source, self.tasks, self.opened, self.failures, self._caller_left)
         parts = Parts(
@@ -71,7 +73,7 @@ class Life:
             worker=lambda place: Worker(place, self.tasks, change.tell),
             junction=lambda fork: Junction(fork, self.epoch),
         )
-        Wiring(plan, parts, circuit, self.turns, self.playout, self.clear, call.events.passed)
+        Wiring(plan, parts, circuit, self.turns, self.playout, self._interruption.clear, call.events.passed)
         if any(step.processor.signature.may_yield(Transcript) for step in plan.walk() if step.processor is not source):
             TurnClock(call.events)
 
@@ -178,7 +180,7 @@ class Life:
         return self.tasks.stopping
 
     def clear(self) -> None:
-        self._interruption.clear()
+        self._interruption.clear(by_code=True)
 
     def start(self, work: Callable[[], Awaitable[None]], name: str, *, leads: bool) -> None:
         async def begin() -> None:
@@ -221,7 +223,7 @@ class Life:
     def _act(self, frame: Frame) -> None:
         """A processor yielded `Clear` or `End`."""
         if isinstance(frame, Clear):
-            self.clear()
+            self._interruption.clear()
         elif isinstance(frame, End):
             self.hang_up(frame.reason or "hung up", force=False)
 

@@ -125,7 +125,8 @@ class Worker:
 
     async def _finish(self, end: Frame, pace: Pace) -> None:
         """Let the processor yield what is left, then forward `end`, however that went."""
-        task, work = self.task, self.work = self.task, Work(self.place.port)
+        task, work = self.task, Work(self.place.port)
+        self.work = work
         work.begin(end)
         try:
             left = self.place.processor.finish()
@@ -214,22 +215,22 @@ class Worker:
         return not type(frame).speech and self.incoming[type(frame)] == PASS
 
     def _overtake(self, frame: Frame) -> bool:
-        if not self._may_overtake(frame):
-            return False
-        self.place.port.deliver(frame)
-        return True
+        if overtakes := self._may_overtake(frame):
+            self.place.port.deliver(frame)
+        return overtakes
 
     # Interruption
 
-    def interrupt(self) -> bool:
-        """A `Clear` came. Drop what is queued to be said, and cut short the work in progress if it is about speech and
-        about nothing else. Returns whether it is that work that interrupts, which goes on."""
+    def interrupt(self, *, by_code: bool) -> bool:
+        """A `Clear` came, yielded by a processor or, `by_code`, by a call of `call.clear`. Drop what is queued to be
+        said, and cut short the work in progress if it is about speech and about nothing else. Returns whether it is
+        the code of that work that interrupts, which goes on."""
         work = self.work
         if not self.place.step.speaker:
             self.inbox.flush()
         if not work.running or work.cut or not self._is_about_speech:
             return False
-        if self._interrupts_itself(work):
+        if by_code and self._is_running(work):
             work.renew()
             return True
         work.void = True
@@ -240,9 +241,8 @@ class Worker:
             self._deadline = loop.call_later(self._tasks.patience, self._abandon)
         return False
 
-    def _interrupts_itself(self, work: Work) -> bool:
-        """Whether the `Clear` comes from the processor's own code, or from a task that it started - not from a stage
-        that runs in the same task."""
+    def _is_running(self, work: Work) -> bool:
+        """Whether this is called by the code of `work`, in its task or in one that it started."""
         if asyncio.current_task() is not self.task:
             return current_reply.get() is work
         is_coroutine = self.place.processor.signature.kind is Kind.COROUTINE
@@ -255,27 +255,19 @@ class Worker:
         work.port = Port(place.port.kinds, place.port.epoch, nowhere)
         self.work = Work(place.port)
         self.inbox.overtake = None
-        if type(work.frame) is not End:
-            self.start()
-        else:
-            self.task = self._tasks.start(_nothing(), place.processor.name)
+        self.task = self._tasks.start(self._run() if type(work.frame) is not End else _nothing(), task.get_name())
         self._tasks.kill(task)
         place.reset()
-        if self.place.replies is not None:
-            self.place.replies.work_ended()
+        if place.replies is not None:
+            place.replies.work_ended()
         if type(work.frame) is End:
             place.port.deliver(work.frame)
 
     @property
     def _is_about_speech(self) -> bool:
         """Whether the work in progress is about what the agent says, or may say something itself."""
-        return self.place.port.kinds.speak or self.synthesises
-
-    @property
-    def synthesises(self) -> bool:
-        """Whether it is at work on what the agent says, as speech synthesis is."""
-        step, work = self.place.step, self.work
-        return work.running and step.speech and not step.speaker and type(work.frame).speech
+        step = self.place.step
+        return self.place.port.kinds.speak or (step.speech and not step.speaker and type(self.work.frame).speech)
 
     @property
     def speaking(self) -> bool:

@@ -95,7 +95,7 @@ class Work:
     def renew(self) -> None:
         """Work that interrupts is exempt: what it yields next is new."""
         self.began = self.port.epoch.number
-        self.cut = False
+        self.cut = self.void = False
 
 
 current_reply: contextvars.ContextVar[Work | None] = contextvars.ContextVar("current_reply", default=None)
