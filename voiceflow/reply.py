@@ -19,6 +19,8 @@ class Reply:
         """Whether a `Clear` cut it short."""
         self.interruptible = interruptible
         """Whether the caller may cut it short. Whatever decides on interruptions heeds it."""
+        self.complete = False
+        """Whether it has been given all that it is to say."""
         self.answers = False
         """Whether it is what a speaker makes of a turn of the caller's, rather than something said besides."""
         self.done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -33,7 +35,7 @@ class Reply:
         """The work that makes it interrupted itself, and goes on: what it says from here on belongs to the reply, what
         was not heard before does not."""
         self.text = self.heard
-        self.interrupted = False
+        self.interrupted = self.complete = False
         self.start = None
         self.done = asyncio.get_running_loop().create_future()
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CONNECTED = "(The caller is on the line.)"
 """Stands for the user where the agent spoke first: providers and chat templates want the user to begin."""
+GO_ON = "(Go on from where you stopped.)"
+"""Stands for the user where a sound interrupted the answer, and it goes on."""
 RUNNING = "(still running)"
 """The result of a tool that an interruption left running."""
 OVERHEAD = 40
@@ -44,6 +46,8 @@ class Turn:
         self.said = ""
         """What the model has answered so far."""
         self.rounds: list[Round] = []
+        self.goes_on = False
+        """Whether it is the rest of the answer before it."""
         self.acted = False
         """Whether a tool spoke, hung up or did anything else to the call itself."""
         self._reply = reply
@@ -123,12 +127,20 @@ class History:
         turn.asked = text
         return turn
 
+    def go_on(self) -> Turn:
+        """The reply that was announced last goes on with the answer before it."""
+        turn = self.ask("")
+        turn.goes_on = True
+        return turn
+
     def request(self, own: Turn) -> list[Message]:
         """What to ask the model, so that it goes on with the answer of `own`."""
         earlier = self._turns[: self._turns.index(own)] if own in self._turns else []
         asking = own.messages(own.said)
         earlier = self._newest(earlier, _cost(asking))
         messages = _merged([message for turn in earlier for message in turn.messages(turn.heard)] + asking)
+        if own.goes_on and not own.said:
+            messages.append(Message("user", GO_ON))
         if messages[0].role != "user":
             messages.insert(0, Message("user", CONNECTED))
         return [Message("system", self.system), *messages] if self.system else messages

@@ -15,6 +15,7 @@ from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.pieces import Answer, Piece, pieces
 from voiceflow.processors.llm.spoken import SpokenText
 from voiceflow.processors.llm.tools import Tool, Toolbox
+from voiceflow.processors.turns.goon import GoOn
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -101,11 +102,14 @@ class LLM(Processor):
     async def open(self, call: Call) -> None:
         call.on_reply(self._history.announce)
 
-    async def process(self, frame: Transcript) -> AsyncIterator[LLMText | Error]:
-        text = frame.text.strip()
-        if not frame.final or not text:
-            return
-        turn = self._history.ask(text)
+    async def process(self, frame: Transcript | GoOn) -> AsyncIterator[LLMText | Error]:
+        if isinstance(frame, GoOn):
+            turn = self._history.go_on()
+        else:
+            text = frame.text.strip()
+            if not frame.final or not text:
+                return
+            turn = self._history.ask(text)
         try:
             async with contextlib.aclosing(self._answer(turn)) as answer:
                 async for word in answer:
@@ -154,7 +158,7 @@ class LLM(Processor):
                 turn.said += "\n"
                 yield "\n"  # the end of a sentence: it need not wait for what follows the tools
             await self._toolbox.run(calls, turn, self.call)
-        if not turn.answered:
+        if not (turn.answered or turn.goes_on):
             raise ProviderConnectionError("the model answered nothing")
 
     async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece, None]:

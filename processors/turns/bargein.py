@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processor import Processor
 from voiceflow.processors.turns.backchannels import BACKCHANNELS, Ignored
+from voiceflow.processors.turns.goon import GoOn
 from voiceflow.processors.turns.resumption import Resumption
 from voiceflow.processors.vad import PREROLL, VAD
 from voiceflow.signature import Kind, Signature
@@ -33,7 +34,8 @@ class BargeIn(Processor):
     "uh-huh" is no turn. To an agent that is silent, it is an answer.
 
     A reply that may not be interrupted is heard to its end, and what the caller said meanwhile is the next turn.
-    Interrupted by a sound in which there turn out to be no words, the agent says the rest of what it was saying.
+    Interrupted by a sound in which there turn out to be no words, the agent goes on: it says the rest of what it had
+    made of its answer, and a model that was not through with it is asked to go on.
     Raises `ValueError` for both conditions at once.
     """
 
@@ -63,14 +65,14 @@ class BargeIn(Processor):
     def signature(self) -> Signature:
         """Only what the condition is about: so a `BargeIn` on the wrong side of the STT does not link."""
         heard = (Transcript,) if self.min_words else (SpeechStarted, SpeechStopped)
-        return Signature(Kind.GENERATOR, heard, (*heard, Clear))
+        return Signature(Kind.GENERATOR, heard, (*heard, Clear, GoOn))
 
     async def open(self, call: Call) -> None:
         self._vad = next((element for element in call.elements if isinstance(element, VAD)), None)
         call.on_reply(self._replied)
         recognised = any(isinstance(e, Processor) and e.signature.may_yield(Transcript) for e in call.elements)
         if recognised and call.can_speak and not self.min_words:
-            self._resumption = Resumption(call)
+            self._resumption = Resumption(call, self.emit)
 
     def process(
         self, frame: SpeechStarted | SpeechStopped | Transcript

@@ -1,12 +1,15 @@
-"""An interruption for nothing: the caller coughed, hummed, dropped something. The agent goes on where it stopped."""
+"""An interruption for nothing: the caller coughed, hummed, dropped something. The agent goes on where it stopped: what
+had been made of its answer is said, and the model is asked for the rest."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from voiceflow.frames import Frame, SpeechStopped, Transcript
+from voiceflow.processors.turns.goon import GoOn
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -19,8 +22,9 @@ GRACE: Final = 0.5
 class Resumption:
     """Knows what the agent was interrupted at, and says the rest of it if no words of the caller follow."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, emit: Callable[[Frame], None]) -> None:
         self._call = call
+        self._emit = emit
         self._replies: list[Reply] = []
         self._cut: list[Reply] = []
         call.on_reply(self._begin)
@@ -42,10 +46,16 @@ class Resumption:
 
     async def _resume(self) -> None:
         await asyncio.sleep(GRACE)
-        rest = " ".join(filter(None, (unheard(reply.text, reply.heard) for reply in self._cut if reply.interrupted)))
-        self._cut = []
-        if rest and not self._call.replying:
-            await self._call.say(rest)
+        cut, self._cut = [reply for reply in self._cut if reply.interrupted], []
+        if self._call.replying:
+            return
+        rest = " ".join(filter(None, (unheard(reply.text, reply.heard) for reply in cut)))
+        saying = asyncio.ensure_future(self._call.say(rest)) if rest else None
+        await asyncio.sleep(0)  # it has its place, which is before that of what the model adds
+        if any(reply.answers and not reply.complete for reply in cut):
+            self._emit(GoOn())
+        if saying is not None:
+            await saying
 
 
 def unheard(text: str, heard: str) -> str:

@@ -160,7 +160,7 @@ class Replies:
         if isinstance(frame, LLMText):
             saying.reply.text += frame.text
         if type(frame) is LLMEnd:
-            saying.complete = True
+            saying.complete = saying.reply.complete = True
             if saying is self._own:
                 self._own = None
         if saying.on_air and not saying.held:
