@@ -175,7 +175,7 @@ class Call:
 
     async def play(self, wav: str | os.PathLike[str] | AudioRaw, *, interruptible: bool = True) -> float:
         """Play a WAV file or a piece of audio; returns the seconds of it that were heard. A file is read while it is
-        played. Raises `AudioCodecError` for a file that is no WAV file, `OSError` for one that is not there."""
+        played. Raises `AudioCodecError` for a file that is missing or is no WAV file."""
         await self._running.opened.wait()
         return await self._say(lambda saying: self._running.play(wav, saying), interruptible, "call.play")
 

@@ -122,10 +122,12 @@ class Replies:
     # What is said besides
 
     def open(self, *, interruptible: bool = True) -> Saying:
-        """A reply of its own, to be said after the one that is on the air. Frames are added to it, then `close`."""
+        """A reply of its own, with its place in line from here on. Frames are added to it, then `close`."""
         saying = Saying(self.port, self._new_reply(interruptible=interruptible))
         if self._muted:
             self._playout.withdraw(saying.reply)
+        else:
+            self._line.append(saying)
         return saying
 
     def open_part(self, *, interruptible: bool = True) -> Saying:
@@ -148,7 +150,9 @@ class Replies:
         elif saying.on_air or saying.held:
             self.add(saying, LLMEnd())
         elif not saying.reply.done.done():
+            self._line.remove(saying)
             self._playout.withdraw(saying.reply)
+            self.advance()
 
     def add(self, saying: Saying, frame: Frame) -> None:
         """Say `frame` as a part of it."""
@@ -173,10 +177,10 @@ class Replies:
 
     def unsay(self, saying: Saying) -> None:
         """Nobody wants it to be said any more, if it has not begun; no more of it, if it has."""
-        if saying in self._line and not saying.on_air:
-            self._line.remove(saying)
+        waits = saying in self._line and not saying.on_air
+        if waits:
             saying.held.clear()
-        if not saying.is_over:
+        if waits or not saying.is_over:
             self.close(saying)
 
     # What the line is like
@@ -197,6 +201,8 @@ class Replies:
         while self._line:
             saying = self._line[0]
             if not saying.on_air:
+                if not saying.held:
+                    return
                 if self._floor.taken:
                     self._floor.want()
                     return
