@@ -66,6 +66,8 @@ class LLM(Processor):
     """
 
     overlap = True
+    needs = Transcript
+    """Without turns of the caller's there is nothing to answer."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processor import Processor
@@ -17,9 +17,6 @@ from voiceflow.signature import Kind, Signature
 if TYPE_CHECKING:
     from voiceflow.call import Call
     from voiceflow.reply import Reply
-
-LOOK: Final = 0.02
-"""How often it is looked whether a caller who paused when the time had come goes on, in seconds."""
 
 
 class BargeIn(Processor):
@@ -52,7 +49,8 @@ class BargeIn(Processor):
         self._ignored = Ignored(ignore)
         self._said = 0  # words, in final transcripts, since the agent began to speak
         self._vad: VAD | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # where there is no VAD to tell
+        self._waits = False  # for the caller to have spoken long enough
         self._resumption: Resumption | None = None
         self._speaks = False  # the caller, on and on
 
@@ -84,7 +82,7 @@ class BargeIn(Processor):
                 yield frame
                 self._speaks = True
                 self._started(frame)
-                if self._timer is None and self._interrupts():
+                if not self._waits and self._interrupts():
                     yield Clear()
             case SpeechStopped():
                 self._speaks = False
@@ -131,25 +129,29 @@ class BargeIn(Processor):
 
     def _protected_ended(self, done: asyncio.Future[float]) -> None:
         """Who has been speaking over it interrupts what follows."""
-        if self._speaks and self._timer is None and not self.min_words and self._interrupts():
+        if self._speaks and not self._waits and not self.min_words and self._interrupts():
             self.emit(Clear())
 
     def _started(self, speech: SpeechStarted) -> None:
         """Set the timer, unless the speech is long enough already."""
         self._disarm()
         spoken = max(0.0, speech.lead - PREROLL) if self._vad is None else self._vad.spoken
-        if spoken < self.min_speech:
-            self._timer = asyncio.get_running_loop().call_later(self.min_speech - spoken, self._look)
+        self._waits = spoken < self.min_speech
+        if self._waits and self._vad is not None:
+            self._vad.when_spoken(self.min_speech, self._long_enough)
+        elif self._waits:
+            self._timer = asyncio.get_running_loop().call_later(self.min_speech - spoken, self._long_enough)
 
-    def _look(self) -> None:
-        """The time has come, unless the caller has paused since."""
-        self._timer = None
-        if self._vad is not None and self._vad.spoken < self.min_speech:
-            self._timer = asyncio.get_running_loop().call_later(LOOK, self._look)
-        elif self._interrupts():
+    def _long_enough(self) -> None:
+        """The caller has been speaking for as long as it takes to interrupt."""
+        self._disarm()
+        if self._interrupts():
             self.emit(Clear())
 
     def _disarm(self) -> None:
+        self._waits = False
+        if self._vad is not None:
+            self._vad.when_spoken(0.0, None)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

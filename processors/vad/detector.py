@@ -7,6 +7,7 @@ stops when the last voiced window is long enough ago.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from voiceflow.audio import CANONICAL
@@ -16,6 +17,7 @@ PREROLL: Final = 0.3
 """The breath and the soft consonants before the first voiced window belong to the speech: seconds."""
 SILENCE: Final = 0.7
 """Pauses within a sentence are shorter: seconds."""
+EPSILON: Final = 1e-6  # seconds are quotients
 LONGEST: Final = 30.0
 """Speech that goes on for longer - music, a machine that talks - is cut in two there: seconds."""
 
@@ -32,7 +34,13 @@ class Detector:
         """How much of what came before the first voiced window belongs to the speech."""
         self.longest = LONGEST
         """How long speech may last before it is cut in two."""
+        self._awaited: tuple[float, Callable[[], None]] | None = None
         self.start_over()
+
+    def when_spoken(self, seconds: float, callback: Callable[[], None] | None) -> None:
+        """Call `callback` once, when the speech that is under way has lasted for so long from its first voiced window
+        to its last; not at all if it ends before that, or if None is given meanwhile."""
+        self._awaited = None if callback is None else (seconds, callback)
 
     def start_over(self) -> None:
         """Forget the stream; keep the times."""
@@ -61,6 +69,9 @@ class Detector:
         if self.speaking:
             if voiced:
                 self.voiced_end = self.position
+                if self._awaited is not None and self.spoken >= self._awaited[0] - EPSILON:
+                    (_, told), self._awaited = self._awaited, None
+                    told()
             silent = self.position - self.voiced_end >= round(self.silence * RATE)
             return (silent or self.position - self.began >= round(self.longest * RATE)) and self.stop()
         return self._run >= max(1, round(self.confirm * RATE)) and self._start()
@@ -68,6 +79,7 @@ class Detector:
     def stop(self) -> bool:
         """The speech is over, if there is any. Returns whether there was."""
         was, self.speaking = self.speaking, False
+        self._awaited = None
         self._run = 0
         return was
 

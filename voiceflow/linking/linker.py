@@ -131,8 +131,8 @@ class _Linker:
     def _one(self, processor: Processor, flow: Flow) -> list[Step | Fork]:
         signature = processor.signature
         if not isinstance(processor, Source | Sink):
-            self._check_consumes(processor, flow)
             self._check_needs(processor, flow)
+            self._check_consumes(processor, flow)
         steps = flow.convert(processor.accepts) if signature.takes(AudioRaw) else []
         speaker = flow.speaking if isinstance(processor, Source) else processor.is_speaker and not flow.speaking
         if speaker and not isinstance(processor, Source):
