@@ -31,7 +31,7 @@ def nominal_format(transport: str) -> AudioFormat:
             return carrier_named(transport).usual_format
 
 
-class _Caller(Source):
+class _NominalSource(Source):
     def __init__(self, transport: str) -> None:
         self.produces = nominal_format(transport)
         self._name = f"{transport.capitalize()}Source"
@@ -41,7 +41,7 @@ class _Caller(Source):
         return self._name
 
 
-class _Line(Sink):
+class _NominalSink(Sink):
     def __init__(self, transport: str) -> None:
         self.accepts = nominal_format(transport)
         self._name = f"{transport.capitalize()}Sink"
@@ -55,4 +55,4 @@ def nominal_call(transport: str | None, route: Route | None = None) -> Call:
     """A call to link a pipeline with, in the usual format of `transport` (None: the first carrier's), on `route`
     (None: the default route). Raises `ProviderDetectionError` for a transport that is unknown."""
     transport = transport or names()[0]
-    return Call(_Caller(transport), _Line(transport), transport=transport, route=route or Route())
+    return Call(_NominalSource(transport), _NominalSink(transport), transport=transport, route=route or Route())

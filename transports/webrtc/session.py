@@ -132,7 +132,7 @@ class PeerSession:
                 await asyncio.shield(self._connected)
         except TimeoutError:
             raise CallError(
-                f"the browser did not connect within {CONNECT:g} s: no path leads to it; a TURN server would be one"
+                f"the browser did not connect within {CONNECT:g} s: no path was found; a TURN server would give one"
             ) from None
 
     async def add_candidate(self, candidate: str, mid: str) -> None:

@@ -51,7 +51,7 @@ def verify(key: Ed25519PublicKey, headers: Headers, body: bytes, *, now: float) 
     if abs(age) > TOLERANCE:
         raise CallRejectedError(
             f"Telnyx-Timestamp is {abs(age):.0f} s {'ago' if age > 0 else 'ahead'}, and at most {TOLERANCE} s are "
-            "taken: the webhook is replayed, or this machine's clock is wrong"
+            "allowed: the webhook is replayed, or this machine's clock is wrong"
         )
     try:
         key.verify(base64.b64decode(encoded, validate=True), timestamp + b"|" + body)

@@ -61,7 +61,7 @@ def _form(body: bytes) -> list[tuple[str, str]]:
 def _check_body(url: str, body: bytes) -> None:
     hashes = parse_qs(url.partition("?")[2]).get("bodySHA256", [])
     if len(hashes) != 1:
-        raise CallRejectedError("the request has a body that is no form, and no bodySHA256 in its URL to cover it")
+        raise CallRejectedError("the request has a body that is not a form, and no bodySHA256 in its URL to cover it")
     if not hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), hashes[0].encode()):
         raise CallRejectedError("the request's body is not the one whose SHA-256 is in its URL")
 
