@@ -30,7 +30,7 @@ class PageMessage(msgspec.Struct, frozen=True, tag_field="type", tag=lambda name
 
 
 class PageTranscript(PageMessage, frozen=True):
-    """What the caller says. An interim replaces the interim before it, and the final transcript replaces the last."""
+    """What the caller says. Interims replace each other, and the final transcript replaces them."""
 
     text: str
     final: bool
