@@ -1,1 +1,1 @@
-"""Transports: each is a source of what the caller does and a sink for what the agent says."""
+"""Transports: each has a source, which yields the caller's audio and keys, and a sink for the agent's audio."""

@@ -1,11 +1,11 @@
-"""What a carrier is told, in XML, when it asks what to do with a call: TwiML, and what speaks like it.
+"""XML answers to a carrier's webhook, which asks what to do with a call: TwiML and its dialects, such as TeXML.
 
 Pure functions from values to XML text. `<Connect><Stream>` hands the call's audio to our WebSocket, in both
 directions, for as long as the socket is open: no verb follows it, so the call ends with the stream, and no
-`<Pause>` limits it. Carriers drop a query string from the stream's URL or refuse it, so all that the stream has
-to bring back stands in `<Parameter>`s.
+`<Pause>` limits it. Carriers drop a query string from the stream's URL or refuse it, so everything that the stream
+has to bring back is in `<Parameter>`s.
 
-Values are escaped by ElementTree. What XML cannot hold at all, such as U+0000, is refused.
+Values are escaped by ElementTree. Characters that XML cannot hold at all, such as U+0000, raise `CallRejectedError`.
 
 Sources: twilio.com/docs/voice/twiml (stream, say, reject); developers.telnyx.com, "TeXML verbs" (Stream, Say,
 Reject).
@@ -21,15 +21,18 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from voiceflow.errors import CallRejectedError
 
 LONGEST_PARAMETER: Final = 500
-"""A parameter's name and value together have less characters than this, at the strictest of carriers."""
+"""A stream parameter's name and value together must have fewer characters than this: the strictest carrier's limit."""
 
 # XML 1.0, section 2.2, "Char"
 _not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def connect(url: str, attributes: Mapping[str, str], parameters: Mapping[str, str]) -> str:
-    """Connect the call to the WebSocket at `url`, which is `wss://` and has no query string. `parameters` come back
-    with the stream's start; `attributes` of the stream are the carrier's own."""
+    """Connect the call to the WebSocket at `url`, which is `wss://` and has no query string.
+
+    `parameters` come back in the stream's start message; `attributes` are the carrier's own, of `<Stream>`. Raises
+    `CallRejectedError` for a value that is too long or that XML cannot hold.
+    """
     response = Element("Response")
     stream = SubElement(
         SubElement(response, "Connect"), "Stream", {"url": _checked("the stream's URL", url), **attributes}
@@ -45,7 +48,7 @@ def connect(url: str, attributes: Mapping[str, str], parameters: Mapping[str, st
 
 
 def refuse(message: str) -> str:
-    """Answer the call, say `message`, hang up."""
+    """Answer the call, say `message` and hang up. Raises `CallRejectedError` if XML cannot hold the message."""
     response = Element("Response")
     SubElement(response, "Say").text = _checked("the message", message)
     SubElement(response, "Hangup")
@@ -53,8 +56,8 @@ def refuse(message: str) -> str:
 
 
 def reject(reason: Literal["rejected", "busy"] = "rejected") -> str:
-    """Do not answer the call, which costs nothing: the caller hears that the number is not in service, or is
-    busy."""
+    """Do not answer the call, which keeps it free of charge: the caller hears that the number is not in service, or
+    that it is busy."""
     response = Element("Response")
     SubElement(response, "Reject", reason=reason)
     return _document(response)

@@ -1,7 +1,7 @@
-"""L16, 16-bit samples on the wire, whose byte order the carrier does not document.
+"""L16 (16-bit linear PCM on the wire) from carriers that do not document its byte order.
 
-So it is heard from the samples themselves. Neighbouring samples of speech are close to each other; with their
-bytes swapped they are far apart: what was the low byte, close to noise, then counts 256 times.
+The order is detected from the samples. Neighbouring samples of speech are close to each other; with their bytes
+swapped they are far apart, because the low byte, which is close to noise, then counts 256 times.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ log = logging.getLogger("voiceflow.byteorder")
 ByteOrder: TypeAlias = Literal["little", "big"]
 
 VOICED: Final = 0.5
-"""Seconds of audible sound that are listened to."""
+"""Seconds of audible sound from which the byte order is detected."""
 AUDIBLE: Final = 100
-"""Mean size of the samples of a piece (-50 dBFS) from which it is listened to. Silence tells nothing."""
+"""Pieces whose mean absolute sample is below this (-50 dBFS) are left out: silence tells nothing."""
 CLEAR: Final = 2.0
-"""How many times further apart the samples must be in the wrong order. Speech gives 30 and more, white noise 1."""
+"""How many times further apart the samples must be in the wrong order for a decision. Speech gives 30 and more, white
+noise 1."""
 
 
 class L16:
-    """The L16 of one stream, in either direction. Frames are little-endian, the wire is `order`."""
+    """Converts the L16 audio of one stream in both directions. Frames are little-endian, the wire is `order`."""
 
     def __init__(self, order: ByteOrder) -> None:
         self.order: ByteOrder = order
-        """As configured, until listening to the caller has shown otherwise."""
+        """The wire's byte order: as configured, until the caller's audio shows that it is the other one."""
         self._check: ByteOrderCheck | None = None
 
     def listen(self, format: AudioFormat) -> None:
-        """The caller's audio is L16: what comes is listened to until its order is known."""
+        """Detect the byte order from now on, in the audio given to `read`, which has this format."""
         self._check = ByteOrderCheck(format)
 
     def read(self, data: bytes) -> bytes:
-        """From the wire."""
+        """Audio in a frame's byte order, from audio on the wire."""
         found = self._check.listen(data) if self._check is not None else None
         if found is not None:
             self._check = None
@@ -49,7 +50,7 @@ class L16:
         return self.write(data)
 
     def write(self, data: bytes) -> bytes:
-        """To the wire."""
+        """Audio in the wire's byte order, from a frame's audio."""
         if self.order == "little":
             return data
         samples = array("H", data)
@@ -58,14 +59,14 @@ class L16:
 
 
 class ByteOrderCheck:
-    """Listens until it knows."""
+    """Detects the byte order of one stream of L16 audio."""
 
     def __init__(self, format: AudioFormat) -> None:
         self._wanted = format.bytes_for(VOICED)
         self._heard = self._little = self._big = 0
 
     def listen(self, data: bytes) -> ByteOrder | None:
-        """The order, once half a second of sound was heard that leaves no doubt."""
+        """The byte order, once `VOICED` seconds of audible sound have left no doubt; None until then."""
         little = np.frombuffer(data, "<i2").astype(np.int32)
         big = np.frombuffer(data, ">i2").astype(np.int32)
         distance_little, distance_big = (int(np.abs(np.diff(samples)).sum()) for samples in (little, big))

@@ -1,7 +1,7 @@
-"""Call control: what is done to a call's carrier leg by the carrier's REST interface, beside the media stream.
+"""Call control through a carrier's REST interface: hanging up, transfer, digits, beside the media stream.
 
-A command is sent up to three times, but again only if that cannot carry it out twice: when it did not reach the
-carrier, when the carrier said that it did nothing (429), or when doing it twice is doing it once.
+A command is sent up to three times, but repeated only where it cannot be carried out twice: if it did not reach the
+carrier, if the carrier said that it did nothing (429), or if the command is idempotent (`repeatable`).
 
 A call that is already over is no failure: commands then return False.
 """
@@ -21,23 +21,25 @@ TIMEOUT: Final = 5.0
 """Seconds for each step of a request: connecting, sending, waiting for the answer."""
 ATTEMPTS: Final = 3
 BACK_OFF: Final = 0.25
-"""Seconds before the second attempt; twice that before the third."""
+"""Seconds to wait before the second attempt; twice that before the third."""
 PATIENCE: Final = 2.0
-"""The longest wait, in seconds, that a carrier's Retry-After can ask for."""
+"""The longest wait, in seconds, that a carrier's Retry-After header can ask for."""
 
-# Not sent, so not carried out: no connection, or none that was free.
+# The request was not sent, so not carried out: there was no connection, or none was free.
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _BUSY: Final = 429
 
 
 class RestControl:
-    """What the carriers' interfaces have in common."""
+    """Sends commands about one call to a carrier's REST interface. A subclass, one for each carrier, builds requests
+    and reads error answers."""
 
     name: ClassVar[str]
+    """The carrier's name in the configuration, as `Carrier.name`."""
     title: ClassVar[str]
-    """The carrier's, as in `Carrier`."""
+    """The carrier's name in texts, as `Carrier.title`."""
     over: ClassVar[frozenset[tuple[int, str]]]
-    """Status and code of the answers which say that the call has ended."""
+    """The error answers that mean that the call has ended: HTTP status and the carrier's error code."""
 
     def __init__(self, client: httpx.AsyncClient, auth: httpx.Auth, secret: str) -> None:
         self.client = client
@@ -45,25 +47,27 @@ class RestControl:
         self._secret = secret
 
     def problem(self, body: bytes) -> tuple[str, str]:
-        """The code and the text of an answer that is not a success. Raises what msgspec raises."""
+        """The carrier's error code and text in the body of an error answer. Raises msgspec's exceptions for a body that
+        the carrier did not write."""
         raise NotImplementedError
 
     async def command(self, what: str, request: httpx.Request, *, repeatable: bool) -> bool:
+        """Send a command, which errors call `what`. False: the call is over. Raises `ProviderConnectionError`."""
         response = await self._send(what, request, repeatable)
         if response.is_success:
             return True
         try:
             code, text = self.problem(response.content)
-        except (msgspec.DecodeError, UnicodeDecodeError):  # not the carrier's: a page of some proxy
+        except (msgspec.DecodeError, UnicodeDecodeError):  # not the carrier's answer but a proxy's page
             code, text = "", response.reason_phrase
         if (response.status_code, code) in self.over:
             return False
-        said = f"{code} {text}".strip().replace(self._secret, "...")[:300]  # some quote the credentials they refuse
+        said = f"{code} {text}".strip().replace(self._secret, "...")[:300]  # some quote refused credentials
         hint = f" (check provider_config.{self.name})" if response.status_code in (401, 403) else ""
         raise ProviderConnectionError(f"{self.title} did not {what}, and answered {response.status_code}: {said}{hint}")
 
     async def _send(self, what: str, request: httpx.Request, repeatable: bool) -> httpx.Response:
-        """The carrier's answer, the last of them if the command was sent again."""
+        """The carrier's answer: the last one if the command was repeated."""
         attempt, doubt = 1, False
         while True:
             wait = BACK_OFF * 2 ** (attempt - 1)
@@ -88,16 +92,16 @@ class RestControl:
 
 
 def _retry_after(response: httpx.Response) -> float:
-    """Seconds. A date, which is the header's other form, counts for nothing."""
+    """The Retry-After header in seconds, at most `PATIENCE`. 0 without one, or for a date, the header's other form."""
     asked = response.headers.get("Retry-After", "")
     return min(float(asked), PATIENCE) if re.fullmatch(r"\d{1,6}", asked) else 0.0
 
 
 def is_sip(to: str) -> bool:
-    """Whether a call is transferred to a SIP address; else it is to a number. Raises `CallError` for neither.
+    """Whether `to`, to which a call is to be transferred, is a SIP address (True) or a telephone number (False).
 
-    Strict, since `to` is often a model's words, and carriers read more into them: one plays what follows a
-    comma as digits.
+    Raises `CallError` if it is neither. The check is strict because `to` is often written by a language model, and
+    carriers give further characters a meaning: one plays what follows a comma as digits.
     """
     if re.fullmatch(r"sips?:[\w.+~%-]+@[\w.-]+(:\d{1,5})?(;[\w=.-]+)*", to, re.ASCII):
         return True
@@ -107,6 +111,7 @@ def is_sip(to: str) -> bool:
 
 
 def checked_digits(digits: str) -> str:
+    """`digits` as given. Raises `CallError` if they are not keys of a telephone and pauses (w, W)."""
     if not re.fullmatch(r"[0-9A-D*#wW]+", digits):
         raise CallError(f"{digits!r} are no keys of a telephone: use 0-9, *, #, A-D, and w or W to pause")
     return digits

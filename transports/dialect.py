@@ -1,13 +1,14 @@
-"""What the carriers' wire dialects share: messages, events, and the two ends of a stream.
+"""The types that all carriers' media-stream dialects share: messages, events, and the two ends of a stream.
 
-A dialect does no I/O, has no clock and no task: messages go in and events come out, audio goes in and messages come
-out. It has two ends. A `Stream` is ours: it reads what the carrier sends. A `Mirror` is the carrier's, for the
-simulated caller and the load generator: it writes what the carrier sends, and refuses what the carrier refuses.
+A dialect does no I/O and has neither clock nor task: messages go in and events come out, audio goes in and messages
+come out. It has two ends. A `Stream` is our end: it reads what the carrier sends. A `Mirror` is the carrier's end,
+for the simulated caller and the load generator: it writes what the carrier sends, and refuses what the carrier
+refuses.
 
     connected -> start -> media, dtmf, mark (an echo) ... -> stop        from the carrier
-                          media, mark, clear ...                         from us, after its start
+                          media, mark, clear ...                         from us, after the carrier's start
 
-Which carriers there are, and what else is theirs alone, is in carriers/.
+The carriers themselves are in carriers/.
 """
 
 from __future__ import annotations
@@ -21,33 +22,36 @@ from voiceflow.errors import VoiceflowError
 from voiceflow.frames import DTMF, AudioRaw
 
 UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What msgspec raises for text that does not fit: ValueError for lone surrogates, RecursionError for `[[[[...`."""
+"""The exceptions of msgspec for text that it cannot decode: ValueError for lone surrogates, RecursionError for
+`[[[[...`."""
 
 Message: TypeAlias = str | bytes
-"""One message of a WebSocket, text or binary: carriers send audio in either."""
+"""One WebSocket message, text or binary: some carriers send audio as base64 in text, others as bytes."""
 
 
 class ProtocolError(VoiceflowError):
-    """A message that its dialect does not allow, or not at this place. Says what was expected and what came."""
+    """A message that its dialect does not allow at all or at this point. Says what was expected and what came."""
 
 
 class Start(msgspec.Struct, frozen=True):
-    """The stream begins: who calls whom, and how either direction is coded."""
+    """The stream begins: caller, called number, and the audio format of each direction."""
 
     provider: str
     stream_id: str
     call_sid: str
-    """What the carrier's REST interface calls the call."""
+    """The call's id in the carrier's REST interface."""
     caller_id: str
-    """Who calls, or "" where the carrier does not say."""
+    """The caller's number, or "" where the carrier does not say."""
     did: str
-    """The number that was called, or ""."""
+    """The number that was called, or "" where the carrier does not say."""
     inbound: AudioFormat
+    """The format of the caller's audio."""
     outbound: AudioFormat
+    """The format of the agent's audio."""
     parameters: dict[str, str] = {}
-    """What our answer to the carrier's webhook asked to be sent along."""
+    """The parameters that our answer to the carrier's webhook gave the stream."""
     metadata: dict[str, Any] = {}
-    """All that identifies the call: to the fields above comes what only this carrier has."""
+    """Everything that identifies the call: the first five fields above, and fields that only this carrier has."""
 
     def __post_init__(self) -> None:
         common = ("provider", "stream_id", "call_sid", "caller_id", "did")
@@ -56,7 +60,7 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Echo(msgspec.Struct, frozen=True):
-    """A mark came back: what was sent before it was played, or cleared."""
+    """A mark came back: all audio that was sent before it has been played or cleared."""
 
     name: str
 
@@ -68,54 +72,54 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """The carrier does not take what it was sent. The stream goes on without it."""
+    """The carrier refuses a message that it was sent. The stream goes on without it."""
 
     code: int
-    """The carrier's number for it."""
+    """The carrier's error code."""
     title: str
     detail: str = ""
 
 
 class MarkRequest(msgspec.Struct, frozen=True):
-    """We ask the carrier to return `name` once everything before it was played."""
+    """We ask the carrier to return `name` once all audio sent before it has been played."""
 
     name: str
 
 
 class ClearRequest(msgspec.Struct, frozen=True):
-    """We ask the carrier to drop what it has not played, and to return the marks in it."""
+    """We ask the carrier to drop all audio that it has not played, and to return the marks that wait in it."""
 
 
 Event: TypeAlias = AudioRaw | DTMF | Start | Echo | Stop | Refusal
-"""What comes from the carrier."""
+"""What our end reads from the carrier's messages."""
 
 Request: TypeAlias = AudioRaw | MarkRequest | ClearRequest | Refusal
-"""What the carrier is asked for, and what it refuses of that."""
+"""What the carrier's end reads from our messages: audio, requests, and a refusal in place of either."""
 
 
 class Stream(Protocol):
     """Our end of one stream."""
 
     outbound: AudioFormat | None
-    """The format that `media` takes. Unknown until the stream has started, unless it was given."""
+    """The format of the audio that `media` takes. None: it is not known before the stream has started."""
     ignored: int
-    """Messages that were dropped because their event is not known: carriers add new ones."""
+    """How many messages were dropped because their event is not known: carriers add new ones."""
 
     def receive(self, message: Message) -> list[Event]:
-        """What one message means, which may be nothing yet. Raises `ProtocolError`, and nothing else."""
+        """The events of one message, which may be none. Raises `ProtocolError`, and nothing else."""
 
     def media(self, data: bytes) -> list[Message]:
-        """The messages that play `data`, after what was sent before; none where the carrier wants longer
-        pieces, and then what is left over goes ahead of the next. Raises `ProtocolError` before the start."""
+        """The messages that play `data` after the audio sent before. Audio that is shorter than the carrier takes is
+        kept and goes ahead of the next. Raises `ProtocolError` before the start."""
 
     def flush(self) -> list[Message]:
-        """The messages that play what `media` left over, made long enough with silence."""
+        """The messages that play the audio that `media` has kept, padded with silence to the carrier's minimum."""
 
     def mark(self, name: str) -> list[Message]:
-        """The messages that ask for `name` back, once everything before was played."""
+        """The messages that ask the carrier to return `name` once all audio sent before has been played."""
 
     def clear(self) -> list[Message]:
-        """The messages that drop what the carrier has not played. What `media` left over is dropped, too."""
+        """The messages that drop the audio the carrier has not played. Audio that `media` has kept is dropped, too."""
 
 
 class Mirror(Protocol):
@@ -123,41 +127,44 @@ class Mirror(Protocol):
 
     start: Start
     buffer: Buffer | None
+    """None: the carrier documents no limit."""
 
     def hello(self) -> list[Message]:
         """The messages that open the stream."""
 
     def media(self, data: bytes) -> Message:
-        """The message that brings the caller's next audio."""
+        """The message with the caller's next audio."""
 
     def lose(self, data: bytes) -> None:
-        """The caller's next audio is lost on its way to the carrier's media server."""
+        """Go on as if the caller's next audio, `data`, had been lost on its way to the carrier's media server."""
 
     def dtmf(self, digit: str) -> Message: ...
     def mark(self, name: str) -> Message: ...
     def stop(self) -> Message: ...
 
     def refuse(self, refused: Refusal) -> list[Message]:
-        """The messages that tell our end of a refusal; none where the carrier only notes it in its console."""
+        """The messages that tell our end of a refusal; none if the carrier shows it only in its console."""
 
     def receive(self, message: Message) -> list[Request]:
-        """What one message asks for, or how it is refused. Raises nothing."""
+        """What one of our messages asks for, or how the carrier refuses it. Raises nothing."""
 
 
 class Buffer(msgspec.Struct, frozen=True):
-    """How much unplayed audio a carrier keeps. Whoever plays it counts; audio beyond is dropped and refused."""
+    """How much unplayed audio a carrier keeps. The simulated caller, which plays it, keeps to the limit: further audio
+    is dropped and answered with a refusal."""
 
     seconds: float
     refused: Refusal
+    """The refusal of audio beyond the limit."""
 
 
 def shorten(message: Message) -> str:
-    """A message as an error quotes it: a megabyte of it would help nobody."""
+    """A message as errors quote it: its `repr`, at most 120 characters or bytes of it."""
     return repr(message) if len(message) <= 120 else f"{message[:120]!r}... of {len(message)}"
 
 
 def quote(text: str) -> str:
-    """`text` as a JSON string."""
+    """`text` as a JSON string. Raises `ProtocolError` for lone surrogates."""
     try:
         return msgspec.json.encode(text).decode()
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
-"""A carrier's media stream as source and sink of a call: one WebSocket loop that speaks any dialect.
+"""A carrier's media stream as source and sink of a call, over one WebSocket and in any carrier's dialect.
 
-What can leave at once does; the rest waits in one outbox, which one task writes. An interruption empties it and puts
-the carrier's `clear` first. The socket is an ASGI one, used without a framework: for each call 50 messages a second
-come in and as many go out.
+A message that can be sent at once is; others wait in an outbox, which one task sends. An interruption empties the
+outbox and puts the carrier's `clear` first. The socket is used through bare ASGI, without a framework: each call
+receives 50 messages a second and sends as many.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 SILENCE: Final = 10.0
-"""Carriers send media all the time: a stream that brings nothing for this many seconds is dead."""
+"""Carriers send media all the time: a stream on which nothing came for this many seconds is dead."""
 OUTBOX: Final = 500
 """Messages that may wait for a peer that does not read: some ten seconds of speech."""
 GOODBYE: Final = 1.0
-"""Seconds that a peer which does not read holds up the end of its call."""
+"""How long, in seconds, a peer that does not read may delay the end of its call."""
 NORMAL: Final = 1000
 POLICY: Final = 1008
-"""The close code for a stream that may not be here, or not go on like that (RFC 6455, section 7.4.1)."""
+"""The close code for a stream that is refused or has broken the protocol (RFC 6455, section 7.4.1)."""
 FAILED: Final = 1011
 FAILURE: Final = "the call failed"
-"""All that a peer is told of an error of ours."""
+"""All that a peer is told about an error on our side."""
 
 
 class StreamClosedError(VoiceflowError):
-    """The peer has closed the socket. Says how."""
+    """The peer has closed the socket. Names its close code and reason."""
 
 
 class Socket:
-    """One WebSocket, through ASGI. What is written leaves in order: at once, or, while the peer is slow, by one task.
-    That it is closed is a state, not an exception: then nothing is written any more."""
+    """One WebSocket, through ASGI. Messages are sent in order: at once, or, while the peer is slow, by the task that
+    runs `run`. Writing to a closed socket does nothing and raises nothing."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -77,12 +77,12 @@ class Socket:
                 self._send_at_once()
 
     def write_instead(self, messages: list[Message]) -> None:
-        """Send `messages` instead of what has not left yet."""
+        """Send `messages` in place of those that have not been sent yet."""
         self._outbox.clear()
         self.write(messages)
 
     async def run(self) -> None:
-        """Write what is in the outbox, until cancelled or the peer is gone."""
+        """Send what waits in the outbox, until cancelled or until the peer is gone."""
         outbox, send = self._outbox, self._send
         try:
             while True:
@@ -95,12 +95,12 @@ class Socket:
                 self._emptied.set()
                 self._filled.clear()
                 await self._filled.wait()
-        except OSError:  # so ASGI says that the peer is gone (ASGI 2.4, "Send - send event")
+        except OSError:  # how ASGI reports that the peer is gone (ASGI 2.4, "Send - send event")
             self._end()
 
     def _send_at_once(self) -> None:
-        """Send what need not wait. To wake a task for it costs as much as sending it, and a `clear` would have to
-        wait until whoever interrupts lets go of the loop."""
+        """Send messages for as long as `send` does not wait; leave the rest to `run`. Waking a task for them would cost
+        as much as sending them, and a `clear` would wait until the code that interrupts yields to the event loop."""
         while self._outbox:
             message = self._outbox.popleft()
             kind = "text" if type(message) is str else "bytes"
@@ -109,7 +109,7 @@ class Socket:
                 pending = next(sending)
             except StopIteration:
                 continue
-            except OSError:  # as below
+            except OSError:  # as in `run`
                 self._end()
                 return
             self._begun = _Begun(sending, pending)
@@ -118,19 +118,19 @@ class Socket:
             return
 
     async def flush(self) -> None:
-        """Wait until everything has left, but not for a peer that does not read."""
+        """Wait until everything has been sent, at most `GOODBYE` seconds for a peer that does not read."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE):
                 await self._emptied.wait()
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the socket, unless it is. `reason` is cut to what a close frame holds: 123 bytes (RFC 6455,
-        section 5.5). A peer that does not read is not told."""
+        """Close the socket, unless it is closed already. `reason` is cut to what a close frame holds: 123 bytes
+        (RFC 6455, section 5.5). A peer that does not read within `GOODBYE` seconds is not told."""
         if self._closed:
             return
         self._end()
         short = reason.encode()[:123].decode(errors="ignore")
-        with contextlib.suppress(OSError):  # it is gone; TimeoutError is one, too
+        with contextlib.suppress(OSError):  # the peer is gone, or does not read: TimeoutError is an OSError
             async with asyncio.timeout(GOODBYE):
                 await self._send({"type": "websocket.close", "code": code, "reason": short})
 
@@ -141,7 +141,7 @@ class Socket:
 
 
 class _Begun:
-    """Goes on with an awaitable that was begun outside of a task, and waits for a future."""
+    """The rest of an awaitable that was begun outside of a task and waits for the future `pending`."""
 
     def __init__(self, rest: Generator[Any, Any, None], pending: Any) -> None:
         self._rest = rest
@@ -153,7 +153,7 @@ class _Begun:
 
 
 class MediaSource(Source):
-    """What the carrier sends: the caller's audio and keys. Echoed marks go straight to the playout."""
+    """Yields the caller's audio and keys from a carrier's stream. Returned marks go straight to the playout."""
 
     def __init__(
         self, format: AudioFormat, socket: Socket, stream: Stream, early: list[Event], sink: MediaSink
@@ -163,12 +163,12 @@ class MediaSource(Source):
         self._socket = socket
         self._stream = stream
         self._early = early
-        """What came in the message that began the stream."""
+        """The events after the start in the message that began the stream."""
         self._messages = 0
         self._messages_before = 0
         self._watch: asyncio.TimerHandle | None = None
         self.code = NORMAL
-        """With which the stream is to be closed."""
+        """The close code for the end of the stream."""
 
     async def frames(self) -> AsyncIterator[Frame]:
         read, understand = self._socket.read, self._stream.receive
@@ -194,7 +194,7 @@ class MediaSource(Source):
                 self._watch.cancel()
 
     def _frame(self, event: Event) -> Frame | None:
-        """What an event is to the pipeline."""
+        """The frame of an event. None: the event is handled here and is nothing to the pipeline."""
         match event:
             case Echo(name):
                 self._sink.echo(name)
@@ -209,7 +209,7 @@ class MediaSource(Source):
         return None
 
     def _watch_silence(self) -> None:
-        """Look every ten seconds whether anything came: no timer is set for each message."""
+        """Check every `SILENCE` seconds whether anything came: a timer for each message would cost more."""
         if self._socket.is_stalled:
             self._lose(f"the carrier does not read: more than {OUTBOX} messages wait for it")
         elif self._watch is not None and self._messages == self._messages_before:
@@ -224,7 +224,7 @@ class MediaSource(Source):
 
 
 class MediaSink(Sink):
-    """What the carrier is sent: the agent's audio, marks to be echoed, clears."""
+    """Sends the agent's audio, marks and clears on a carrier's stream."""
 
     echoes = True
 
@@ -244,7 +244,8 @@ class MediaSink(Sink):
         self._socket.write_instead(self._stream.clear())
 
     async def hangup(self) -> None:
-        """End the stream, with which the carrier ends the call; and by its REST interface, where we may."""
+        """End the stream, upon which the carrier ends the call; also end the call by the REST interface, if there are
+        credentials for it."""
         self._socket.write(self._stream.flush())
         await self._socket.flush()
         code, reason = (NORMAL, "hung up") if self.call.error is None else (FAILED, FAILURE)

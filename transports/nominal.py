@@ -1,4 +1,5 @@
-"""Calls that never run: what a pipeline is linked for when there is no call yet, at start-up and for drawings."""
+"""Nominal calls, which never run: pipelines are linked with them where there is no real call, at start-up and for
+drawings."""
 
 from __future__ import annotations
 
@@ -11,16 +12,16 @@ from voiceflow.transport import Sink, Source
 from voiceflow.transports.carriers import carrier_named, names
 
 OPUS: Final = AudioFormat("pcm16", 48_000)
-"""What browsers' Opus is decoded to."""
+"""The format to which browsers' Opus is decoded."""
 
 
 def transports() -> tuple[str, ...]:
-    """The transports by which calls come."""
+    """The names of all transports."""
     return ("wav", *names(), "webrtc")
 
 
 def nominal_format(transport: str) -> AudioFormat:
-    """The format that a transport nominally has, both ways. Raises `ProviderDetectionError` for an unknown one."""
+    """The usual audio format of a transport, in both directions. Raises `ProviderDetectionError` for an unknown one."""
     match transport:
         case "wav":
             return CANONICAL
@@ -30,7 +31,7 @@ def nominal_format(transport: str) -> AudioFormat:
             return carrier_named(transport).usual_format
 
 
-class _Caller(Source):
+class _NominalSource(Source):
     def __init__(self, transport: str) -> None:
         self.produces = nominal_format(transport)
         self._name = f"{transport.capitalize()}Source"
@@ -40,7 +41,7 @@ class _Caller(Source):
         return self._name
 
 
-class _Line(Sink):
+class _NominalSink(Sink):
     def __init__(self, transport: str) -> None:
         self.accepts = nominal_format(transport)
         self._name = f"{transport.capitalize()}Sink"
@@ -51,7 +52,7 @@ class _Line(Sink):
 
 
 def nominal_call(transport: str | None, route: Route | None = None) -> Call:
-    """A call to link a pipeline with, as a call of `transport` would, or, without one, of the first carrier; without a
-    `route`, that of any number. Raises `ProviderDetectionError` for a transport that is unknown."""
+    """A call to link a pipeline with, in the usual format of `transport` (None: the first carrier's), on `route`
+    (None: the default route). Raises `ProviderDetectionError` for a transport that is unknown."""
     transport = transport or names()[0]
-    return Call(_Caller(transport), _Line(transport), transport=transport, route=route or Route())
+    return Call(_NominalSource(transport), _NominalSink(transport), transport=transport, route=route or Route())

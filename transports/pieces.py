@@ -1,4 +1,4 @@
-"""Audio in pieces that a carrier takes: neither shorter nor longer than it allows."""
+"""Cutting audio into pieces of a length that a carrier takes: neither shorter nor longer than it allows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Final
 
 from voiceflow.audio import AudioFormat
 
-# G.711's are its codes of zero (ITU-T G.711). G.722 is adaptive and has none: 0xFD, the smallest steps in both
-# bands, decays to 38 dB below preceding speech.
+# For G.711 the code of zero (ITU-T G.711). G.722 is adaptive and has none: 0xFD, the smallest step in both bands,
+# decays to 38 dB below the preceding speech.
 _SILENCE: Final = {"mulaw": b"\xff", "alaw": b"\xd5", "pcm16": b"\0", "g722": b"\xfd"}
 
 
@@ -17,15 +17,17 @@ def silence(size: int, format: AudioFormat) -> bytes:
 
 
 class Pieces:
-    """Cuts a stream. What is left over, less than the shortest piece, goes ahead of what comes next."""
+    """Cuts a stream of audio into pieces. A remainder below the shortest piece is kept and goes ahead of the next
+    audio."""
 
     def __init__(self, format: AudioFormat, shortest: float, longest: float) -> None:
-        """Both in seconds."""
+        """`shortest` and `longest` are the lengths allowed for a piece, in seconds."""
         self.format = format
         self._shortest, self._longest = format.bytes_for(shortest), format.bytes_for(longest)
         self._tail = b""
 
     def cut(self, data: bytes) -> list[bytes]:
+        """The pieces that are complete with `data`."""
         size = len(data)
         if not self._tail and self._shortest <= size <= self._longest and not size % self.format.frame_bytes:
             return [data]  # the usual case
@@ -39,9 +41,9 @@ class Pieces:
         return pieces
 
     def flush(self) -> list[bytes]:
-        """What is left over, made long enough with silence."""
+        """The remainder, padded with silence to the shortest piece; nothing if there is none."""
         return self.cut(silence(self._shortest - len(self._tail), self.format)) if self._tail else []
 
     def drop(self) -> None:
-        """Forget what is left over."""
+        """Drop the remainder."""
         self._tail = b""

@@ -1,4 +1,4 @@
-"""What our ends of dialects in JSON read messages with, and how it knows which may come."""
+"""Parts shared by our ends of the dialects in JSON: decoding messages, and checking which may come when."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class Key(msgspec.Struct, gc=False):
-    """A key of a telephone, in a message."""
+    """The part of a message that names a key of a telephone."""
 
     digit: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Da-d*#]\Z")]
 
 
 class MarkName(msgspec.Struct, gc=False):
-    """A mark's name, in a message."""
+    """The part of a message that names a mark."""
 
     name: str
 
@@ -29,17 +29,17 @@ class _Event(msgspec.Struct):
 
 
 class Reader(Generic[T]):
-    """Reads the messages of one side of a dialect: structs tagged by their `event`."""
+    """Decodes the messages of one side of a dialect: structs tagged by their `event`."""
 
     def __init__(self, provider: str, messages: Any) -> None:
-        """`messages` is the union of the structs."""
+        """`messages` is the union of the structs; `provider` is the sender's name, for errors."""
         self._provider = provider
-        # Lax, because carriers send numbers as strings, too.
+        # strict=False, because carriers also send numbers as strings.
         self._decode: Callable[[str], T] = msgspec.json.Decoder(messages, strict=False).decode
         self._events = tuple(str(message.__struct_config__.tag) for message in messages.__args__)
 
     def __call__(self, message: Message) -> T | None:
-        """The message, or None if it is of an event that is not known."""
+        """The message, decoded; None if its event is not known. Raises `ProtocolError` if it cannot be read."""
         if type(message) is not str:
             raise ProtocolError(f"{self._provider} sends text; got a binary message of {len(message)} bytes")
         try:
@@ -59,7 +59,7 @@ class Reader(Generic[T]):
 
 
 class Lifetime:
-    """Where a stream is in its life: before its start, running, or after its stop."""
+    """The state of a stream: before its start, running, or after its stop."""
 
     def __init__(self) -> None:
         self.stream_id: str | None = None
@@ -71,7 +71,7 @@ class Lifetime:
             raise ProtocolError(f'expected one "{event}", before everything else; got one after "start"')
 
     def expect_running(self, event: str, stream_id: str) -> None:
-        """Raise `ProtocolError` unless the stream runs, under this id."""
+        """Raise `ProtocolError` unless the stream is running and has this id."""
         if stream_id != self.stream_id or self.stopped:
             raise ProtocolError(self._misplaced(event, stream_id))
 

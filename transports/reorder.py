@@ -1,6 +1,6 @@
-"""Media in the carrier's order and at the carrier's time, whatever happened to it on the way.
+"""Restoring the order of a carrier's media (`Reorder`) and its timing where some was lost (`Timeline`).
 
-Both rooms count in messages and milliseconds of media, not on a clock.
+Both count messages and milliseconds of media and use no clock.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ T = TypeVar("T")
 WINDOW: Final = 5
 """How many later pieces wait for a missing one: 100 ms at the usual 20 ms, as in a telephone's jitter buffer."""
 ANEW: Final = 100
-"""A number this far from the expected one is not disorder: the numbering began anew."""
+"""A number this far from the expected one is not disorder: the sender's numbering has restarted."""
 
 
 class Reorder(Generic[T]):
-    """Gives numbered items back in order. Where all is in order, nothing ever waits.
+    """Puts numbered items in order. Items that come in order are never held back.
 
-    A missing item is given up once `WINDOW` later ones wait for it. One that comes twice, or after it was given
-    up, is dropped.
+    A missing item is given up when more than `WINDOW` later ones wait for it. An item that comes twice, or after it
+    was given up, is dropped.
     """
 
     def __init__(self) -> None:
-        self._next = 1  # the carriers number from 1
+        self._next = 1  # carriers number from 1
         self._begun = False
         self._held: dict[int, T] = {}
 
@@ -36,7 +36,7 @@ class Reorder(Generic[T]):
         return bool(self._held)
 
     def push(self, number: int, item: T) -> list[T]:
-        """The items whose turn it is now, in order."""
+        """Add an item. Returns the items that need not wait any more, in order."""
         if number == self._next and not self._held:
             self._next += 1
             self._begun = True
@@ -53,11 +53,11 @@ class Reorder(Generic[T]):
         return released + self._release(WINDOW)
 
     def flush(self) -> list[T]:
-        """All that waits, in order: nothing more will come."""
+        """Return all items that wait, in order: nothing more will come."""
         return self._release(0)
 
     def _release(self, waiting: int) -> list[T]:
-        """Take what is due, and give up missing items until at most `waiting` wait."""
+        """Take the items that are next, and give up missing ones until at most `waiting` items wait."""
         released = []
         while self._held:
             if self._next not in self._held:
@@ -71,17 +71,18 @@ class Reorder(Generic[T]):
 
 
 class Timeline:
-    """Puts silence in the place of lost media, seen by a jump of the timestamps.
+    """Replaces lost media, recognised by a jump of the timestamps, with silence of the same length.
 
-    So that a second of audio stays a second: times in transcripts and recordings stay true, an echo keeps its
-    delay, a speaker's pause is not cut out, and words that were apart are not glued together.
+    So a second of audio stays a second: times in transcripts and recordings stay true, an echo keeps its delay, a
+    speaker's pause is not cut out, and words that were apart are not joined.
     """
 
     SHORTEST: Final = 20
-    """Milliseconds. Less than one packet is the rounding of timestamps, not a loss."""
+    """The shortest loss, in milliseconds. A jump of less than one packet comes from the rounding of timestamps."""
     LONGEST: Final = 1000
-    """Milliseconds. After more the carrier had paused (hold, transfer): so much silence at once would only keep
-    the pipeline busy, and whoever waits for the end of speech has long seen that nothing came."""
+    """The longest loss, in milliseconds. After a longer jump the carrier had paused (hold, transfer) and nothing is
+    filled in: so much silence at once would only keep the pipeline busy, and a detector of the end of speech has long
+    since seen that nothing came."""
 
     def __init__(self, format: AudioFormat) -> None:
         self._format = format
@@ -89,10 +90,11 @@ class Timeline:
         self._due: float | None = None
 
     def gap(self, timestamp: int, size: int) -> bytes:
-        """The silence that belongs before a piece of `size` bytes that begins at `timestamp` ms.
+        """The silence that belongs before a piece of `size` bytes that begins at `timestamp` ms; empty if nothing is
+        missing.
 
-        Counted from the first timestamp on, and not from piece to piece: stamps that jitter would otherwise
-        add silence again and again.
+        Time is counted from the first timestamp, not from piece to piece: timestamps that jitter would otherwise add
+        silence again and again.
         """
         length = size * self._milliseconds
         due = self._due

@@ -20,14 +20,14 @@ from voiceflow.frames import AudioRaw, Frame
 from voiceflow.transport import Sink, Source
 
 FRAME = 0.02
-"""How much audio each frame brings, in seconds."""
+"""Seconds of audio in each frame."""
 REST = 1.0
-"""The caller hangs up when the recording is over and the agent has been at rest for this long, in seconds."""
+"""The caller hangs up once the recording is over and the agent has been at rest for this many seconds."""
 PATIENCE = 60.0
-"""... or when the recording has been over for this long, whatever the agent does."""
+"""The caller hangs up this many seconds after the end of the recording, even if the agent is not at rest."""
 JITTER = 0.02
-"""Audio that comes at most this late, in seconds, joins what came before without a gap: a real event loop is
-now and then late by some milliseconds, which a telephone's jitter buffer hides."""
+"""Audio that is late by at most this many seconds follows the audio before it without a gap: a real event loop is
+sometimes late by some milliseconds, which a telephone's jitter buffer hides."""
 
 
 class WavSource(Source):
@@ -39,25 +39,25 @@ class WavSource(Source):
         self.audio = audio
         self.produces = audio.format
         self._start: float | None = None
-        self._sent = 0  # samples of each channel that have left
-        self._busy = 0.0  # the last position at which the agent was busy
+        self._sent = 0  # samples of each channel that were sent
+        self._busy = 0.0  # the last position at which the agent was busy, in seconds
 
     @property
     def position(self) -> float:
-        """How much of the caller's audio has left, in seconds."""
+        """How much of the caller's audio has been sent, in seconds."""
         return self._sent / self.produces.rate
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the call's zero, when the first frame began. More than `position` while a slow
-        pipeline makes the caller wait."""
+        """Seconds since the beginning of the first frame, the zero of the call's timeline. Ahead of `position` while a
+        slow pipeline makes the caller wait."""
         return 0.0 if self._start is None else asyncio.get_running_loop().time() - self._start
 
     async def frames(self) -> AsyncIterator[Frame]:
         self._start = asyncio.get_running_loop().time()
         for frame in self._frames():
             self._sent += len(frame.data) // self.produces.frame_bytes
-            await asyncio.sleep(self.position - self.elapsed)  # a microphone has its last sample only now
+            await asyncio.sleep(self.position - self.elapsed)  # a frame is complete when its last sample is
             if self._agent_is_busy:
                 self._busy = self.position
             yield frame
@@ -73,7 +73,7 @@ class WavSource(Source):
 
     @property
     def _agent_is_busy(self) -> bool:
-        """Whether the agent has something to say. An echo of the caller's own silence is not that."""
+        """Whether the agent speaks or is about to. The echo of the caller's own silence does not count."""
         return self.call.busy and not self.call.is_echo
 
 
@@ -98,9 +98,9 @@ class WavSink(Sink):
         self.write_clear()
 
     def heard(self) -> AudioRaw:
-        """What the caller has heard since the call's zero, up to the last thing the agent said."""
+        """What the caller has heard from the zero of the call's timeline to the end of the agent's last audio."""
         return AudioRaw(bytes(self._heard), self.accepts)
 
     def _now(self) -> int:
-        """The place in `_heard` of what is played at this moment."""
+        """The index in `_heard` of the audio that is played at this moment."""
         return self.accepts.bytes_for(self._source.elapsed)

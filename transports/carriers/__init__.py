@@ -1,7 +1,8 @@
-"""Phone carriers: all that is one carrier's is in the folder of its name, behind one `Carrier` object.
+"""Phone carriers: everything specific to one carrier is in the folder of its name, behind one `Carrier` object.
 
-    carrier.py    what the rest of voiceflow asks a carrier
-    registry.py   which carriers there are
+    carrier.py    the interface of a carrier to the rest of voiceflow
+    registry.py   the list of carriers that are known
+    xml.py        the base of carriers that are answered in TwiML or the like
 
 To add one here, add a folder whose module has a `CARRIER`, and its package to pyproject.toml. Another distribution
 adds one by an entry point in the group `voiceflow.carriers`, a running program by `register`.

@@ -1,7 +1,7 @@
-"""What the rest of voiceflow asks a carrier.
+"""The interface of a carrier to the rest of voiceflow.
 
-A `Carrier` is small and imports nothing of its own before it is asked: dialect, signatures and REST interface are
-modules beside it. It knows no configuration: its settings are handed to each method that needs them.
+A `Carrier` object is small. Its dialect, signatures and REST interface are modules beside it, which its methods
+import only when they are called. It holds no configuration: its settings are passed to each method that needs them.
 """
 
 from __future__ import annotations
@@ -24,47 +24,47 @@ if TYPE_CHECKING:
 
 
 class CarrierSettings(Secrets, frozen=True, kw_only=True):
-    """What is configured for a carrier: the fields are the keys in `provider_config.NAME`, and all have defaults."""
+    """A carrier's configuration: the fields are the keys of `provider_config.NAME`, and all have defaults."""
 
     environment: ClassVar[Mapping[str, str]] = {}
-    """The environment variables that stand for fields: field by variable."""
+    """The environment variables that set fields: names of fields by names of variables."""
     credentials: ClassVar[tuple[str, ...]] = ()
     """The fields without which no call of this carrier works."""
 
     def check(self) -> None:
-        """Raise `VoiceflowError` if a value cannot be right. What is missing is no mistake."""
+        """Raise `VoiceflowError` if a value cannot be right. Missing values are allowed."""
 
 
 S = TypeVar("S", bound=CarrierSettings)
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """A carrier asks what to do with a call."""
+    """An HTTP request in which a carrier asks what to do with a call."""
 
     url: str | None
-    """By which the carrier reached us. None: no public address is configured."""
+    """The URL at which the carrier reached us. None: no public address is configured."""
     headers: Headers
     body: bytes
 
 
 class IncomingCall(msgspec.Struct, frozen=True):
-    """What a webhook says of its call."""
+    """What a webhook says about its call."""
 
     call_id: str
-    """By which the stream's start will name the call, too (`Start.call_sid`)."""
+    """The carrier's id of the call, which the stream's start will repeat (`Start.call_sid`)."""
     caller_id: str
     did: str
 
 
 class Carrier(ABC, Generic[S]):
-    """One carrier. Whoever serves many holds `Carrier[Any]`, and their settings by `Carrier.settings`."""
+    """One carrier, of settings `S`. Code that serves several uses `Carrier[Any]`."""
 
     name: ClassVar[str]
-    """In the configuration, routes, tokens and logs, and for `--as`: a to z, 0 to 9 and _, a letter first."""
+    """The name in the configuration, routes, tokens and logs, and for `--as`: a to z, 0 to 9 and _, a letter first."""
     title: ClassVar[str]
-    """As the carrier writes itself."""
+    """The name in texts, as the carrier itself writes it."""
     precedence: ClassVar[int] = 100
-    """Lower ones are asked first whether a stream is theirs, and the first is meant where no carrier is named."""
+    """The carrier with the lowest is asked first whether a stream is its own. It is the default where none is named."""
     codecs: ClassVar[Mapping[str, AudioFormat]]
     """The formats that the agent's audio can have, by the carrier's names for them. The first is the usual one: that
     of pipelines linked before there is a call, and of simulated calls. The rate of pcm16 may vary."""
@@ -74,14 +74,15 @@ class Carrier(ABC, Generic[S]):
 
     @property
     def usual_format(self) -> AudioFormat:
+        """The first of `codecs`."""
         return next(iter(self.codecs.values()))
 
     # The media stream
 
     @abstractmethod
     def recognises(self, first: Mapping[str, Any] | Message) -> bool:
-        """Whether a stream is this carrier's that begins with `first`: a mapping if that was a JSON object, else
-        the message as it came."""
+        """Whether a stream whose first message is `first` is this carrier's. `first` is a mapping if the message was a
+        JSON object, else the message as it came."""
 
     @abstractmethod
     def stream(self) -> Stream:
@@ -89,61 +90,60 @@ class Carrier(ABC, Generic[S]):
 
     @abstractmethod
     def mirror(self, start: Start) -> Mirror:
-        """The carrier's end of a stream, for the simulated caller. `start` is what our end is to read."""
+        """The carrier's end of a stream, for the simulated caller. `start` is the start that our end is to read."""
 
     @abstractmethod
     def ids(self, unique: UUID) -> tuple[str, str]:
-        """The ids of a simulated stream and its call, in the form that this carrier gives them."""
+        """The ids of a simulated stream and of its call, in this carrier's form, made from `unique`."""
 
     # Who may call
 
     def verify_upgrade(self, settings: S, url: str | None, headers: Headers) -> None:
-        """Check the request that opens a WebSocket, before anybody knows whose stream it will be. Raise
-        `CallRejectedError` only if the carrier has signed it and the signature is wrong. `url` is our public
+        """Check the request that opens a WebSocket, when it is not known yet which carrier's stream it will be. Raise
+        `CallRejectedError` only if the request has a signature of this carrier's that is wrong. `url` is our public
         address, if one is configured."""
 
     def verify_stream(self, settings: S, headers: Headers) -> None:
-        """Check the request that opened a stream of this carrier. Raise `CallRejectedError` if it does not bring what
-        the settings require. The stream's token is looked at besides."""
+        """Check the request that opened a stream of this carrier. Raise `CallRejectedError` if it lacks what the
+        settings require. The server checks the stream's token in addition."""
 
     @abstractmethod
     def verify_webhook(self, settings: S, webhook: Webhook) -> None:
-        """Raise `CallRejectedError` unless the carrier has sent the webhook, or if the settings do not suffice to
-        tell."""
+        """Raise `CallRejectedError` if the webhook is not from the carrier, or if the settings do not allow to tell."""
 
     # Answers to webhooks
 
     media_type: ClassVar[str] = "application/xml"
-    """Of the answers."""
+    """The media type of the answers to webhooks."""
 
     @property
     def webhook_path(self) -> str:
-        """Where the carrier's webhooks are answered."""
+        """The path of the URL at which the carrier's webhooks are answered."""
         return f"/sip/{self.name}/answer"
 
     @abstractmethod
     def incoming(self, webhook: Webhook) -> IncomingCall:
-        """Read a webhook. What it does not say is "". Raises `CallRejectedError` if it cannot be read."""
+        """Read a webhook; fields that it does not have are "". Raises `CallRejectedError` if it cannot be read."""
 
     def codec(self, settings: S) -> str:
-        """The name in `codecs` of what the agent's audio is to be."""
+        """The name, in `codecs`, of the format that the agent's audio is to have."""
         return next(iter(self.codecs))
 
     @abstractmethod
     def connect(self, settings: S, url: str, call: IncomingCall, token: str) -> str:
-        """The answer that connects a call to the WebSocket at `url`. Its start must bring back `token`, as the
+        """The answer that connects a call to the WebSocket at `url`. The stream's start must bring back `token`, as the
         parameter of that name."""
 
     @abstractmethod
     def refuse(self, message: str) -> str:
-        """The answer that takes the call, says `message` and hangs up."""
+        """The answer that accepts the call, says `message` and hangs up."""
 
     @abstractmethod
     def busy(self) -> str:
-        """The answer that does not take the call, because all lines are busy."""
+        """The answer that does not accept the call, because all lines are busy."""
 
     # The call itself
 
     def control(self, settings: S, client: httpx.AsyncClient, call_id: str) -> CallControl | None:
-        """Commands to the carrier about a call. None: the carrier has none, or the settings lack credentials."""
+        """The REST interface to one call. None: the carrier has none, or the settings lack credentials."""
         return None

@@ -1,6 +1,7 @@
-"""Which carriers there are: those in this folder, those of other packages (entry points), those that were registered.
+"""The carriers that are known: those in this folder, those of other packages (entry points), and registered ones.
 
-Nothing is loaded before the first question; then every carrier is, which is small, and what it imports later is not.
+Nothing is loaded before the first query. It loads every `Carrier` object; these are small and import their larger
+modules only when they are used.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from voiceflow.transports.dialect import UNREADABLE, Message, shorten
 AnyCarrier: TypeAlias = Carrier[Any]
 
 GROUP: Final = "voiceflow.carriers"
-"""The group of entry points by which other packages add carriers. Each names a `Carrier`, and bears its name."""
+"""The group of entry points by which other packages add carriers. Each refers to a `Carrier` and has its name."""
 TAKEN: Final = ("wav", "webrtc")
-"""Names of other transports."""
+"""Names of other transports, which no carrier may have."""
 
 _registered: Final[dict[str, AnyCarrier]] = {}
 
@@ -50,9 +51,9 @@ def carrier_named(name: str) -> AnyCarrier:
 
 
 def detect(first_message: Message) -> AnyCarrier:
-    """The carrier whose stream begins with this message, which its `Stream` has yet to receive.
+    """The carrier whose stream begins with this message. The carrier's `Stream` must still be given the message.
 
-    Raises `ProviderDetectionError` if it is nobody's.
+    Raises `ProviderDetectionError` if no carrier recognises it.
     """
     first = _read(first_message)
     for carrier in carriers():
@@ -65,12 +66,12 @@ def detect(first_message: Message) -> AnyCarrier:
 
 
 def register(carrier: AnyCarrier) -> None:
-    """Make a carrier known to this process, instead of any other of its name."""
+    """Make a carrier known to this process, in place of any other of its name. Raises `ConfigError` for a bad name."""
     _registered[carrier.name] = _checked(carrier, f"{type(carrier).__name__}")
 
 
 def unregister(name: str) -> None:
-    """Forget a carrier that was registered."""
+    """Forget a registered carrier. Raises `KeyError` if none of that name was registered."""
     del _registered[name]
 
 
@@ -83,13 +84,14 @@ def _read(message: Message) -> Mapping[str, Any] | Message:
 
 @cache
 def _ours() -> tuple[AnyCarrier, ...]:
-    """Those in the folders beside this file."""
+    """The carriers in the folders beside this file."""
     packages = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg]
     return tuple(import_module(f"{__package__}.{name}").CARRIER for name in packages)
 
 
 @cache
 def _theirs() -> tuple[AnyCarrier, ...]:
+    """The carriers of other installed packages."""
     return tuple(_load(entry_point) for entry_point in entry_points(group=GROUP))
 
 

@@ -1,4 +1,4 @@
-"""Carriers that post a form about a call and are answered in XML, as most are that took over TwiML."""
+"""Carriers whose webhooks post a form and are answered in TwiML or a dialect of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ S = TypeVar("S", bound=CarrierSettings)
 
 
 class XmlCarrier(Carrier[S]):
-    """What they have in common. Only how a call is connected differs."""
+    """The base of such carriers. They differ in how a call is connected, and in signatures and media streams."""
 
     def incoming(self, webhook: Webhook) -> IncomingCall:
         form = dict(parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True))

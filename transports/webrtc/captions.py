@@ -1,4 +1,5 @@
-"""What the page is told of the conversation: who says what, and what of it was heard."""
+"""Captions of the conversation for the browser's page: the words of caller and agent, and how much of a reply was
+heard."""
 
 from __future__ import annotations
 
@@ -15,19 +16,19 @@ if TYPE_CHECKING:
 
 
 TAIL: Final = 0.2
-"""Seconds for which a browser still plays what has left, out of its own jitter buffer."""
+"""Seconds for which a browser still plays audio out of its own jitter buffer after we have sent it."""
 
 
 class Captions:
-    """Follows one call and tells the page. To be made before the call runs."""
+    """Follows one call and sends its captions to the page through `tell`. To be made before the call runs."""
 
     def __init__(self, call: Call, tell: Callable[[messages.ToPage], None]) -> None:
         self._call = call
         self._tell = tell
         self._replies: dict[int, Reply] = {}
-        """Those that are not done."""
+        """The replies that are not done, by number."""
         self._told: dict[int, messages.PageReply] = {}
-        """What the page knows of them."""
+        """The last message to the page about each of them."""
         self._begun = 0
         self._speaking = False
         """Whether the agent is being heard."""
@@ -38,7 +39,7 @@ class Captions:
         call.on_played(self._played)
 
     def _hear(self, frame: Frame) -> None:
-        """What the caller does."""
+        """Tell the page what the caller says."""
         match frame:
             case Transcript():
                 self._tell(messages.PageTranscript(frame.text, frame.final))
@@ -48,7 +49,7 @@ class Captions:
                 self._tell(messages.PageSpeech(False))
 
     def clear(self) -> None:
-        """The agent was interrupted."""
+        """Tell the page that the agent was interrupted."""
         self._tell(messages.PageClear())
         self._speaking = False
         self._tell_state()
@@ -72,7 +73,8 @@ class Captions:
         self._tell_state()
 
     def _played(self, audio: AudioRaw, at: float) -> None:
-        """A piece of the agent's audio is on its way. Between two of them is a good time for the rest of the news."""
+        """A piece of the agent's audio was sent, to be heard `at` this time of the loop's clock. Each is an occasion to
+        tell the page how far the replies have come."""
         for number in self._replies:
             self._tell_reply(number, done=False)
         self._speaking = True
@@ -81,7 +83,7 @@ class Captions:
             self._timer = asyncio.get_running_loop().call_at(at + audio.duration + TAIL, self._rest)
 
     def _rest(self) -> None:
-        """The agent has come to rest, unless more has left since."""
+        """Note that the agent has come to rest, or wait on if more audio was sent since."""
         loop, end = asyncio.get_running_loop(), self._call.play_end + TAIL
         self._timer = loop.call_at(end, self._rest) if end > loop.time() else None
         if self._timer is None:

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("voiceflow.webrtc")
 
 KEPT: Final = 100
-"""Messages that wait for the channel to open."""
+"""Messages that wait for the channel to open; beyond that the oldest are dropped."""
 BACKLOG: Final = 256 * 1024
-"""Bytes that may wait for a page that does not read. What comes then is dropped."""
+"""Bytes that may wait for a page that does not read. Further messages are dropped."""
 COMPLAINTS: Final = 5
 """How many unreadable messages of one page are logged."""
 
 
 class Channel:
-    """Tells the page what happens in the call, and passes on what the page says."""
+    """Sends messages to the page, and passes the page's messages to `hear`."""
 
     def __init__(self, hear: Callable[[FromPage], None]) -> None:
         self._hear = hear
@@ -32,13 +32,14 @@ class Channel:
         self._unreadable = 0
 
     def attach(self, channel: RTCDataChannel) -> None:
-        """`channel` is open."""
+        """Use `channel`, which is open, from now on, and send the messages that waited for it."""
         self._channel = channel
         channel.on("message", self._receive)
         while self._early:
             self.tell(self._early.popleft())
 
     def tell(self, message: ToPage) -> None:
+        """Send a message to the page, at once or when the channel opens."""
         channel = self._channel
         if channel is None:
             self._early.append(message)
@@ -51,7 +52,7 @@ class Channel:
         except MessageError as error:
             self._unreadable += 1
             if self._unreadable <= COMPLAINTS:
-                # its text only: by its traceback a record would hold on to the connection
+                # only the error's text: through a traceback the log record would keep the connection alive
                 log.warning("a message from the page was ignored: %s", str(error))
             return
         self._hear(message)

@@ -1,4 +1,4 @@
-"""The two ends of a browser's call: a source of what the caller does, a sink for what the agent says."""
+"""Source and sink of a browser's call: the caller's audio and keys, the agent's audio."""
 
 from __future__ import annotations
 
@@ -20,37 +20,39 @@ if TYPE_CHECKING:
     from voiceflow.transports.webrtc.captions import Captions
 
 LOOK: Final = 0.5
-"""How often, in seconds, it is looked whether the peer is still there."""
+"""Seconds between two checks of whether the peer is still there."""
 PING: Final = 1.0
-"""A peer of whom nothing came for this many seconds is asked. Usually audio comes, also of one who is muted."""
+"""A peer from which nothing came for this many seconds is pinged. Usually audio comes, even from a muted microphone."""
 VANISHED: Final = 4.0
-"""... and after this many is gone. aiortc by itself would notice after 30."""
+"""A peer from which nothing came for this many seconds is gone. aiortc by itself would notice after 30."""
 KEPT: Final = 250
-"""Pieces of audio, and keys, that wait for a pipeline that does not take them: five seconds of a call."""
+"""Pieces of audio and keys that wait for a pipeline that does not take them: five seconds of a call."""
 FAILURE: Final = "the call failed"
-"""All that a page is told of an error of ours."""
+"""All that a page is told about an error on our side."""
 
 
 class Connection(Protocol):
-    """The connection whose ends these are."""
+    """What source and sink use of a browser's connection (`PeerSession`)."""
 
     queue: PlayoutQueue
     channel: Channel
 
     @property
     def quiet(self) -> float:
-        """Seconds since anything came."""
+        """Seconds since anything came from the peer."""
 
     @property
-    def has_channel(self) -> bool: ...
+    def has_channel(self) -> bool:
+        """Whether the page has a data channel."""
 
-    async def connected(self) -> None: ...
+    async def connected(self) -> None:
+        """Wait for the connection. Raises `CallError` if there is none."""
 
     async def close(self) -> None: ...
 
 
 class WebRTCSource(Source):
-    """The caller's voice and keys."""
+    """Yields the caller's audio and keys, which the connection puts in."""
 
     produces = FORMAT
 
@@ -81,13 +83,13 @@ class WebRTCSource(Source):
                 self._timer.cancel()
 
     def put(self, frame: Frame) -> None:
-        """The caller said or did something. Before the call begins, and after it, nobody is there to hear it."""
+        """Add what the caller said or did. Ignored before the call begins and after its end, when nobody listens."""
         if self._reading and len(self._inbox) < KEPT:
             self._inbox.append(frame)
             self._filled.set()
 
     def end(self, reason: str) -> None:
-        """The caller is gone. The first reason counts."""
+        """End the call, because the caller is gone. Only the first reason counts."""
         self._over = self._over or reason
         self._filled.set()
 
@@ -102,18 +104,18 @@ class WebRTCSource(Source):
 
 
 class WebRTCSink(Sink):
-    """The agent's voice, and what the page is told."""
+    """Sends the agent's audio, and tells the page about clears and the end of the call."""
 
     accepts = FORMAT
 
     def __init__(self, session: Connection) -> None:
         self.wants_interims = session.has_channel
-        """Whether speech recognition should show what it has understood so far: if a page can."""
+        """Whether speech recognition should yield interim transcripts: only if there is a page to show them."""
         self.captions: Captions | None = None
         self._session = session
 
     async def open(self, call: Call) -> None:
-        """Nothing is said before there is somebody to hear it."""
+        """Wait for the connection: the agent is not to speak before somebody can hear it."""
         await self._session.connected()
 
     def write_audio(self, data: bytes) -> None:
@@ -128,7 +130,7 @@ class WebRTCSink(Sink):
             self.captions.clear()
 
     async def hangup(self) -> None:
-        """Let the caller hear what has left, say that the call is over, and disconnect."""
+        """Let the caller hear the audio that was sent, tell the page that the call is over, and disconnect."""
         await asyncio.sleep(self.call.play_end + TAIL - asyncio.get_running_loop().time())
         self._session.channel.tell(messages.PageEnded("hung up" if self.call.error is None else FAILURE))
         await self._session.close()

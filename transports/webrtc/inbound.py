@@ -1,4 +1,4 @@
-"""The caller's voice: from RTP packets, as the network brings them, to audio without gaps."""
+"""The caller's audio: from RTP packets, in the order and with the losses of the network, to audio without gaps."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from aiortc.rtp import RtpPacket
 
 CONCEALED: Final = FORMAT.rate // 10
-"""Samples of a gap that the decoder makes up, fading to nothing. The rest of it is silence."""
+"""How many samples of a gap the decoder conceals, fading to nothing. The rest of a gap is silence."""
 
 
 class Inbound:
-    """One stream of the peer. `deliver` is given its audio, at once where nothing is missing."""
+    """One RTP stream from the peer. `deliver` is called with its audio, at once where no packet is missing."""
 
     def __init__(self, deliver: Callable[[AudioRaw], None]) -> None:
         self.lost = 0
-        """Samples that never came, or too late."""
-        self._gap = 0  # samples that were made up since the last packet
+        """Samples that never came or came too late."""
+        self._gap = 0  # samples that were concealed since the last packet
         self._deliver = deliver
         self._buffer = JitterBuffer(FORMAT.rate)
         self._decoder = Decoder()
@@ -33,7 +33,7 @@ class Inbound:
         self._timer: asyncio.TimerHandle | None = None
 
     def arrive(self, packet: RtpPacket) -> None:
-        """`packet` has come. What is not Opus counts as lost."""
+        """Take in a packet that has come. A packet that is not Opus counts as lost."""
         samples = samples_in(packet.payload)
         if samples:
             known = Packet(packet.sequence_number, packet.timestamp, samples, packet.payload)
@@ -51,7 +51,7 @@ class Inbound:
         for piece in pieces:
             data = self._conceal(piece.samples) if isinstance(piece, Lost) else self._decode(piece)
             self._deliver(AudioRaw(data, FORMAT))
-        self.close()  # the timer for what was due before
+        self.close()  # the timer was set for what was due before
         due = self._buffer.due
         if due is not None:
             self._timer = self._loop.call_at(due, self._expire)
@@ -64,7 +64,7 @@ class Inbound:
         return data
 
     def _conceal(self, samples: int) -> bytes:
-        """Audio for a gap, or for a further part of it."""
+        """Audio for `samples` of a gap, or of a further part of it."""
         self.lost += samples
         size, data = samples * FORMAT.frame_bytes, b""
         while len(data) < size and self._gap < CONCEALED:

@@ -1,13 +1,13 @@
 """A jitter buffer: RTP packets in any order and with losses in, audio in order and without gaps out.
 
-Nothing that comes in order is held back: who listens here is a recogniser, which needs no even pace. Only a gap
-makes later packets wait, until the missing one comes or is too late. Too late is what comes `LATEST` after its
-time; and the time of a packet is when it would have come as fast as the fastest of late. So nothing waits past
-that, whatever was lost before it, and a gap leaves no delay behind.
+Packets that come in order are never held back: the audio goes to speech recognition, which needs no even pace. Only
+a gap makes later packets wait, until the missing packet comes or is too late. A packet's time is when it would have
+come had it been as fast as the fastest recent packets; it is too late `LATEST` seconds after that. So no packet
+waits beyond that, whatever was lost before it, and a gap leaves no delay behind.
 
-In the place of what is missing stands a `Lost`, as long as the timestamps say: a second of audio stays a second.
+Missing packets are replaced by a `Lost` as long as the timestamps say: a second of audio stays a second.
 
-No I/O and no clock: the caller brings the time, in seconds, and comes back when `due` says.
+No I/O and no clock: the code that uses the buffer passes the time, in seconds, and calls `expire` at the time `due`.
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ import msgspec
 LATEST: Final = 0.06
 """Seconds after its time at which a missing packet is given up."""
 ANEW: Final = 100
-"""A number this far from the expected one is not disorder: the sender began anew."""
+"""A number this far from the expected one is not disorder: the sender has restarted its numbering."""
 LONGEST: Final = 1.0
-"""Seconds. What is missing for longer was a pause, not a loss, and is not filled."""
+"""Seconds. A longer gap was a pause, not a loss, and is not filled."""
 RECENT: Final = 2.0
-"""Seconds. The fastest packet of late is that of this stretch of time and of the one before: enough to hold a
-fast one, and soon enough over to follow a clock that runs wrong, or another route."""
+"""Seconds. The fastest recent packet is that of the current window of this length and of the one before: long enough to
+contain a fast packet, and short enough to follow a clock that drifts or a change of route."""
 
 
 class Packet(msgspec.Struct, frozen=True, gc=False):
-    """What of an RTP packet (RFC 3550, section 5.1) counts here."""
+    """The parts of an RTP packet (RFC 3550, section 5.1) that the buffer uses."""
 
     number: int
-    """16 bits."""
+    """The sequence number, 16 bits."""
     timestamp: int
-    """Of its first sample, 32 bits."""
+    """The timestamp of the first sample, 32 bits."""
     samples: int
+    """How many samples the packet holds."""
     payload: bytes
 
 
 class Lost(msgspec.Struct, frozen=True, gc=False):
-    """So many samples are missing."""
+    """A gap: this many samples are missing."""
 
     samples: int
 
@@ -51,32 +52,33 @@ Piece: TypeAlias = Packet | Lost
 class _Waiting(msgspec.Struct, gc=False):
     packet: Packet
     start: int
-    """Its timestamp, counted on where 32 bits end."""
+    """The packet's timestamp, extended beyond 32 bits."""
     arrived: float
+    """When it came, in seconds."""
 
 
 class JitterBuffer:
-    """Of one stream, whose timestamps count samples at `rate` Hz."""
+    """The jitter buffer of one RTP stream, whose timestamps count samples at `rate` Hz."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._number: int | None = None
-        """The number that is awaited, counted on where 16 bits end."""
+        """The sequence number that is expected next, extended beyond 16 bits."""
         self._end = 0
-        """The timestamp at which what was released ends."""
+        """The timestamp at which the released audio ends."""
         self._waiting: dict[int, _Waiting] = {}
         self._fastest = _Fastest()
 
     @property
     def due(self) -> float | None:
-        """When the missing packet is to be given up. None: none is missing."""
+        """When to give up the missing packet, in seconds on the clock of `push`. None: none is missing."""
         if not self._waiting:
             return None
         first = min(waiting.arrived for waiting in self._waiting.values())
-        return min(self._end / self._rate + self._fastest.transit, first) + LATEST  # `first`, if timestamps lie
+        return min(self._end / self._rate + self._fastest.transit, first) + LATEST  # `first`: timestamps may be wrong
 
     def push(self, packet: Packet, now: float) -> list[Piece]:
-        """`packet` came at `now`. Returns what need not wait any more, in order."""
+        """Add a packet that came at `now`. Returns the pieces that need not wait any more, in order."""
         released: list[Piece] = []
         if self._number is None or abs(_signed(packet.number - self._number, 16)) >= ANEW:
             released = self._flush()
@@ -84,14 +86,14 @@ class JitterBuffer:
             self._fastest = _Fastest()
         number = self._number + _signed(packet.number - self._number, 16)
         if number < self._number:
-            return []  # it was given up before it came, or comes twice
+            return []  # it comes after it was given up, or a second time
         start = self._end + _signed(packet.timestamp - self._end, 32)
         self._fastest.note(now - start / self._rate, now)
         self._waiting[number] = _Waiting(packet, start, now)
         return [*released, *self._release(), *self.expire(now)]
 
     def expire(self, now: float) -> list[Piece]:
-        """Give up what is too late at `now`. Returns what waited for that."""
+        """Give up the packets that are too late at `now`. Returns the pieces that waited for them, in order."""
         released: list[Piece] = []
         while (due := self.due) is not None and due <= now:
             released += self._give_up()
@@ -104,7 +106,7 @@ class JitterBuffer:
         return released
 
     def _give_up(self) -> Iterator[Piece]:
-        """Go on without the packet that is awaited."""
+        """Go on without the packet that is expected next."""
         assert self._number is not None
         following = min(self._waiting)
         missing = self._missing(self._waiting[following].start) // (following - self._number)
@@ -115,7 +117,7 @@ class JitterBuffer:
         yield from self._release()
 
     def _release(self) -> Iterator[Piece]:
-        """What is next, and next to that."""
+        """The packet that is expected next and those that follow it, for as long as they are there."""
         assert self._number is not None
         while (waiting := self._waiting.pop(self._number, None)) is not None:
             if missing := self._missing(waiting.start):
@@ -125,13 +127,14 @@ class JitterBuffer:
             self._number += 1
 
     def _missing(self, start: int) -> int:
-        """How many samples there should be before what begins at `start`."""
+        """How many samples are missing before a packet that begins at `start`."""
         missing = start - self._end
         return missing if 0 < missing <= LONGEST * self._rate else 0
 
 
 class _Fastest:
-    """How long the fastest packets take. Only differences mean anything: clocks of two machines are compared."""
+    """The transit time of the fastest recent packets, in seconds. Only its differences mean anything, because it
+    compares the clocks of two machines."""
 
     def __init__(self) -> None:
         self._now = self._before = float("inf")
@@ -142,7 +145,7 @@ class _Fastest:
         return min(self._now, self._before)
 
     def note(self, transit: float, now: float) -> None:
-        if abs(transit - self.transit) > LONGEST:  # the first one, or timestamps that jumped
+        if abs(transit - self.transit) > LONGEST:  # the first packet, or timestamps that jumped
             self._now, self._before, self._since = transit, float("inf"), now
         elif now - self._since > RECENT:
             self._now, self._before, self._since = transit, self._now, now
@@ -151,6 +154,6 @@ class _Fastest:
 
 
 def _signed(difference: int, bits: int) -> int:
-    """A difference of two counters of so many bits, the shorter way round."""
+    """The difference of two counters that wrap around after `bits` bits, taken the shorter way round."""
     half = 1 << bits - 1
     return (difference + half) % (1 << bits) - half

@@ -1,4 +1,4 @@
-"""What server and page tell each other over the data channel: JSON texts, told apart by their `type`.
+"""The messages between server and page on the data channel: JSON texts, told apart by their `type`.
 
     {"type":"transcript","text":"good mor","final":false}        to the page
     {"type":"dtmf","digit":"5"}                                  from it
@@ -15,62 +15,64 @@ import msgspec
 from voiceflow.errors import VoiceflowError
 
 LABEL: Final = "voiceflow"
-"""Of the data channel, which the page opens."""
+"""The label of the data channel, which the page opens."""
 LARGEST: Final = 4096
-"""Bytes of a message from the page."""
+"""Characters that a message from the page may have."""
 
 Digit = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#]\Z")]
 
 
 class PageMessage(msgspec.Struct, frozen=True, tag_field="type", tag=lambda name: name.removeprefix("Page").lower()):
-    """A message; its `type` is the name of its class without `Page`, in small letters."""
+    """A message. Its `type` is the name of its class without `Page`, in lower case."""
 
 
 # To the page
 
 
 class PageTranscript(PageMessage, frozen=True):
-    """What the caller says. Interims replace each other, a final one replaces them."""
+    """What the caller says. Interims replace each other, and the final transcript replaces them."""
 
     text: str
     final: bool
 
 
 class PageReply(PageMessage, frozen=True):
-    """What the agent says. A later one with the same `id` replaces it."""
+    """A reply of the agent. A later message with the same `id` replaces an earlier one."""
 
     id: int
     text: str
-    """What it is meant to say, as far as that is known."""
+    """The text of the reply, as far as it is known."""
     heard: str
-    """The words of it that have been heard."""
+    """The words of the reply that the caller has heard."""
     done: bool
-    """Nothing more of it will be heard."""
+    """Whether nothing more of the reply will be heard."""
     interrupted: bool
-    """It was cut short after `heard`."""
+    """Whether the reply was cut short after `heard`."""
 
 
 class PageState(PageMessage, frozen=True):
-    """What the agent does now."""
+    """What the agent is doing now."""
 
     state: Literal["listening", "thinking", "speaking"]
 
 
 class PageSpeech(PageMessage, frozen=True):
-    """Whether the caller speaks."""
+    """Whether the caller is speaking."""
 
     speaking: bool
 
 
 class PageClear(PageMessage, frozen=True):
-    """The agent was interrupted: be silent at once, until `PageState` says "speaking" again."""
+    """The agent was interrupted: the page is to be silent at once, until `PageState` says "speaking" again."""
 
 
 class PageLatency(PageMessage, frozen=True):
-    """How long each part of a turn took, in order."""
+    """How long each part of a turn took."""
 
     turn: int
+    """The number of the turn, from 1."""
     stages: dict[str, float]
+    """Seconds by the name of the part, in order."""
 
 
 class PageEnded(PageMessage, frozen=True):
@@ -83,7 +85,7 @@ class PageEnded(PageMessage, frozen=True):
 
 
 class PageDtmf(PageMessage, frozen=True):
-    """A key was pressed."""
+    """The caller pressed a key."""
 
     digit: Digit
 
@@ -96,7 +98,7 @@ class PageHangup(PageMessage, frozen=True):
 
 
 class PagePing(PageMessage, frozen=True):
-    """Answer with `PagePong`."""
+    """A check that the other side is there, which answers it with `PagePong`."""
 
 
 class PagePong(PageMessage, frozen=True):
@@ -110,7 +112,7 @@ FromPage: TypeAlias = PageDtmf | PageHangup | PagePing | PagePong
 
 
 class MessageError(VoiceflowError):
-    """A message that is none of `FromPage`."""
+    """A message from the page that is none of `FromPage`. Says what was expected and what came."""
 
 
 _decode: Any = msgspec.json.Decoder(FromPage).decode

@@ -1,9 +1,9 @@
 """Opus as WebRTC carries it: 48 kHz, packets of 20 ms from us, packets of any length from the peer.
 
-We code by ourselves, on the event loop, instead of handing raw audio to aiortc: in mono, which halves the work and is
-the correct mix of a stereo packet (the decoder makes it); without the two threads through which aiortc passes each
-piece; and silence, which is most of what an agent sends, is one constant packet. A packet costs some 60 us to encode
-and 25 us to decode.
+We encode and decode here, on the event loop, instead of passing raw audio to aiortc. This is in mono, which halves the
+work (the decoder mixes a stereo packet correctly), does without the two threads through which aiortc passes each
+piece, and sends silence, which is most of what an agent sends, as one constant packet. A packet takes some 60 us to
+encode and 25 us to decode.
 
 Source: RFC 6716 (section 3.1 for the first byte of a packet).
 """
@@ -18,20 +18,20 @@ import av
 from voiceflow.audio import AudioFormat
 
 FORMAT: Final = AudioFormat("pcm16", 48_000)
-"""What comes out of the decoder, and goes into the encoder."""
+"""The format of audio out of the decoder and into the encoder."""
 FRAME: Final = 960
-"""Samples in the packets that we send: 20 ms."""
+"""Samples in each packet that we send: 20 ms."""
 FRAME_BYTES: Final = FRAME * FORMAT.frame_bytes
 TIME_BASE: Final = Fraction(1, FORMAT.rate)
 SILENCE: Final = b"\xf8\xff\xfe"
-"""What libopus makes of 20 ms of digital silence. It decodes to zeros, whatever came before."""
-BIT_RATE: Final = 48_000  # at which a spoken waveform comes back with a correlation above 0.99
+"""The packet that libopus makes of 20 ms of digital silence. It decodes to zeros, whatever came before."""
+BIT_RATE: Final = 48_000  # bits a second; decoded speech then correlates with the original above 0.99
 LONGEST: Final = 5_760
-"""Samples that one packet may hold: 120 ms."""
+"""The most samples that one packet may hold: 120 ms."""
 
 
 def samples_in(packet: bytes) -> int:
-    """How many samples `packet` holds. 0: it is none."""
+    """How many samples `packet` holds. 0: it is not an Opus packet."""
     if not packet:
         return 0
     config, code = packet[0] >> 3, packet[0] & 3
@@ -46,13 +46,13 @@ def samples_in(packet: bytes) -> int:
 
 
 class Encoder:
-    """Speech in pieces of 20 ms to packets."""
+    """Encodes mono audio, in pieces of 20 ms, to packets."""
 
     def __init__(self) -> None:
         self._codec = _codec("w")
         self._codec.time_base = TIME_BASE
         self._codec.bit_rate = BIT_RATE
-        # "lowdelay" looks 2.5 ms ahead where the others look 6.5, and is the cheapest to compute.
+        # "lowdelay" looks 2.5 ms ahead, the other applications 6.5 ms; it is also the cheapest to compute.
         self._codec.options = {"application": "lowdelay", "compression_level": "5"}
         self._encoded = 0
         self._quiet = True
@@ -62,7 +62,7 @@ class Encoder:
         if audio is None:
             if self._quiet:
                 return SILENCE
-            audio = bytes(FRAME_BYTES)  # once, for what the encoder has looked ahead at
+            audio = bytes(FRAME_BYTES)  # once, because the encoder still holds its look-ahead
             self._quiet = True
         else:
             self._quiet = False
@@ -76,14 +76,14 @@ class Encoder:
 
 
 class Decoder:
-    """Packets to mono audio."""
+    """Decodes packets to mono audio."""
 
     def __init__(self) -> None:
         self._codec = _codec("r")
         self._last = SILENCE[0]
 
     def decode(self, packet: bytes) -> bytes:
-        """The audio of `packet`. Empty: it is no Opus."""
+        """The audio of `packet`, in `FORMAT`. Empty: it is not an Opus packet."""
         try:
             audio = self._decode(packet)
         except av.FFmpegError:
@@ -92,9 +92,9 @@ class Decoder:
         return audio
 
     def conceal(self) -> bytes:
-        """Audio in the place of a lost packet: libopus continues what was last heard, and fades it out.
+        """Audio in place of a lost packet: libopus continues the last audio and fades it out.
 
-        A packet without any content tells it that one is missing (RFC 6716, section 3.2.1: a frame of no bytes).
+        A packet without content tells libopus that one is missing (RFC 6716, section 3.2.1: a frame of no bytes).
         """
         return self._decode(bytes([self._last & 0xFC]))
 

@@ -1,16 +1,16 @@
-"""A steady beat, on the loop's monotonic clock."""
+"""Pacing of steps of equal length, such as packets of 20 ms."""
 
 from __future__ import annotations
 
 from typing import Final
 
 CATCH_UP: Final = 0.2
-"""Seconds of delay that are made up for, so that a busy moment leaves none behind. After more the beat starts
-afresh: so many packets at once would only be thrown away by the peer."""
+"""Up to this many seconds of delay are made up for by steps in quick succession, so that a busy moment leaves no delay
+behind. After a longer one the overdue steps are skipped: the peer would throw away so many packets at once."""
 
 
 class Pacer:
-    """When each of a row of equal steps is due. No I/O: the caller brings the time, in seconds."""
+    """When each of a series of equal steps is due. No I/O and no clock: times and `step` are in seconds."""
 
     def __init__(self, step: float) -> None:
         self._step = step
@@ -18,7 +18,8 @@ class Pacer:
         self._steps = 0
 
     def next(self, now: float) -> tuple[int, float]:
-        """The number of the next step, from 0, and how long to wait for it. Steps that are long past are left out."""
+        """The number of the next step, from 0, and how many seconds to wait for it. Steps overdue by more than
+        `CATCH_UP` are skipped."""
         if self._start is None:
             self._start = now
             return 0, 0.0

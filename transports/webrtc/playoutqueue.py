@@ -1,4 +1,4 @@
-"""What the agent says, waiting to leave: audio of any length in, exact pieces out."""
+"""The queue of the agent's audio before it is sent: audio of any length in, pieces of one size out."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections import deque
 
 
 class PlayoutQueue:
-    """Gives what was put, in order, in pieces of `size` bytes."""
+    """A first-in, first-out queue of audio that is taken in pieces of `size` bytes."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.waiting = 0
         """Bytes that are queued: the only ones that can still be recalled."""
         self.taken = 0
-        """Bytes of what was put that have left; padding does not count."""
+        """Bytes that were taken; padding does not count."""
         self._chunks: deque[bytes] = deque()
-        self._offset = 0  # bytes of the oldest chunk that have left
+        self._offset = 0  # bytes of the oldest chunk that were taken
 
     def put(self, data: bytes) -> None:
         if data:
@@ -23,7 +23,7 @@ class PlayoutQueue:
             self.waiting += len(data)
 
     def take(self) -> bytes | None:
-        """The next piece; the last one is filled up with zeros. None: there is nothing to say."""
+        """The next piece; the last one is padded with zeros. None: the queue is empty."""
         if not self.waiting:
             return None
         parts: list[bytes] = []
@@ -44,7 +44,7 @@ class PlayoutQueue:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def clear(self) -> int:
-        """Forget what is queued. Returns how many bytes that were."""
+        """Drop what is queued. Returns how many bytes that were."""
         dropped, self.waiting, self._offset = self.waiting, 0, 0
         self._chunks.clear()
         return dropped

@@ -1,11 +1,11 @@
-"""One browser: its WebRTC connection, and the call that is held over it.
+"""One browser's WebRTC connection, and the call over it.
 
     async with await PeerSession.answer(offer, ice_servers) as session:
         send(session.sdp)
         await session.call(route=route).run(build)
 
-The call begins when the connection stands, and ends with it; with the call everything of it is closed. The
-browser offers one audio line, both ways, in Opus; and, to follow the call, a data channel (messages.py).
+The call begins when the connection is established and ends with it; when the call ends, the connection is closed. The
+browser offers one audio line, in both directions, in Opus, and, to follow the call, a data channel (messages.py).
 """
 
 from __future__ import annotations
@@ -35,33 +35,34 @@ if TYPE_CHECKING:
 log = logging.getLogger("voiceflow.webrtc")
 
 ANSWER: Final = 10.0
-"""Seconds for an answer. A STUN or TURN server that is silent takes 5 of them."""
+"""Seconds within which an offer must be answered. A STUN or TURN server that does not respond takes 5 of them."""
 CONNECT: Final = 9.0
-"""Seconds for the connection, from when the call wants to begin: less than a call has to open."""
+"""Seconds that an opening call waits for the connection: less than the time in which a call must open."""
 CLOSE: Final = 5.0
-"""Seconds for the connection to close. Only a TURN server that does not answer takes any."""
+"""Seconds within which the connection must close. It takes time only if a TURN server does not answer."""
 LONGEST_OFFER: Final = 64 * 1024
+"""Characters that an offer may have."""
 
 
 class OfferError(VoiceflowError):
-    """An offer that no call can be held over. Says what is wrong with it."""
+    """An offer or ICE candidate that cannot be used. Says what is wrong with it."""
 
 
 class PeerSession:
-    """Made by `answer`."""
+    """The server's end of one browser's connection. Made by `answer`, closed by `close` or at the end of its call."""
 
     def __init__(self, connection: RTCPeerConnection) -> None:
         from voiceflow.transports.webrtc.inbound import Inbound
         from voiceflow.transports.webrtc.opus import FRAME_BYTES
 
         self.sdp = ""
-        """Our answer."""
+        """Our answer to the browser's offer."""
         self.queue = PlayoutQueue(FRAME_BYTES)
-        """What the agent says and has not left yet."""
+        """The agent's audio that was not sent yet."""
         self.channel = Channel(self._hear)
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
-        """When the connection was made, or the last packet or message came."""
+        """When the last packet or message came, or else when the connection was established; on the loop's clock."""
         self._connection = connection
         self._inbound: Inbound = Inbound(self._deliver)
         self._source: WebRTCSource | None = None
@@ -72,9 +73,10 @@ class PeerSession:
 
     @classmethod
     async def answer(cls, sdp: str, ice_servers: Sequence[IceServer] = ()) -> Self:
-        """Answer a browser's offer. `ice_servers` are those that this side uses.
+        """Answer a browser's offer. `ice_servers` are the servers that our side uses.
 
-        Raises `OfferError`; `MissingExtraError` without aiortc; `CallError` for an aiortc that is not as we know it.
+        Raises `OfferError` for an offer that cannot be used, `MissingExtraError` if aiortc is not installed, and
+        `CallError` if its version is not one that we can work with (tap.py).
         """
         try:
             import aiortc
@@ -100,7 +102,7 @@ class PeerSession:
         metadata: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
     ) -> Call:
-        """The call that is held over this connection. Its `run` begins when the connection stands."""
+        """The one call over this connection. Its `run` waits for the connection. Raises `CallError` if called again."""
         from voiceflow.transports.webrtc.ends import WebRTCSink, WebRTCSource
 
         if self._source is not None:
@@ -115,27 +117,27 @@ class PeerSession:
 
     @property
     def quiet(self) -> float:
-        """For how many seconds nothing came over the connection. Before it stands, nothing is expected."""
+        """Seconds since anything came over the connection. 0 before it is established, when nothing is expected."""
         return self._loop.time() - self._heard_at if self._connected.done() else 0.0
 
     @property
     def has_channel(self) -> bool:
-        """Whether the browser offered to follow the call."""
+        """Whether the browser offered a data channel, by which a page follows the call."""
         return self._connection.sctp is not None
 
     async def connected(self) -> None:
-        """Wait for the connection. Raises `CallError`."""
+        """Wait for the connection. Raises `CallError` if it fails or takes longer than `CONNECT` seconds."""
         try:
             async with asyncio.timeout(CONNECT):
                 await asyncio.shield(self._connected)
         except TimeoutError:
             raise CallError(
-                f"the browser did not connect within {CONNECT:g} s: no path leads to it; a TURN server would be one"
+                f"the browser did not connect within {CONNECT:g} s: no path was found; a TURN server would give one"
             ) from None
 
     async def add_candidate(self, candidate: str, mid: str) -> None:
-        """A candidate that the browser found after its offer: the text after "a=", and the line it belongs to.
-        An empty text: there are no more. Raises `OfferError`."""
+        """Add an ICE candidate that the browser found after its offer: the text after "a=", and the `mid` of its media
+        line. An empty text means that there are no more. Raises `OfferError` if it cannot be read."""
         from aiortc.sdp import candidate_from_sdp
 
         try:
@@ -145,11 +147,11 @@ class PeerSession:
             parsed = candidate_from_sdp(candidate.removeprefix("candidate:"))
             parsed.sdpMid = mid
             await self._connection.addIceCandidate(parsed)
-        except Exception as error:  # of a parser that states none
+        except Exception as error:  # aiortc does not document what its parser raises
             raise OfferError(f"expected an ICE candidate; got {candidate[:100]!r}") from error
 
     async def close(self) -> None:
-        """Close the connection and all that belongs to it. May be called again, and waits for the end."""
+        """Close the connection and all that belongs to it, and wait until it is closed. May be called repeatedly."""
         if self._closing is None:
             self._closing = self._loop.create_task(self._close(), name="closing a peer connection")
         await asyncio.shield(self._closing)
@@ -175,9 +177,9 @@ class PeerSession:
         tap(audio.receiver, self._arrive)
         try:
             await connection.setRemoteDescription(aiortc.RTCSessionDescription(sdp, "offer"))
-        except Exception as error:  # aiortc does not state what it raises for which mistake
+        except Exception as error:  # aiortc does not document what it raises
             raise OfferError(f"the offer cannot be answered: {error or type(error).__name__}") from error
-        for other in connection.getTransceivers()[1:]:  # pictures, a second voice: nobody would take them in
+        for other in connection.getTransceivers()[1:]:  # video or further audio, which nothing would receive
             other.direction = "inactive"
         await connection.setLocalDescription(await connection.createAnswer())
         self.sdp = connection.localDescription.sdp
@@ -198,7 +200,7 @@ class PeerSession:
         finally:
             self._lose("the browser closed the connection")
 
-    # What happens on the connection
+    # Callbacks of the connection
 
     def _arrive(self, packet: RtpPacket) -> None:
         self._heard_at = self._loop.time()
@@ -238,13 +240,13 @@ class PeerSession:
     def _lose(self, reason: str) -> None:
         if not self._connected.done():
             self._connected.set_exception(CallError(reason))
-            self._connected.exception()  # whoever does not wait for it need not know
+            self._connected.exception()  # else asyncio would complain where nobody waits for it
         if self._source is not None:
             self._source.end(reason)
 
 
 def check_offer(sdp: str) -> None:
-    """Raise `OfferError` unless `sdp` offers audio both ways, in Opus."""
+    """Raise `OfferError` unless `sdp` offers audio in both directions, in Opus."""
     from aiortc.sdp import SessionDescription
 
     if len(sdp) > LONGEST_OFFER:
@@ -252,7 +254,7 @@ def check_offer(sdp: str) -> None:
     try:
         offer = SessionDescription.parse(sdp)
         parsed = offer.media or sdp.startswith("v=")
-    except Exception:  # of a parser that states none
+    except Exception:  # aiortc does not document what its parser raises
         parsed = False
     if not parsed:
         raise OfferError(f"expected a session description (SDP) that begins with v=0; got {sdp[:60]!r}")
@@ -266,7 +268,8 @@ def check_offer(sdp: str) -> None:
 
 
 def usable(servers: Sequence[IceServer]) -> list[RTCIceServer]:
-    """For aiortc, which takes the first STUN and the first TURN server of them."""
+    """The servers in aiortc's form, without those that it cannot use, which are logged. aiortc uses only the first STUN
+    and the first TURN server of them."""
     from aiortc import RTCIceServer
     from aiortc.rtcicetransport import parse_stun_turn_uri
 

@@ -1,11 +1,11 @@
-"""Where we take RTP packets out of aiortc, before its own jitter buffer and decoder.
+"""A tap that takes RTP packets out of aiortc before its own jitter buffer and decoder.
 
 aiortc's jitter buffer for audio needs four packets in a row and has no notion of time: each loss stalls it for
-280 ms and leaves it 200 ms later for the rest of the call. aiortc has no way to bring another one; so one object is
-put into the place of that buffer, under the private name of its attribute. Whether aiortc still is as we know it,
-is checked for each call: a different aiortc is an error that says so, not a call without sound.
+280 ms and leaves it 200 ms later for the rest of the call. aiortc has no option for another buffer, so an object of
+ours replaces it, under the private name of its attribute. For each call it is checked that aiortc's internals are as
+expected: if they have changed, there is an error that says so, and not a call without sound.
 
-Nothing comes out of aiortc's track then, so there is nothing of it to read.
+aiortc's track of the caller's audio then yields nothing and need not be read.
 """
 
 from __future__ import annotations
@@ -23,22 +23,24 @@ from aiortc.rtp import RtpPacket
 from voiceflow.errors import CallError
 
 PLACE: Final = "_RTCRtpReceiver__jitter_buffer"
+"""The private attribute in which aiortc's receiver keeps its jitter buffer."""
 KNOWN: Final = "1.16"
+"""The version of aiortc for which this is written."""
 
 
 class Tap:
-    """Stands in the place of a jitter buffer and passes on each packet as it comes."""
+    """Replaces aiortc's jitter buffer and passes on each packet as it comes."""
 
     def __init__(self, arrive: Callable[[RtpPacket], None]) -> None:
         self._arrive = arrive
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         self._arrive(packet)
-        return False, None  # no picture is lost, nothing is to be decoded
+        return False, None  # no loss to report to the sender of a video, and no frame to decode
 
 
 def tap(receiver: RTCRtpReceiver, arrive: Callable[[RtpPacket], None]) -> None:
-    """Have each RTP packet of `receiver` passed to `arrive`. Raises `CallError` if aiortc is not as we know it."""
+    """Have each RTP packet of `receiver` passed to `arrive`. Raises `CallError` if aiortc's internals have changed."""
     for expected, fits in (
         (f"RTCRtpReceiver to keep a JitterBuffer in {PLACE}", isinstance(getattr(receiver, PLACE, None), JitterBuffer)),
         (
@@ -56,8 +58,9 @@ def tap(receiver: RTCRtpReceiver, arrive: Callable[[RtpPacket], None]) -> None:
 
 
 def stop_asking(transport: RTCIceTransport) -> None:
-    """Before a connection is closed: have aioice ask the peer no more whether it is still there. If it was just about
-    to connect, it would begin after it was closed, and never end."""
+    """Turn off aioice's consent checks (RFC 7675), by which it asks the peer whether it is still there. To be called
+    before a connection is closed: if that was about to connect, the checks would start after the close and never
+    end."""
     transport._connection.query_consent = _nothing  # type: ignore[method-assign]
 
 
@@ -66,6 +69,7 @@ async def _nothing() -> None:
 
 
 def _adds() -> bool:
+    """Whether aiortc's `JitterBuffer.add` returns what `Tap.add` returns."""
     try:
         return JitterBuffer(capacity=16, prefetch=4).add(RtpPacket(sequence_number=1, timestamp=1)) == (False, None)
     except (TypeError, AttributeError):

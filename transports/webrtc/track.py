@@ -1,6 +1,6 @@
-"""The agent's voice: from the playout queue to RTP packets, one each 20 ms, silence included.
+"""The agent's audio: from the playout queue to Opus packets, one every 20 ms, silence included.
 
-aiortc has no clock for what it sends: it sends when `recv` returns, so this is the clock of the call.
+aiortc does not pace what it sends: it sends a packet whenever `recv` returns, so `recv` sets the pace of the call.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from voiceflow.transports.webrtc.playoutqueue import PlayoutQueue
 
 
 class AgentTrack(MediaStreamTrack):
-    """What aiortc sends to the peer."""
+    """The track that aiortc sends to the peer."""
 
     kind = "audio"
 

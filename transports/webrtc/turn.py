@@ -1,8 +1,9 @@
-"""STUN and TURN servers: by which ways two peers find each other through routers and firewalls.
+"""STUN and TURN servers, through which two peers behind routers and firewalls find each other.
 
-One interface, `ICEServers`: what to tell browser and aiortc. A provider that is not set up or that fails gives an
-empty list and a warning, never a failure: many calls connect without. TURN credentials are good for a day, and new
-ones are fetched after half of it: a call that begins on the last of them still has twelve hours.
+All providers have one interface, `ICEServers`, whose servers are given to the browser and to aiortc. A provider that
+is not set up or that fails logs a warning and gives no servers, or those it still has, but never raises: many calls
+connect without. TURN credentials are valid for a day and renewed after half of it: unless that fails, a call has them
+for at least twelve hours.
 
 Sources: W3C webrtc-pc, "RTCIceServer"; twilio.com/docs/stun-turn/api; coturn's README.turnserver, "TURN REST API";
 developers.cloudflare.com/realtime/turn/generate-credentials.
@@ -27,15 +28,15 @@ log = logging.getLogger("voiceflow.webrtc")
 
 STUN: Final = "stun:stun.l.google.com:19302"
 LIFETIME: Final = 86_400
-"""Seconds for which credentials are good."""
+"""Seconds for which credentials are valid."""
 TIMEOUT: Final = 5.0
-"""Seconds for a provider's answer: a call waits for it."""
+"""Seconds within which a provider must answer: a call waits for it."""
 RETRY: Final = 30.0
-"""Seconds after a failure until a provider is asked again."""
+"""Seconds after a failure before a provider is asked again."""
 
 
 class IceServer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One server, as browsers' RTCPeerConnection takes it in its configuration."""
+    """One server, in the form that browsers' RTCPeerConnection takes in its configuration."""
 
     urls: tuple[str, ...]
     username: str | None = None
@@ -46,10 +47,10 @@ class IceServer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ICEServers(Protocol):
-    """Where the servers of a call come from."""
+    """A provider of the STUN and TURN servers for calls."""
 
     async def ice_servers(self) -> list[IceServer]:
-        """The servers, in order of preference; none if that fails."""
+        """The servers, in order of preference; an empty list if the provider fails. Raises nothing."""
 
 
 class StaticICE:
@@ -58,7 +59,8 @@ class StaticICE:
     def __init__(
         self, urls: str | Sequence[str] = STUN, *, username: str | None = None, credential: str | None = None
     ) -> None:
-        """`urls` are like `stun:HOST:PORT` or `turn:HOST:PORT?transport=tcp`; TURN needs the credentials."""
+        """`urls` are like `stun:HOST:PORT` or `turn:HOST:PORT?transport=tcp`; TURN needs `username` and `credential`.
+        Raises `ValueError` if there are no urls."""
         self._servers = read_servers([{"urls": urls, "username": username, "credential": credential}])
 
     async def ice_servers(self) -> list[IceServer]:
@@ -66,7 +68,7 @@ class StaticICE:
 
 
 class _Credentials(ABC):
-    """Keeps credentials until half of their life is over."""
+    """The base of providers whose credentials expire: fetches them, and keeps them for half of their lifetime."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -90,12 +92,12 @@ class _Credentials(ABC):
 
     @abstractmethod
     async def _fetch(self, now: float) -> list[IceServer]:
-        """New credentials. Raises what `ice_servers` takes for a failure."""
+        """The servers with new credentials, at the time `now`. May raise the exceptions that `ice_servers` catches."""
 
 
 class CoturnTURN(_Credentials):
-    """A coturn server that shares a secret with us (`use-auth-secret`, `static-auth-secret`). Nothing is asked of
-    it: the user's name is when it expires, the password a signature of that."""
+    """A coturn server that shares a secret with us (`use-auth-secret`, `static-auth-secret`). Credentials are computed
+    without asking it: the user name contains the time of expiry, and the password is a signature of it."""
 
     def __init__(
         self, urls: str | Sequence[str], secret: str, *, user: str = "voiceflow", clock: Callable[[], float] = time.time
@@ -157,14 +159,15 @@ class CloudflareTURN(_Credentials):
 
 
 def coturn_credentials(secret: str, user: str, expires: int) -> tuple[str, str]:
-    """The name and the password with which `user` may use a coturn server until `expires`, in Unix time."""
+    """The user name and the password with which `user` may use a coturn server until `expires`, in Unix time."""
     username = f"{expires}:{user}"
     signature = hmac.new(secret.encode(), username.encode(), hashlib.sha1).digest()
     return username, base64.b64encode(signature).decode()
 
 
 def read_servers(entries: Any) -> list[IceServer]:
-    """Servers as they are written down: `urls` is a string or a list, or is called `url`. Raises `ValueError`."""
+    """ICE servers from their JSON form: `urls` is a string or a list, and may be called `url`. Raises `ValueError`
+    (msgspec's ValidationError is one) for entries of another form."""
     return [
         IceServer(urls=entry.all_urls, username=entry.username, credential=entry.credential)
         for entry in msgspec.convert(entries, list[_Entry])

@@ -1,2 +1,2 @@
-"""Configuration: the settings of a server (settings.py), which number leads where (routes.py), and the YAML that both
-are read from (yamlfile.py)."""
+"""Configuration: the settings of a server (settings.py), the routes of called numbers (routes.py), and the YAML file
+that contains both (yamlfile.py)."""

@@ -1,4 +1,4 @@
-"""What is configured about STUN and TURN servers: the entries of `ice` in the file."""
+"""The entries of `ice` in the configuration file: STUN and TURN servers, or providers of them."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ class StaticServers(Secrets, frozen=True, kw_only=True):
 
     urls: tuple[IceUrl, ...]
     username: str | None = None
-    """TURN needs one, and a credential."""
+    """Required for TURN, as is `credential`."""
     credential: str | None = None
 
 
 class Coturn(Secrets, frozen=True, kw_only=True):
-    """A coturn server with `use-auth-secret`: each call gets a password of its own."""
+    """A coturn server with `use-auth-secret`: passwords are made from a shared secret and expire after a day."""
 
     urls: tuple[IceUrl, ...]
     secret: str
-    """Its `static-auth-secret`."""
+    """The `static-auth-secret` of the server."""
 
 
 class TwilioServers(Secrets, frozen=True, kw_only=True):
-    """Twilio's, for the account in `provider_config.twilio`."""
+    """Twilio's servers, for the account in `provider_config.twilio`."""
 
 
 class Cloudflare(Secrets, frozen=True, kw_only=True):
-    """Cloudflare's, with a TURN key."""
+    """Cloudflare's servers, for a TURN key."""
 
     key_id: str
     api_token: str
@@ -52,4 +52,4 @@ ICE_PROVIDERS: dict[str, type[ICE]] = {
     "twilio": TwilioServers,
     "cloudflare": Cloudflare,
 }
-"""By the name in `provider`."""
+"""The types of entries by the value of `provider`; "" stands for an entry without one."""

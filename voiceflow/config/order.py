@@ -1,4 +1,4 @@
-"""In which order it is decided how anything is set, the same for every command. The first that says something counts:
+"""The order of precedence among the sources of settings, the same for every command. The first that has a value counts:
 
 1. an option of the command line,
 2. an environment variable that is set,
@@ -17,7 +17,7 @@ from .settings import Config, find_config, load_config, read_env_file
 
 
 class Options(TypedDict, total=False):
-    """Options of the command line that stand for keys of the configuration. None: not given."""
+    """Options of the command line that override keys of the configuration. None: not given."""
 
     provider: str | None
     host: str | None
@@ -27,23 +27,23 @@ class Options(TypedDict, total=False):
 
 
 class Settled(NamedTuple):
-    """How everything is set."""
+    """All settings, once the sources are read in their order."""
 
     file: Path | None
-    """The configuration file, if there is one."""
+    """The configuration file. None: there is none."""
     config: Config
     routes: Routes
 
 
 def settle(target: str | None = None, named: Path | None = None, **options: Unpack[Options]) -> Settled:
-    """How everything is set for a command that is given the pipeline `target`, a file or a name, if any, and -c
-    `named`. Raises `ConfigError` or `DIDConfigError` for what cannot be used."""
+    """All settings for a command whose pipeline is `target`, a file or a name (None: it has none), and whose -c option
+    is `named`. Raises `ConfigError`, or `DIDConfigError` for routes that cannot be used."""
     read_environment(target)
     file = find_config(named)
     return Settled(file, load_config(file, **options), Routes(file))
 
 
 def read_environment(target: str | None = None) -> None:
-    """Add what `.env` says to the environment. Raises `ConfigError`."""
+    """Add the variables of the `.env` that belongs to `target` to the environment. Raises `ConfigError`."""
     has_file = target is not None and Path(target).is_file()
     read_env_file(Path(target).parent if target is not None and has_file else Path())

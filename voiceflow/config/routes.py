@@ -1,12 +1,12 @@
-"""Which number was called decides who answers: `dids` in the configuration maps numbers to routes.
+"""Routes: `dids` in the configuration maps each called number to the route of its calls.
 
     dids:
       "+1 (512) 555-1234":
         user_id: ann
         system_prompt: You answer the phone for Ann's bakery.
 
-Without `dids` every number gets the default route; with them, other numbers have none and are refused. A file
-that has changed is read again at the next lookup, and one that is broken leaves the routes as they were.
+Without `dids` every number gets the default route; with them, calls to other numbers are refused. A file that has
+changed is read again at the next lookup; if it cannot be read then, the routes stay as they were.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .yamlfile import Value, read_yaml
 logger = logging.getLogger("voiceflow.config")
 
 CHECK_EVERY = 1.0
-"""How often lookups see whether the file has changed, in seconds."""
+"""Seconds between two checks of whether the file has changed."""
 
 _URI = re.compile(r"(?:tel|sips?):([^@;]*).*", re.IGNORECASE)  # RFC 3966, RFC 3261
 _SEPARATORS = re.compile(r"[\s\-./_\u2010-\u2015\u2212]")
@@ -37,12 +37,12 @@ _TRUNK_ZERO = re.compile(r"(?<!^\+39)\(0\)")
 
 
 def e164(number: str) -> str:
-    """A telephone number as `+`, country code and the rest, however it is written. `ValueError` if it is none.
+    """A telephone number in E.164 form, from any usual way of writing it. Raises `ValueError` if it is none.
 
     >>> e164("1 (512) 555-1234")
     '+15125551234'
 
-    A number needs its country code, the + may be missing. ITU-T E.164: at most 15 digits.
+    The number must have its country code; the + may be missing. ITU-T E.164 allows at most 15 digits.
     """
     text = unicodedata.normalize("NFKC", number).strip()
     text = _SEPARATORS.sub("", _URI.sub(r"\1", text))
@@ -62,7 +62,7 @@ def e164(number: str) -> str:
 
 
 class Routes:
-    """The routes in a configuration file, or with None the default route for every number.
+    """The routes in a configuration file. Without a file, every number gets the default route.
 
     Raises `DIDConfigError`, which names the line, for a file that cannot be used.
     """
@@ -74,17 +74,17 @@ class Routes:
 
     @property
     def dids(self) -> list[str]:
-        """The numbers that have a route, in the file's order. With none, every number gets the default route."""
+        """The numbers that have a route, in E.164, in the file's order. Empty: every number gets the default route."""
         self._refresh()
         return list(self._routes)
 
     def all(self) -> list[Route]:
-        """The routes that calls may take."""
+        """All routes that calls may get."""
         self._refresh()
         return list(self._routes.values()) or [Route()]
 
     def lookup(self, did: str) -> Route | None:
-        """The route of a called number in any writing. None: refuse the call."""
+        """The route of a called number, however it is written. None: it has no route, and the call is to be refused."""
         self._refresh()
         if not self._routes:
             return Route()
@@ -94,14 +94,14 @@ class Routes:
             return None
 
     def lookup_or_raise(self, did: str) -> Route:
-        """The route of a called number. Raises `DIDNotFoundError`."""
+        """The route of a called number. Raises `DIDNotFoundError` if it has none."""
         route = self.lookup(did)
         if route is None:
             raise DIDNotFoundError(did)
         return route
 
     def reload(self) -> None:
-        """Read the file again. Raises `DIDConfigError` and keeps the routes if it is broken."""
+        """Read the file again. Raises `DIDConfigError` and keeps the routes if it cannot be used."""
         self._checked = monotonic()
         if self._file is not None:
             self._version = _version(self._file)  # first: a change during the reading is seen at the next check
@@ -121,7 +121,7 @@ class Routes:
 
 
 def _version(file: Path) -> tuple[int, int, int] | None:
-    """What is different after a change, also where a new file takes the place of an old one."""
+    """Data that differ after any change to the file, even if another file has replaced it. None: there is no file."""
     try:
         stat = file.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Structs that hold credentials."""
+"""The base of structs that hold credentials."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """Credentials. Logs and tracebacks show which are set, not what they are."""
+    """Credentials. Their `repr`, and so logs and tracebacks, names the fields that are set but not their values."""
 
     def __repr__(self) -> str:
         given = [name for name in self.__struct_fields__ if getattr(self, name) is not None]

@@ -1,11 +1,11 @@
-"""How a server is set up: command line, environment, file, default - the first that says something counts.
+"""The settings of a server, each from the first of command line, environment, file and default that has a value.
 
     read_env_file(folder)               # .env beside the pipeline
-    file = find_config(path)            # what -c says, else the first that exists
+    file = find_config(path)            # the file of -c, else the first that exists
     config = load_config(file, port=port)
 
-Commands leave all three to `order.settle`. The fields of `Config` are the keys of the file; `dids` are in the same
-file, see routes.py. `ice` is one mapping or a list of them:
+Commands use `order.settle`, which does all three. The fields of `Config` are the keys of the file; `dids`, in the
+same file, are read by routes.py. `ice` is one mapping or a list of them:
 
     ice:
       - urls: stun:stun.example.com:3478
@@ -14,8 +14,7 @@ file, see routes.py. `ice` is one mapping or a list of them:
       - {provider: cloudflare, key_id: "${TURN_KEY}", api_token: "${TURN_TOKEN}"}
       - provider: twilio  # with provider_config.twilio
 
-A value that is empty is one that was not given: with `api_key: ${KEY}` and an empty KEY there is no key, rather than an
-empty one.
+An empty value counts as not given: with `api_key: ${KEY}` and an empty KEY there is no key, rather than an empty one.
 """
 
 from __future__ import annotations
@@ -43,14 +42,14 @@ S = TypeVar("S", bound=msgspec.Struct)
 C = TypeVar("C", bound=CarrierSettings)
 
 PLACES = ("voiceflow.yaml", "~/.config/voiceflow/config.yaml", "~/.vibecode/sip_config.yaml")
-"""Where a configuration is looked for if none is named."""
+"""The files that are tried, in this order, if none is named."""
 
 ENVIRONMENT = {
     "SIP_SERVER_PORT": "server_port",
     "SIP_PUBLIC_WS_URL": "public_ws_url",
 }
-"""The environment variables that stand for keys. To these come the carriers' own (`CarrierSettings.environment`); those
-of the language models are read by their processors."""
+"""Environment variables that set keys of the configuration, by the variable. The carriers add their own
+(`CarrierSettings.environment`); those of language models are read by their processors."""
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 0 to 65535")]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="DEBUG, INFO, WARNING or ERROR")]
@@ -65,10 +64,12 @@ PublicAddress = Annotated[
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of a server."""
+
     provider: str | None = None
-    """The carrier to expect. None: the first message of a stream tells."""
+    """The name of the only carrier that is served. None: all are; the first message of a stream tells which it is."""
     provider_config: tuple[CarrierSettings, ...] = ()
-    """Of the carriers that are configured, see `of`."""
+    """The settings of the carriers that are configured; `of` finds those of one."""
     server_host: str = "127.0.0.1"
     server_port: Port = 8000
     public_ws_url: PublicAddress | None = None
@@ -79,18 +80,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     empty list: none at all."""
 
     def of(self, kind: type[C]) -> C:
-        """A carrier's settings, by their type: what is configured, or the defaults."""
+        """A carrier's settings, by their type: those that are configured, or else the defaults."""
         return next((settings for settings in self.provider_config if type(settings) is kind), kind())
 
 
 class _Setting(NamedTuple):
     text: str
     origin: str
-    """What to name if it is wrong: option, variable, or file, line and key."""
+    """Where the text comes from, for errors: option, variable, or file, line and key."""
 
 
 def read_env_file(folder: Path) -> None:
-    """Add the variables in `.env` of a folder, if there is one, to the environment. What is set there stays."""
+    """Add the variables in a folder's `.env`, if it has one, to the environment; variables already set are kept. Raises
+    `ConfigError` if the file cannot be read."""
     file = folder / ".env"
     try:
         load_dotenv(file)
@@ -101,7 +103,8 @@ def read_env_file(folder: Path) -> None:
 
 
 def find_config(named: Path | None = None) -> Path | None:
-    """The configuration file: the one that is named, else the first of `PLACES` that exists, else None."""
+    """The configuration file: the one that is named, else the first of `PLACES` that exists, else None. Raises
+    `ConfigError` if the one that is named does not exist."""
     if named is None:
         return next((file for place in PLACES if (file := Path(os.path.expanduser(place))).is_file()), None)
     if not named.exists():
@@ -110,7 +113,7 @@ def find_config(named: Path | None = None) -> Path | None:
 
 
 def origin(file: Path | None) -> str:
-    """Where the configuration comes from, for the line that says so at start."""
+    """A description of where the configuration comes from, for the line that is printed at start."""
     return str(file) if file else f"defaults and environment (there is no {', '.join(PLACES[:-1])} or {PLACES[-1]})"
 
 
@@ -123,7 +126,7 @@ def load_config(
     ws_url: str | None = None,
     log_level: str | None = None,
 ) -> Config:
-    """The configuration: options of the command line, then the environment, then `file`, then defaults.
+    """The configuration. Each key is from the first that has it: these options, the environment, `file`, the defaults.
 
     Unknown keys in `file` are logged as warnings. Raises `ConfigError`.
     """
@@ -147,7 +150,7 @@ def load_config(
 
 
 def environment() -> dict[str, str]:
-    """The keys for which environment variables stand, by variable."""
+    """The keys that environment variables set, by variable, those of the carriers included."""
     carriers_own = {
         variable: f"{_prefix(carrier)}{field}"
         for carrier in carriers()
@@ -178,13 +181,13 @@ def _prefix(carrier: Carrier[Any]) -> str:
 
 
 def _ice(value: Value) -> ICE:
-    """An entry of `ice`, whose `provider` decides what else it has."""
+    """Read an entry of `ice`, whose `provider` decides which other keys it has."""
     named = value.get("provider")
     provider = named.text() if named else ""
     kind = ICE_PROVIDERS.get(provider.lower())
     if kind is None:
         near = difflib.get_close_matches(provider.lower(), ICE_PROVIDERS, n=1)
-        hint = f", did you mean {near[0]}?" if near else ""
+        hint = f", did you mean {near[0]}?" if near else "."
         known = ", ".join(filter(None, ICE_PROVIDERS))
         raise (named or value).error(f"ice.provider is {provider!r}{hint} Expected {known}; or none, with urls")
     found: dict[str, Any] = {
@@ -205,14 +208,15 @@ def _ice_url(value: Value) -> str:
     try:
         return msgspec.convert(value.text(), IceUrl)
     except msgspec.ValidationError:
-        shown = value.text().rpartition("@")[2]  # before that would be a password
+        shown = value.text().rpartition("@")[2]  # before the @ there would be a password
         raise value.error(f"ice.urls is {shown!r}: expected {_meaning(IceUrl)}") from None
 
 
 def _in_file(
     mapping: Value, struct: type[msgspec.Struct], prefix: str = "", elsewhere: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, _Setting]]:
-    """The settings in a part of the file that should have the fields of `struct`, and keys that others read."""
+    """The settings in a part of the file whose keys should be the fields of `struct`. The keys in `elsewhere` are read
+    by other code and skipped; any others are logged as unknown."""
     kinds = _kinds(struct)
     for key, value in mapping.entries():
         name = key.text()
@@ -241,7 +245,7 @@ def _build(struct: type[S], settings: dict[str, _Setting], prefix: str = "") -> 
 
 
 def _convert(setting: _Setting, kind: Any) -> Any:
-    chosen = any(get_origin(part) is Literal for part in get_args(kind))  # names are known in either case
+    chosen = any(get_origin(part) is Literal for part in get_args(kind))  # names are accepted in upper and lower case
     try:
         return msgspec.convert(setting.text.upper() if chosen else setting.text, kind, strict=False)
     except msgspec.ValidationError:
@@ -257,7 +261,7 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _meaning(kind: Any) -> str:
-    """What `Meta` says a value of this type is, also inside `X | None`."""
+    """The description in the `Meta` of a type or of the first member of a union, such as `X | None`."""
     parts = get_args(kind)
     described = [part.description for part in parts if isinstance(part, Meta)]
     return described[0] or "" if described else _meaning(parts[0])

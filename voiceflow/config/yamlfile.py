@@ -1,7 +1,7 @@
-"""YAML that people write: every value knows its line, and `${NAME}` stands for an environment variable.
+"""Reading hand-written YAML: every value knows its line, and `${NAME}` is replaced by an environment variable.
 
-A scalar is the text that stands in the file, whatever YAML would make of it: `no`, `0123` and `+15125551234`
-lose nothing, and what it is for decides its type.
+A scalar is its text in the file, not the value that YAML would make of it: `no`, `0123` and `+15125551234` lose
+nothing, and the setting that they are read for decides their type.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from voiceflow.errors import ConfigError
 DEPTH = 100
 """How deeply lists and mappings may be nested."""
 
-# libyaml is ten times faster, and a file may be read anew between two audio frames.
+# libyaml is ten times faster, and a file may be read again between two audio frames.
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -46,24 +46,25 @@ class Value:
 
     @property
     def line(self) -> int:
-        """Counted from 1."""
+        """The line in which the value begins, from 1."""
         return _line(self.node.start_mark)
 
     @property
     def place(self) -> str:
+        """File and line, for messages."""
         return f"{self.file.path}, line {self.line}"
 
     @property
     def missing(self) -> bool:
-        """Whether nothing, `~` or `null` stands here."""
+        """Whether the value is empty, `~` or `null`."""
         return bool(self.node.tag == _NULL)
 
     def error(self, problem: str) -> ConfigError:
-        """What to raise when something is wrong with this value."""
+        """The error to raise for `problem` with this value."""
         return ConfigError(f"{self.place}: {problem}")
 
     def text(self) -> str:
-        """A scalar as it is written, with variables put in."""
+        """A scalar as it is written, with variables replaced."""
         if not isinstance(self.node, yaml.ScalarNode):
             raise self._unexpected("text")
         text = _VARIABLE.sub(self._variable, self.node.value)
@@ -72,20 +73,20 @@ class Value:
         return text
 
     def entries(self) -> list[tuple[Value, Value]]:
-        """Keys and values of a mapping, in the file's order; what `<<` merges into it comes first."""
+        """Keys and values of a mapping, in the file's order; entries merged by `<<` come first."""
         return list({key.text(): (key, value) for key, value in self._pairs()}.values())
 
     def items(self) -> list[Value]:
-        """The values of a list. What is no list is the only one of its own."""
+        """The values of a list. A value that is not a list is treated as a list of one."""
         nodes = self.node.value if isinstance(self.node, yaml.SequenceNode) else [self.node]
         return [Value(node, self.file) for node in nodes]
 
     def get(self, name: str) -> Value | None:
-        """The value of a key, None where it is absent or missing."""
+        """The value of a key. None: there is no such key, or its value is `missing`."""
         return next((value for key, value in self.entries() if key.text() == name and not value.missing), None)
 
     def natural(self) -> Any:
-        """What YAML makes of it: numbers, booleans, dates, lists, dicts. A scalar with a variable is text."""
+        """The value that YAML makes of it: numbers, booleans, dates, lists, dicts. A scalar with a variable is text."""
         match self.node:
             case yaml.SequenceNode():
                 return [Value(node, self.file).natural() for node in self.node.value]
@@ -95,8 +96,8 @@ class Value:
             return SafeConstructor().construct_object(yaml.ScalarNode(self.node.tag, self.text()))
         except ConfigError:
             raise
-        except Exception as error:  # impossible dates and explicit tags (`!!int x`) raise all kinds
-            raise self.error(f"{self.node.value!r} is not what its form or tag promises: quote it, for text") from error
+        except Exception as error:  # impossible dates and explicit tags (`!!int x`) raise various ones
+            raise self.error(f"{self.node.value!r} is not what its form or tag says: quote it if it is text") from error
 
     def _pairs(self) -> Iterator[tuple[Value, Value]]:
         if not isinstance(self.node, yaml.MappingNode):
@@ -125,7 +126,7 @@ class Value:
             return os.environ[name]
         else:
             problem = f"the environment variable {name} is not defined: set it, or write it into .env"
-        # In a text of several lines, name the one with the variable.
+        # In a text of several lines, name the line of the variable.
         lines = range(self.line, _line(self.node.end_mark) + 1)
         line = next((n for n in lines if match[0] in "".join(self.file.lines[n - 1 : n])), self.line)
         raise ConfigError(f"{self.file.path}, line {line}: {problem}")
@@ -135,7 +136,7 @@ class Value:
 
 
 def read_yaml(path: Path) -> Value | None:
-    """The content of a YAML file, None if it is empty. Raises `ConfigError`."""
+    """The content of a YAML file. None: it is empty. Raises `ConfigError` if the file cannot be read or is not YAML."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -158,8 +159,8 @@ def read_yaml(path: Path) -> Value | None:
 
 
 def _check_nesting(text: str, path: Path) -> None:
-    """Refuse what recursion, libyaml's included, would not come back from."""
-    above: list[str | None] = []  # the anchors of the lists and mappings around
+    """Raise `ConfigError` for nesting so deep or circular that recursion, libyaml's included, would overflow."""
+    above: list[str | None] = []  # the anchors of the enclosing lists and mappings
     for event in yaml.parse(text, Loader=_Loader):
         problem = None
         match event:

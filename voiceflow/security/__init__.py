@@ -1,1 +1,1 @@
-"""Who may call: local requests, carriers that sign, and streams that bear a token of ours (DESIGN section 8)."""
+"""Authentication of calls: local requests, requests with a carrier's signature, and streams with a token of ours."""

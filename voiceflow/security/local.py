@@ -1,17 +1,17 @@
-"""Which requests come from the user of this machine. They need no credentials, so the rule is narrow.
+"""Recognising requests that come from the user of this machine. They need no credentials, so the rule is strict.
 
-A request is local if all of this holds:
+A request is local if all of these hold:
 
-- its peer is a loopback address. That alone says little: a tunnel or a proxy connects from loopback too.
-- its Host is localhost, 127.0.0.1 or [::1]. A page whose own name was made to point at 127.0.0.1 (DNS
+- Its peer has a loopback address. That alone proves little: a tunnel or a proxy connects from loopback, too.
+- Its Host is localhost, 127.0.0.1 or [::1]. A page whose own name was made to point at 127.0.0.1 (DNS
   rebinding) sends that name.
-- no header says that it was passed on: Forwarded, X-Forwarded-*, CF-*.
-- if it has an Origin, that is local too. Any page on the web may post forms to localhost and open WebSockets
+- No header says that it was forwarded: Forwarded, X-Forwarded-*, CF-*.
+- If it has an Origin, that is local, too. Any page on the web may post forms to localhost and open WebSockets
   there, with the user's own browser as the peer; browsers then say where the page is from. Carriers and command
   line tools send no Origin.
 
-A reverse proxy on this machine that rewrites Host and adds none of these headers cannot be told apart from its
-user. nginx is one unless told otherwise: `proxy_set_header Host $host`.
+Requests through a reverse proxy on this machine that rewrites Host and adds none of these headers cannot be told
+apart from the user's own. nginx is such a proxy unless it is configured with `proxy_set_header Host $host`.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def _passed_on(header: bytes) -> bool:
 
 
 def _is_loopback(client: tuple[str, int] | None) -> bool:
-    """Whether a peer is this machine. A Unix socket has no address and is what a proxy connects to: it is not."""
+    """Whether a peer is on this machine. False for a Unix socket, which has no address and is used by proxies."""
     try:
         address = ipaddress.ip_address(client[0] if client else "")
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1, as a socket for both families says it
+    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1, as sockets for both families report it
     return bool((mapped or address).is_loopback)

@@ -1,8 +1,8 @@
-"""What carriers' signatures have in common: they are made for a URL, and stand in headers.
+"""Shared by the verification of all carriers' signatures: the URL that was requested, and looking up headers.
 
-How each carrier signs is in its folder, transports/carriers/NAME/. There every function returns nothing if the
-signature is good and raises `CallRejectedError` if it is not, whatever the request contains. Headers are those of an
-ASGI scope. Nothing here believes a header about where it was sent to.
+The verification itself is in each carrier's folder, transports/carriers/NAME/. Its functions return None if a
+signature is good and raise `CallRejectedError` if it is not, whatever the request contains. Nothing here trusts a
+header for the address to which a request was sent.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
-"""As in an ASGI scope."""
+"""Names and values of headers, as in an ASGI scope."""
 
 
 def requested_url(public_address: str, scope: Mapping[str, Any]) -> str:
-    """The URL by which a carrier reached the HTTP request of an ASGI scope.
+    """The URL that a carrier requested, for the HTTP request of an ASGI scope.
 
-    Scheme and host are those of the configured public address, whose own path does not matter. A proxy's headers
-    could claim any; a signature made for another host would then pass here.
+    Scheme and host are those of `public_address`, the configured one, whose path is ignored. They are not taken from
+    headers, which could claim any host: a signature made for another host would then be accepted here.
     """
     address = urlsplit(public_address)
     scheme = "http" if address.scheme in ("http", "ws") else "https"
@@ -29,6 +29,6 @@ def requested_url(public_address: str, scope: Mapping[str, Any]) -> str:
 
 
 def by_name(headers: Headers) -> dict[bytes, bytes]:
-    """Headers by name, in small letters. Of several the last counts, which may refuse a good request but accepts no
-    bad one."""
+    """Headers by name, in lower case. Of several with one name the last counts, which may refuse a good request but
+    accepts no bad one."""
     return {name.lower(): value for name, value in headers}

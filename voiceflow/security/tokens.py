@@ -1,17 +1,17 @@
 """Stream tokens: how a media stream proves that it belongs to a call whose webhook we answered.
 
-The answer to a carrier's webhook carries a token, and the stream that the carrier then opens brings it back. A
-token is what we know of the call and when it expires, and an HMAC over that. It is good for one stream within
-60 seconds, on whichever worker process the stream arrives.
+The answer to a carrier's webhook contains a token, and the stream that the carrier then opens brings it back. A
+token consists of the call's data, its time of expiry, and an HMAC over both. It is valid for one stream within
+60 seconds, in whichever worker process the stream arrives.
 
-Workers share two things, both made by the first process that enters `run_key()` and gone when it leaves:
+Workers share two things, both of the first process that enters `run_key()` and gone when it leaves:
 
-- the key, inherited through an environment variable. It is made anew for each run, so a token of an earlier run
-  is worth nothing, and neither is the variable once the run is over.
-- a folder of marks, one file for each token used. `O_CREAT | O_EXCL` lets exactly one process create a file,
-  so the operating system decides who was first; there is no lock to hold and no server to ask.
+- the key, inherited through an environment variable. Each run makes a new one, so tokens of an earlier run are
+  invalid, and the variable is worthless once the run is over.
+- a folder of used tokens, with one empty file for each. `O_CREAT | O_EXCL` lets exactly one process create a file,
+  so the operating system decides which was first; no lock and no server is needed.
 
-Times are of the monotonic clock, which is one for all processes of a machine and cannot be set back.
+Times are of the monotonic clock, which all processes of a machine share and which cannot be set back.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ import msgspec
 from voiceflow.errors import CallRejectedError
 
 LIFETIME = 60
-"""How long a token is good for, in seconds. A carrier opens its stream within one or two."""
+"""How long a token is valid, in seconds. A carrier opens its stream within one or two."""
 LONGEST = 480
-"""Characters. Some carriers take less than 500 for a parameter's name and value together."""
+"""Characters that a token may have. Some carriers take fewer than 500 for a parameter's name and value together."""
 VARIABLE = "VOICEFLOW_RUN_KEY"
 """The environment variable by which worker processes inherit the key."""
 
 
 class Claims(msgspec.Struct, frozen=True, array_like=True):
-    """What a token says of a call. The server compares it with what the stream's first message says."""
+    """What a token says about a call. The server compares it with the stream's start message."""
 
     provider: str
     call_id: str
@@ -49,13 +49,14 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
     caller_id: str
     did: str
     codec: str
-    """What the agent's audio was asked to be, by the carrier's name: PCMU, L16 ..."""
+    """The codec of the agent's audio that the carrier was asked for, by the carrier's name: PCMU, L16 ..."""
 
 
 class _Signed(msgspec.Struct, frozen=True, array_like=True):
     expires: float
+    """The time of expiry, in seconds of the monotonic clock."""
     nonce: bytes
-    """So that no two tokens are the same, though a carrier may ask twice about one call."""
+    """Random bytes, which make two tokens for one call differ: a carrier may ask twice about it."""
     claims: Claims
 
 
@@ -64,7 +65,7 @@ _decode = msgspec.msgpack.Decoder(_Signed).decode
 
 @contextmanager
 def run_key() -> Iterator[bytes]:
-    """The key of this run, which processes started within inherit."""
+    """The key of this run, which processes inherit that are started in this context."""
     inherited = os.environ.get(VARIABLE)
     if inherited:
         yield inherited.encode()
@@ -87,9 +88,9 @@ class StreamTokens:
         self._swept = clock()
 
     def issue(self, claims: Claims) -> str:
-        """A token: letters, digits, `-`, `_` and a dot, so that it needs no escaping in URLs and XML.
+        """A new token. It has only letters, digits, `-`, `_` and a dot, so it needs no escaping in URLs and XML.
 
-        Raises `CallRejectedError` if it would be longer than a carrier takes, as with a SIP address for a number.
+        Raises `CallRejectedError` if it would be longer than carriers take, as with long SIP addresses for numbers.
         """
         signed = _Signed(self._clock() + LIFETIME, secrets.token_bytes(8), claims)
         payload = _text(msgspec.msgpack.encode(signed))
@@ -103,9 +104,9 @@ class StreamTokens:
         return token
 
     def redeem(self, token: str) -> Claims:
-        """What the token says. Raises `CallRejectedError` if it is forged, has expired or was used before."""
+        """Use up a token and return its claims. Raises `CallRejectedError` if it is forged, expired or already used."""
         payload, _, tag = token[: LONGEST + 1].rpartition(".")
-        # Text is compared, not what it decodes to: base64 has several spellings of the same bytes.
+        # The text is compared, not the bytes it decodes to: base64 has several spellings of the same bytes.
         if len(token) > LONGEST or not hmac.compare_digest(_bytes(tag), self._tag(payload).encode()):
             raise CallRejectedError("the stream token is not one that this run of the server has issued")
         signed = _decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -119,7 +120,7 @@ class StreamTokens:
         return _text(hmac.digest(self._key, _bytes(payload), hashlib.sha256))
 
     def _use(self, tag: str, expires: float) -> None:
-        """Leave a mark. Whatever prevents that prevents the call."""
+        """Mark a token as used. Raises `CallRejectedError` if it is marked already, or if that fails for any reason."""
         mark = self._used / f"{expires:.0f}.{tag}"
         try:
             self._used.mkdir(mode=0o700, exist_ok=True)
@@ -133,7 +134,7 @@ class StreamTokens:
             ) from error
 
     def _sweep(self) -> None:
-        """Remove the marks of tokens that have expired, a lifetime ago: nobody is still redeeming those."""
+        """Remove the marks of tokens that expired more than `LIFETIME` ago: no process can be redeeming them still."""
         now = self._clock()
         if now < self._swept + LIFETIME:
             return
@@ -144,7 +145,8 @@ class StreamTokens:
 
 
 def _folder(key: bytes) -> Path:
-    """Where the marks of a run are. Only who has the key can tell the name, so nobody can be there first."""
+    """The folder for the marks of a run. Its name is derived from the key, so nobody without the key can create it
+    first."""
     return Path(tempfile.gettempdir(), f"voiceflow-{hashlib.sha256(key).hexdigest()[:32]}")
 
 

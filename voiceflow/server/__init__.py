@@ -1,1 +1,2 @@
-"""The server: media streams, carriers' webhooks and health on one port, as an ASGI application."""
+"""The server: carriers' webhooks and media streams, browsers' calls and a health check on one port, as an ASGI
+application."""

@@ -1,4 +1,4 @@
-"""The ASGI application. The media path is raw ASGI; everything else is Starlette."""
+"""The ASGI application. Media streams are served through bare ASGI, everything else through Starlette."""
 
 from __future__ import annotations
 
@@ -34,13 +34,16 @@ from .webhooks import Webhooks
 log = logging.getLogger("voiceflow.server")
 
 MEDIA: Final = "/sip/media-stream"
+"""The path of carriers' media streams."""
 OLLAMA_SECONDS: Final = 0.5
+"""Seconds within which an Ollama server must answer to count as there."""
 
 
 class Server:
-    """Serves one pipeline to every transport."""
+    """Serves one pipeline to carriers and browsers."""
 
     def __init__(self, build: Build, config: Config, routes: Routes, key: bytes, *, open: bool = False) -> None:
+        """`key` signs stream tokens (`run_key`). `open` admits calls from anybody, without signature or token."""
         self._build = build
         self._routes = routes
         self._provider = config.provider
@@ -69,8 +72,8 @@ class Server:
             await self._app(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """The server's life, as ASGI tells it (asgi.readthedocs.io, "Lifespan Protocol"): models are in memory before
-        the first call is accepted. What goes wrong is said in one line."""
+        """Start up and shut down by ASGI's lifespan protocol (asgi.readthedocs.io, "Lifespan Protocol"). Models are in
+        memory before the first call is accepted. A failure to start is reported in one line."""
         await receive()  # lifespan.startup
         try:
             for route in self._routes.all():
@@ -82,7 +85,7 @@ class Server:
             await send({"type": "lifespan.startup.failed", "message": message})
             return
         gc.collect()
-        gc.freeze()  # modules and models stay: collecting them again and again would hold up every call
+        gc.freeze()  # modules and models stay in memory: each collection would scan them and delay calls
         with LagGauge():
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown

@@ -1,4 +1,4 @@
-"""Reading what a request brings, and no more than it may bring."""
+"""Reading the body of an HTTP request up to a limit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 
 async def read_body(request: Request, largest: int) -> bytes | None:
-    """The body; None if it has more than `largest` bytes: the rest is not read."""
+    """The body of a request. None: it has more than `largest` bytes, and the rest is not read."""
     body = b""
     async for part in request.stream():
         body += part

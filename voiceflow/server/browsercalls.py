@@ -1,4 +1,4 @@
-"""Calls from browsers: from an offer to a running call, and to its end."""
+"""Calls from browsers, from the offer to the end of the call."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ log = logging.getLogger("voiceflow.server")
 
 STOPPING: Final = "the server is stopping: call again in a moment"
 GOODBYE: Final = 5.0
-"""Seconds that calls have to end when the server stops."""
+"""Seconds that a call has to end after its connection was closed; then it is cancelled."""
 
 
 class BrowserCall:
-    """One of them."""
+    """One call from a browser, which runs in a task of its own."""
 
     def __init__(self, session: PeerSession, build: Build, active: set[Call]) -> None:
         self.id = uuid.uuid4().hex
@@ -43,13 +43,15 @@ class BrowserCall:
 
     @property
     def ended(self) -> bool:
+        """Whether the call is over."""
         return self._task.done()
 
     def on_end(self, callback: Callable[[BrowserCall], None]) -> None:
+        """Call `callback(call)` when this call is over."""
         self._task.add_done_callback(lambda task: callback(self))
 
     async def hang_up(self) -> None:
-        """End it and wait until nothing of it is left."""
+        """Close the connection and wait for the end of the call, at most `GOODBYE` seconds: then it is cancelled."""
         await self._session.close()
         _, late = await asyncio.wait({self._task}, timeout=GOODBYE)
         for task in late:
@@ -59,7 +61,7 @@ class BrowserCall:
         async with self._session as session:
             call = session.call(route=Route())
             turns = itertools.count(1)
-            call.on_turn(lambda latency: session.channel.tell(_told(next(turns), latency)))
+            call.on_turn(lambda latency: session.channel.tell(_for_page(next(turns), latency)))
             call.on_turn(lambda latency: call.log.info("turn: %s", latency))
             call.log.info("from a browser")
             self._active.add(call)
@@ -67,7 +69,7 @@ class BrowserCall:
                 await session.connected()  # first: only a page that is connected can be told what fails
                 ended = await call.run(self._build)
                 call.log.info("ended: %s", ended.reason)
-            except VoiceflowError as error:  # before it began
+            except VoiceflowError as error:  # the call could not begin
                 call.log.warning("%s", error)
             except Exception as error:
                 call.log.error("%r", error, exc_info=error)
@@ -76,7 +78,7 @@ class BrowserCall:
 
 
 class BrowserCalls:
-    """Makes calls of offers, and ends them with the server."""
+    """Starts calls from browsers' offers, and ends them when the server stops."""
 
     def __init__(self, build: Build, ice: ICEServers | None, active: set[Call]) -> None:
         self._build = build
@@ -86,18 +88,23 @@ class BrowserCalls:
         self._stopping = False
 
     async def ice_servers(self, *, local: bool) -> list[dict[str, Any]]:
-        """For the browser, as `RTCPeerConnection` takes them."""
+        """The STUN and TURN servers for the browser, in the form that `RTCPeerConnection` takes. `local` says whether
+        the browser is on this machine."""
         return [msgspec.to_builtins(server) for server in await self._servers(local)]
 
     async def _servers(self, local: bool) -> list[IceServer]:
-        """None for a browser on this machine, unless they were asked for: it needs no way through routers, and who is
-        offline would wait seconds for a STUN server."""
+        """The STUN and TURN servers for one call. A browser on this machine gets none unless they are configured: it
+        needs no way through routers, and without a network it would wait seconds for a STUN server."""
         if self._ice is not None:
             return await self._ice.ice_servers()
         return [] if local else await StaticICE().ice_servers()
 
     async def start(self, sdp: str, *, local: bool) -> BrowserCall:
-        """Answer an offer. Raises `OfferError`, `MissingExtraError`, `CallRejectedError`."""
+        """Answer an offer and start its call.
+
+        Raises `OfferError` for an offer that cannot be used, `MissingExtraError` without aiortc, and
+        `CallRejectedError` while the server stops.
+        """
         if self._stopping:
             raise CallRejectedError(STOPPING)
         session = await PeerSession.answer(sdp, await self._servers(local))
@@ -110,10 +117,10 @@ class BrowserCalls:
         return call
 
     async def stop(self) -> None:
-        """Take no more calls, and end those that are on."""
+        """Accept no more calls, and end those that are running."""
         self._stopping = True
         await asyncio.gather(*(call.hang_up() for call in self._calls))
 
 
-def _told(turn: int, latency: TurnLatency) -> messages.PageLatency:
+def _for_page(turn: int, latency: TurnLatency) -> messages.PageLatency:
     return messages.PageLatency(turn, msgspec.structs.asdict(latency))

@@ -1,4 +1,4 @@
-"""The STUN and TURN servers that are configured, as calls ask for them."""
+"""From the configured STUN and TURN servers to the object from which calls get them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from voiceflow.transports.webrtc.turn import CloudflareTURN, CoturnTURN, IceServ
 
 
 def ice_servers(config: Config, client: httpx.AsyncClient) -> ICEServers | None:
-    """Those of `config.ice`, together. None: none are configured."""
+    """One provider of all servers in `config.ice`. None: the key is not configured."""
     return None if config.ice is None else _Several([_provider(entry, config, client) for entry in config.ice])
 
 
 class _Several:
-    """All that each of them gives, in order."""
+    """Several providers as one: their servers, in the order of the providers."""
 
     def __init__(self, providers: Sequence[ICEServers]) -> None:
         self._providers = providers

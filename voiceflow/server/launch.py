@@ -1,4 +1,4 @@
-"""Starts the server: in this process, or in workers that are told through the environment what to serve."""
+"""Starting the server in this process, or in worker processes, which learn what to serve from the environment."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from .workers import Workers
 log = logging.getLogger("voiceflow.server")
 
 VARIABLE: Final = "VOICEFLOW_SERVE"
-"""The environment variable that holds `Options` for workers."""
+"""The environment variable that holds the `Options` as JSON for the workers."""
 LARGEST_MESSAGE: Final = 1 << 20
-"""Bytes. A carrier's are a few hundred; ten seconds of L16 in one message would be 430 000."""
+"""Bytes that a WebSocket message may have. A carrier's has a few hundred; ten seconds of L16 would be 430 000."""
 
 UNABLE: Final = 2
 """The exit code of a command that could not do what it was asked for."""
 LONGEST_GOODBYE: Final = 10
-"""Seconds that a stopping server waits for its calls to end. A peer that does not read would hold it up for ever."""
+"""Seconds that a stopping server waits for its calls to end: a peer that does not read would delay it for ever."""
 UVICORN: Final[dict[str, Any]] = {
-    "ws": "websockets-sansio",  # per message the cheapest of uvicorn's three by far
-    "ws_per_message_deflate": False,  # audio does not get smaller by it
+    "ws": "websockets-sansio",  # of uvicorn's three by far the cheapest per message
+    "ws_per_message_deflate": False,  # it does not make audio smaller
     "ws_max_size": LARGEST_MESSAGE,
     "timeout_graceful_shutdown": LONGEST_GOODBYE,
     "log_config": None,
     "access_log": False,
     "server_header": False,
-    "proxy_headers": False,  # they could claim any address, and who is local decides who may call
+    "proxy_headers": False,  # they could claim a loopback address, and local peers need no credentials
 }
-"""How uvicorn serves, wherever and with how many processes."""
+"""Settings of uvicorn, the same for every address and any number of processes."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line asked for."""
+    """The options of the command line. None: not given."""
 
     target: str
     config: Path | None = None
@@ -62,7 +62,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     insecure: bool = False
 
     def settle(self) -> Settled:
-        """How everything is set. Raises `ConfigError`."""
+        """All settings, from these options and the other sources. Raises `ConfigError` or `DIDConfigError`."""
         return settle(
             self.target,
             self.config,
@@ -75,7 +75,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def serve(options: Options, sockets: list[socket.socket], *, workers: int, reload: bool) -> None:
-    """Serve on `sockets` until stopped, by as many processes. Raises `SystemExit` where that cannot be begun."""
+    """Serve on `sockets` until stopped, with `workers` processes. Raises `SystemExit` if the server cannot start."""
     quieten_libraries()
     os.environ[VARIABLE] = msgspec.json.encode(options, enc_hook=str).decode()  # paths are not JSON
     config = uvicorn.Config(
@@ -99,36 +99,36 @@ def serve(options: Options, sockets: list[socket.socket], *, workers: int, reloa
 
 
 def _serve_alone(config: uvicorn.Config, sockets: list[socket.socket]) -> None:
-    signal.signal(signal.SIGTERM, _leave)  # which uvicorn raises again, once its calls have ended
+    signal.signal(signal.SIGTERM, _leave)  # uvicorn raises SIGTERM again once its calls have ended
     try:
         uvicorn.Server(config).run(sockets)
     except KeyboardInterrupt:
         pass
     except SystemExit as error:
-        if error.code:  # it could not start, and has said why
+        if error.code:  # uvicorn could not start, and has logged why
             raise SystemExit(UNABLE) from None
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:
-    """End as if the program were over: what is kept for its run is removed."""
+    """Exit by `SystemExit`, so that `run_key` removes what it made for this run."""
     sys.exit()
 
 
 def application() -> Server:
-    """The server that the environment describes. For uvicorn, in each worker."""
+    """Make the server that the environment describes. uvicorn calls this in each process that serves."""
     options = msgspec.json.decode(os.environ[VARIABLE], type=Options, dec_hook=_decoded)
     try:
         settled = options.settle()
         level = settled.config.log_level
-        logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")  # if in a worker
+        logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")  # takes effect in workers only
         quieten_libraries()
         with run_key() as key:
             return Server(load_pipeline(options.target), settled.config, settled.routes, key, open=options.insecure)
-    except VoiceflowError as error:  # after a reload: at the start it would have been seen before
+    except VoiceflowError as error:  # after a reload: at start the command has reported it before
         log.error("%s", error)
         raise SystemExit(STARTUP_FAILURE) from None
 
 
 def _decoded(kind: type, text: str) -> Any:
-    """A value that JSON has no type for, from its text."""
+    """Make a value of a type that JSON lacks, such as a path, from its text."""
     return kind(text)

@@ -1,4 +1,4 @@
-"""From a carrier's WebSocket to a running call: who it is, whether it may, which route it takes."""
+"""From a carrier's WebSocket to a running call: detecting the carrier, checking the stream, finding the route."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from voiceflow.transports.media import (
 log = logging.getLogger("voiceflow.server")
 
 HANDSHAKE: Final = 10.0
-"""Seconds within which a stream must have said who it is."""
+"""Seconds within which a stream must have sent its start message."""
 
 Scope = dict[str, Any]
 
 
 class Opened(msgspec.Struct):
-    """A stream that has begun."""
+    """A stream whose start message has come."""
 
     carrier: Carrier[Any]
     stream: Stream
     start: Start
     early: list[Event]
-    """What came with the start."""
+    """The events after the start that came in the same message."""
 
 
 class CarrierCalls:
-    """Takes media streams and runs their calls."""
+    """Accepts carriers' media streams and runs their calls."""
 
     def __init__(
         self,
@@ -66,10 +66,10 @@ class CarrierCalls:
         self._routes = routes
         self._tokens = tokens
         self._client = client
-        self._open = open  # to everybody
+        self._open = open  # streams need neither signature nor token
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One WebSocket, from its handshake to its close."""
+        """Serve one WebSocket, from its handshake to its close."""
         await receive()  # websocket.connect
         trusted = self._open or is_local(scope)
         try:
@@ -97,7 +97,8 @@ class CarrierCalls:
             await socket.close(code, reason)
 
     def _check_upgrade(self, scope: Scope, *, trusted: bool) -> None:
-        """Raise `CallRejectedError` if it bears a carrier's signature that is wrong. One without may bring a token."""
+        """Raise `CallRejectedError` if the handshake has a carrier's signature that is wrong. A stream without a
+        signature may still bring a token, which `_admit` checks."""
         if trusted:
             return
         for carrier in carriers():
@@ -126,7 +127,7 @@ class CarrierCalls:
             message = await socket.read()
 
     def _admit(self, opened: Opened, scope: Scope, *, trusted: bool) -> None:
-        """Hold the stream against its token. Raises `CallRejectedError`."""
+        """Check a stream's token, and take the numbers and the codec from it. Raises `CallRejectedError`."""
         carrier, start = opened.carrier, opened.start
         if not trusted:
             carrier.verify_stream(self._config.of(carrier.settings), scope["headers"])
@@ -138,12 +139,12 @@ class CarrierCalls:
         claims = self._tokens.redeem(token)
         if (claims.provider, claims.call_id) != (carrier.name, start.call_sid):
             raise CallRejectedError("the stream's token was made for another call")
-        outbound = opened.stream.outbound = carrier.codecs[claims.codec]  # the start may tell of another, or none
-        # The numbers are those of the webhook, which was signed.
+        outbound = opened.stream.outbound = carrier.codecs[claims.codec]  # the start may name another, or none
+        # The numbers are taken from the webhook, which was signed.
         opened.start = msgspec.structs.replace(start, outbound=outbound, caller_id=claims.caller_id, did=claims.did)
 
     async def _run(self, opened: Opened, socket: Socket) -> tuple[int, str]:
-        """Run the call to its end. Returns the code and the reason to close the stream with."""
+        """Run the call to its end. Returns the close code and the reason for the WebSocket."""
         start = opened.start
         route = self._routes.lookup_or_raise(start.did)
         carrier = opened.carrier
@@ -166,8 +167,8 @@ class CarrierCalls:
         self.active.add(call)
         try:
             ended = await call.run(self._build)
-        except Exception as error:  # before it began: one that fails later returns how
-            told = isinstance(error, VoiceflowError | TypeError)  # they say what is wrong with the pipeline
+        except Exception as error:  # the call could not begin: one that fails later returns its error
+            told = isinstance(error, VoiceflowError | TypeError)  # these say what is wrong with the pipeline
             call.log.error("%s", error if told else repr(error), exc_info=error.__cause__ if told else error)
             return FAILED, FAILURE
         finally:

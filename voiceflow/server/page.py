@@ -1,4 +1,4 @@
-"""The page to talk from, and the JavaScript client."""
+"""Serves the page from which a browser calls, and the JavaScript client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INDEX: Final = "index.html"
 
 
 def page() -> list[Route]:
-    """A route for each file, which is read once; the page itself is at /."""
+    """A route for each file of the page, whose content is read here and kept. The page itself is at /."""
     routes = []
     for file in files("voiceflow.web").iterdir():
         kind = TYPES.get(file.name[file.name.rfind(".") :])

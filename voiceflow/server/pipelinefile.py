@@ -1,4 +1,4 @@
-"""From a file, or the name of a built-in pipeline, to its function `pipeline`."""
+"""Loading the function `pipeline` from a file, or from a built-in pipeline by its name."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ _WRITE = "write `def pipeline(call: Call) -> Pipeline:` and return `call.source 
 
 
 class PipelineFileError(VoiceflowError):
-    """A pipeline file that is missing, cannot be imported, or makes no pipeline. Says in which line."""
+    """A pipeline file that is missing, cannot be imported, or makes no pipeline. Names the line, where there is one."""
 
 
 def load_pipeline(target: str) -> Callable[[Call], Pipeline]:
     """The function `pipeline` of the file `target`, or of the built-in pipeline of that name.
 
-    Raises `PipelineFileError`; so does the function, whatever is wrong in it.
+    Raises `PipelineFileError`. The function raises it, too, for any exception in it and for a result that is not a
+    `Pipeline`.
     """
     spec = _find(target)
     module = _execute(spec, target)
@@ -83,7 +84,7 @@ def _find(target: str) -> ModuleSpec:
 
 
 def _execute(spec: ModuleSpec, target: str) -> ModuleType:
-    """Import a module, with its folder on `sys.path` as for a script."""
+    """Import a module. The folder of a user's file is added to `sys.path`, as for a script."""
     folder = str(Path(str(spec.origin)).parent)
     if spec.name.startswith("_") and folder not in sys.path:
         sys.path.insert(0, folder)
@@ -99,7 +100,7 @@ def _execute(spec: ModuleSpec, target: str) -> ModuleType:
 
 
 def _explain(error: BaseException, spec: ModuleSpec, target: str) -> str:
-    """The innermost line of the file that led to `error`, and the error."""
+    """A text with the innermost line of the file in the traceback of `error`, and the error."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         file = target if error.filename == spec.origin else error.filename
         return f"{file}, line {error.lineno}: {type(error).__name__}: {error.msg}"

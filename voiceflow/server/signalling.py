@@ -1,12 +1,12 @@
-"""How a browser's call begins: over a WebSocket, or with one HTTP request.
+"""Signalling of browsers' calls: offer and answer over a WebSocket, or in one HTTP request.
 
     hello                ->  hello_ack {ice_servers}
     webrtc_offer {sdp}   ->  webrtc_answer {sdp}
     ping                 ->  pong
     hangup
 
-Whatever else comes is answered with `error {message}`. The WebSocket may break and come back while a call goes on:
-the call's own liveness is watched on its data channel.
+Other messages are answered with `error {message}`. A call goes on if the WebSocket breaks: whether the browser is
+still there is checked on the call's own connection.
 """
 
 from __future__ import annotations
@@ -30,17 +30,19 @@ from .browsercalls import BrowserCall, BrowserCalls
 log = logging.getLogger("voiceflow.server")
 
 LARGEST_OFFER: Final = 64 * 1024
-"""Bytes. An offer is a few thousand."""
+"""Characters of a WebSocket message, or bytes of an HTTP body, that may come. An offer has a few thousand."""
 LARGEST_BURST: Final = 20
-"""Messages that may come at once."""
+"""Messages that one WebSocket may bring at once."""
 RATE: Final = 2.0
-"""Messages a second that may come for long. A client pings every 30 s."""
+"""Messages a second that one WebSocket may bring in the long run. A client pings every 30 s."""
 TOO_LARGE: Final = 1009
+"""The close code for a message that is too large (RFC 6455, section 7.4.1)."""
 POLICY: Final = 1008
+"""The close code for a browser that is refused (RFC 6455, section 7.4.1)."""
 
 
 class SignallingMessage(msgspec.Struct, frozen=True, tag_field="type"):
-    """From the browser."""
+    """A message from the browser."""
 
 
 class SignallingHello(SignallingMessage, frozen=True, tag="hello"):
@@ -77,17 +79,17 @@ MISSING_SDP: Final = "Missing SDP in offer"
 
 
 class Signalling:
-    """Takes offers and makes calls of them."""
+    """Answers browsers' offers and starts their calls."""
 
     def __init__(self, calls: BrowserCalls, *, open: bool) -> None:
         self._calls = calls
-        self._open = open  # to everybody
+        self._open = open  # browsers on other machines may call
 
     async def websocket(self, websocket: WebSocket) -> None:
-        """One browser, until it leaves."""
+        """Serve one browser's WebSocket until it is closed."""
         if not self._may_call(websocket.scope):
             log.warning("a browser was refused: %s", REFUSED)
-            await websocket.accept()  # a page is not told why its handshake failed, only why it was closed
+            await websocket.accept()  # a page learns the reason of a close, not of a failed handshake
             await websocket.close(POLICY, REFUSED)
             return
         await websocket.accept()
@@ -109,7 +111,7 @@ class Signalling:
                     return
 
     async def offer(self, request: Request) -> Response:
-        """`POST /api/offer {sdp, type}` -> `{sdp, type, pc_id}`: a call without a WebSocket."""
+        """Start a call without a WebSocket: `POST /api/offer {sdp, type}` -> `{sdp, type, pc_id}`."""
         if not self._may_call(request.scope):
             return _refusal(REFUSED, 403)
         try:
@@ -133,7 +135,7 @@ class Signalling:
 
 
 class _Conversation:
-    """What one browser's WebSocket has led to."""
+    """The exchange of messages on one browser's WebSocket, and the call that it has started."""
 
     def __init__(self, calls: BrowserCalls, *, local: bool) -> None:
         self._calls = calls
@@ -141,6 +143,7 @@ class _Conversation:
         self._call: BrowserCall | None = None
 
     async def answer(self, text: str) -> dict[str, Any] | None:
+        """Act on one message. Returns the answer to send; None: there is none."""
         try:
             match _decode(text):
                 case SignallingHello():
@@ -167,13 +170,14 @@ class _Conversation:
 
 
 class _Budget:
-    """How much may come: a burst, and a rate at which it is allowed again."""
+    """A rate limit (token bucket) of `burst` messages at once and `rate` messages a second in the long run."""
 
     def __init__(self, burst: int, rate: float) -> None:
         self._burst, self._rate = burst, rate
         self._left, self._at = float(burst), time.monotonic()
 
     def spend(self, now: float) -> bool:
+        """Count a message that came at `now`, in seconds. False: it is too many."""
         self._left = min(self._burst, self._left + self._rate * (now - self._at)) - 1
         self._at = now
         return self._left >= 0

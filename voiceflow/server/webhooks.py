@@ -1,4 +1,4 @@
-"""What the server answers when a carrier asks what to do with a call."""
+"""Answers to carriers' webhooks, in which a carrier asks what to do with a call."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from .body import read_body
 log = logging.getLogger("voiceflow.server")
 
 LARGEST_BODY: Final = 64 * 1024
+"""Bytes that the body of a webhook may have."""
 UNKNOWN_NUMBER: Final = "This number is not in service."
 NOT_SET_UP: Final = "This number is not set up yet."
 
@@ -35,12 +36,12 @@ class Webhooks:
         self._config = config
         self._routes = routes
         self._tokens = tokens
-        self._open = open  # to everybody
+        self._open = open  # webhooks need no signature
         for settings in config.provider_config:
             settings.check()
 
     def routes(self) -> list[Route]:
-        """One for each carrier."""
+        """One HTTP route for each carrier."""
         return [Route(carrier.webhook_path, partial(self._answer, carrier), methods=["POST"]) for carrier in carriers()]
 
     async def _answer(self, carrier: Carrier[Any], request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Several processes that serve on the same sockets."""
+"""Serving on the same sockets with several worker processes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from uvicorn.supervisors import Multiprocess
 
 
 class Workers(Multiprocess):
-    """uvicorn's supervisor, which starts the first worker alone: what keeps it from serving is said once, and models
-    are fetched once. Then `failed` tells, which uvicorn's exit code does not."""
+    """uvicorn's supervisor, but the first worker is started alone: what keeps it from serving is reported once instead
+    of by every worker, and models are downloaded once."""
 
     failed = False
-    """Whether a worker could not begin to serve; the others have been stopped."""
+    """Whether a worker could not begin to serve and the others were stopped. uvicorn's exit code does not tell."""
 
     def init_processes(self) -> None:
         count, self.processes_num = self.processes_num, 1
-        with _deaf_to_ctrl_c():
+        with _ignoring_ctrl_c():
             super().init_processes()
         (first,) = self.processes
         while not (self._answers() or self.should_exit.wait(0.1)):
@@ -29,7 +29,7 @@ class Workers(Multiprocess):
                 self.keep_subprocess_alive()
         self.processes_num = count - 1
         if not self.should_exit.is_set():
-            with _deaf_to_ctrl_c():
+            with _ignoring_ctrl_c():
                 super().init_processes()
         self.processes_num = count
 
@@ -38,11 +38,11 @@ class Workers(Multiprocess):
             self.failed = True
             self.should_exit.set()
         dead = any(process.process.exitcode is not None for process in self.processes)
-        with _deaf_to_ctrl_c() if dead else contextlib.nullcontext():  # to ask those that live may take seconds
+        with _ignoring_ctrl_c() if dead else contextlib.nullcontext():  # checking live workers may take seconds
             super().keep_subprocess_alive()
 
     def _answers(self) -> bool:
-        """Whether a worker listens by now."""
+        """Whether a worker is listening."""
         family, address = self.sockets[0].family, self.sockets[0].getsockname()
         with socket.socket(family, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
             probe.connect(address)
@@ -51,9 +51,9 @@ class Workers(Multiprocess):
 
 
 @contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """What is started meanwhile ignores Ctrl-C until it serves, and is ended by the supervisor: a terminal sends it to
-    workers, too, and one that still imports would end with a traceback."""
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """Have processes that are started in this context ignore Ctrl-C until they serve; the supervisor ends them. A
+    terminal sends Ctrl-C to workers, too, and one that is still importing would end with a traceback."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

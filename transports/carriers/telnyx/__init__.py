@@ -19,8 +19,8 @@ from voiceflow.transports.dialect import Message, Mirror, Start, Stream
 if TYPE_CHECKING:
     import httpx
 
-# In Hz. Telnyx assumes 8000 unless told otherwise, for L16 too. G.722 is named by its clock in RTP, which is 8000
-# though it samples at 16 000 (RFC 3551, section 4.5.2).
+# Sampling rates to ask Telnyx for, in Hz: it assumes 8000 unless told otherwise, even for L16. G.722 samples at
+# 16 000 Hz, but Telnyx names it by its RTP clock, which is 8000 (RFC 3551, section 4.5.2).
 RATES: Final = {"PCMU": 8000, "PCMA": 8000, "G722": 8000, "L16": 16000}
 
 
@@ -74,12 +74,12 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
         return settings.codec
 
     def connect(self, settings: TelnyxSettings, url: str, call: IncomingCall, token: str) -> str:
-        """The agent's audio will be in the configured codec; that of the caller is what the phone leg negotiated, as
-        the stream's start message says."""
+        """The answer that connects a call. The agent's audio will have the configured codec; the caller's has the one
+        that the phone leg negotiated, which the stream's start message names."""
         from voiceflow.transports.answer import connect
 
         bidirectional = {
-            "bidirectionalMode": "rtp",  # else it is mp3, and audio we send is dropped in silence
+            "bidirectionalMode": "rtp",  # else it is mp3, and Telnyx drops our audio without an error
             "bidirectionalCodec": settings.codec,
             "bidirectionalSamplingRate": str(RATES[settings.codec]),
         }

@@ -1,4 +1,4 @@
-"""Call control at Telnyx. Every command may be sent again: Telnyx ignores a `command_id` that it knows.
+"""Call control at Telnyx. Every command may be repeated: Telnyx ignores a `command_id` that it has seen before.
 
 Source: developers.telnyx.com/api-reference/call-commands and "API errors".
 """
@@ -29,7 +29,7 @@ class _TelnyxProblem(msgspec.Struct):
 
 
 class TelnyxControl(RestControl):
-    """A call at Telnyx. `client` is shared by all calls, for its connections."""
+    """Commands about a call at Telnyx. `client` is shared by all calls, so that they reuse its connections."""
 
     name, title = "telnyx", "Telnyx"
     over = frozenset({(422, "90018")})
@@ -44,14 +44,14 @@ class TelnyxControl(RestControl):
         return await self._act("hang up", "hangup", {})
 
     async def transfer(self, to: str) -> bool:
-        is_sip(to)
+        is_sip(to)  # raises CallError where `to` is neither an address nor a number; Telnyx takes both alike
         return await self._act(f"transfer to {to}", "transfer", {"to": to})
 
     async def send_digits(self, digits: str) -> bool:
         return await self._act("send digits", "send_dtmf", {"digits": checked_digits(digits)})
 
     async def _act(self, what: str, action: str, values: dict[str, str]) -> bool:
-        body = {**values, "command_id": str(uuid.uuid4())}  # one for all attempts
+        body = {**values, "command_id": str(uuid.uuid4())}  # the same for all attempts
         request = self.client.build_request("POST", f"{self._url}/{action}", json=body, timeout=TIMEOUT)
         return await self.command(what, request, repeatable=True)
 

@@ -1,7 +1,7 @@
-"""Telnyx's dialect, Telnyx's end: what the simulated caller says and refuses.
+"""Telnyx's dialect, Telnyx's end: the messages that the simulated caller sends, accepts and refuses.
 
-It shares no message with stream.py on purpose: a field that one end misunderstood would be misunderstood by
-both, and no test would see it. Source: developers.telnyx.com/docs/voice/programmable-voice/media-streaming.
+On purpose it shares no message type with stream.py: a field misunderstood in a shared type would be wrong at both
+ends, and no test would see it. Source: developers.telnyx.com/docs/voice/programmable-voice/media-streaming.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from voiceflow.transports.dialect import (
 
 ENCODINGS: Final = {"mulaw": "PCMU", "alaw": "PCMA", "g722": "G722", "pcm16": "L16"}
 BEGAN: Final = datetime(2025, 1, 1, tzinfo=UTC)
-"""When every simulated call begins: there is no clock in here."""
+"""The time at which every simulated call begins: a dialect has no clock."""
 
 
 class TelnyxFormat(msgspec.Struct):
@@ -40,7 +40,7 @@ class TelnyxFormat(msgspec.Struct):
 
 
 class TelnyxStart(msgspec.Struct, rename={"from_": "from"}):
-    """What `start` says about the stream."""
+    """The description of the stream in the `start` message."""
 
     user_id: str
     call_control_id: str
@@ -54,7 +54,7 @@ class TelnyxStart(msgspec.Struct, rename={"from_": "from"}):
 
 
 class TelnyxRequest(msgspec.Struct, tag_field="event", gc=False):
-    """What Telnyx accepts. Nothing is documented about further fields, so they are let pass."""
+    """A message that Telnyx accepts. The documentation says nothing about further fields, so they are ignored."""
 
 
 class TelnyxPayload(msgspec.Struct, gc=False):
@@ -80,7 +80,7 @@ _read_request: Final = msgspec.json.Decoder(TelnyxMediaRequest | TelnyxMarkReque
 
 
 class TelnyxMirror:
-    """Telnyx's end. Frames are little-endian here too; `byte_order` is that of L16 on the wire."""
+    """Telnyx's end of a stream. Audio in and out of it is little-endian; `byte_order` is that of L16 on the wire."""
 
     buffer: Buffer | None = None  # no limit is documented
 
@@ -170,7 +170,7 @@ class TelnyxMirror:
         return AudioRaw(self._wire(data, format), format)
 
     def _wire(self, data: bytes, format: AudioFormat) -> bytes:
-        """From frames to the wire, or back."""
+        """Audio in the wire's byte order from a frame's, or the other way round."""
         if not self._swaps or format.encoding != "pcm16":
             return data
         samples = array("H", data)

@@ -1,4 +1,4 @@
-"""What is configured for Telnyx."""
+"""Telnyx's settings, `provider_config.telnyx`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class TelnyxSettings(CarrierSettings, frozen=True, kw_only=True):
     api_key: str | None = None
     app_id: str | None = None
     public_key: str | None = None
-    """Verifies that a webhook comes from Telnyx."""
+    """The key that verifies that a webhook comes from Telnyx, as base64."""
     stream_auth_token: str | None = None
-    """What Telnyx was told to send with its media streams, as X-Telnyx-Streaming-Auth-Token."""
+    """The token that Telnyx was told to send with its media streams, in the header X-Telnyx-Streaming-Auth-Token."""
     codec: TelnyxCodec = "PCMU"
-    """What we ask Telnyx to send and to accept."""
+    """The codec of the agent's audio. The caller's audio has the one that the phone leg negotiated."""
 
     def check(self) -> None:
         if self.public_key:

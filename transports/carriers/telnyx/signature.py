@@ -1,7 +1,8 @@
-"""Telnyx's signatures: what shows that a request comes from the carrier whose key we were given.
+"""Verification of Telnyx's signatures and stream tokens, which prove that a request comes from Telnyx.
 
-Telnyx signs a timestamp and the raw body with Ed25519, and publishes a public key for each account
-(developers.telnyx.com, "Webhook signing"). With its media streams it sends a token that it was told.
+Telnyx signs a webhook's timestamp and raw body with Ed25519 and shows each account its public key
+(developers.telnyx.com, "Webhook signing"). Media streams are not signed; they bring an auth token that Telnyx was
+told to send.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.security.signatures import Headers, by_name
 
 TOLERANCE = 300
-"""How far a Telnyx timestamp may be from our clock, in seconds, either way. As in Telnyx's SDKs."""
+"""How many seconds a timestamp of Telnyx's may differ from our clock, in either direction. As in Telnyx's SDKs."""
 
 
 def public_key(text: str) -> Ed25519PublicKey:
-    """The key that Telnyx's portal shows, as base64. Raises `VoiceflowError` if it is none."""
+    """The public key from its base64, as Telnyx's portal shows it. Raises `VoiceflowError` if `text` is no key."""
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError:  # binascii.Error, or characters that are not ASCII
@@ -36,7 +37,10 @@ def public_key(text: str) -> Ed25519PublicKey:
 
 
 def verify(key: Ed25519PublicKey, headers: Headers, body: bytes, *, now: float) -> None:
-    """Check a webhook of Telnyx's. `body` is as it came, byte for byte; `now` in seconds since the epoch."""
+    """Raise `CallRejectedError` unless Telnyx has signed the webhook.
+
+    `body` is the raw body, byte for byte; `now` is in seconds since 1970.
+    """
     found = by_name(headers)
     encoded, timestamp = found.get(b"telnyx-signature-ed25519"), found.get(b"telnyx-timestamp")
     if encoded is None or timestamp is None:
@@ -47,7 +51,7 @@ def verify(key: Ed25519PublicKey, headers: Headers, body: bytes, *, now: float) 
     if abs(age) > TOLERANCE:
         raise CallRejectedError(
             f"Telnyx-Timestamp is {abs(age):.0f} s {'ago' if age > 0 else 'ahead'}, and at most {TOLERANCE} s are "
-            "taken: the webhook is replayed, or this machine's clock is wrong"
+            "allowed: the webhook is replayed, or this machine's clock is wrong"
         )
     try:
         key.verify(base64.b64decode(encoded, validate=True), timestamp + b"|" + body)
@@ -58,7 +62,7 @@ def verify(key: Ed25519PublicKey, headers: Headers, body: bytes, *, now: float) 
 
 
 def verify_stream(auth_token: str, headers: Headers) -> None:
-    """Check the auth token that Telnyx was told to send with its media streams."""
+    """Raise `CallRejectedError` unless a stream brings the auth token that Telnyx was told to send."""
     sent = by_name(headers).get(b"x-telnyx-streaming-auth-token", b"")
     if not hmac.compare_digest(sent, auth_token.encode()):
         raise CallRejectedError("the stream's X-Telnyx-Streaming-Auth-Token is not the one that is configured")

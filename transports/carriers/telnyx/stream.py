@@ -1,10 +1,10 @@
 """Telnyx's dialect, our end: media streaming, bidirectional in RTP mode, with a codec for each direction.
 
-Source: developers.telnyx.com/api-reference/websockets/stream-call-media-over-websocket. `media_format` tells how
-the caller is coded: what the phone's leg negotiated, or what was asked for. How we are coded is what our answer
-asked for, which the stream does not tell. The order of messages is not guaranteed: media has chunk numbers,
-digits have times. Bytes have no documented order in L16, so it is listened to (byteorder.py); frames are
-little-endian always, so that L16 at 16 kHz needs no conversion.
+Source: developers.telnyx.com/api-reference/websockets/stream-call-media-over-websocket. `media_format` in the start
+message names the caller's codec: the one that the phone leg negotiated, or the one that was asked for. The agent's
+codec is the one that our answer to the webhook asked for; the stream does not name it. Messages may come out of
+order: media has chunk numbers, digits have times. The byte order of L16 is not documented, so it is detected from
+the audio (byteorder.py); frames are always little-endian, so that L16 at 16 kHz needs no conversion.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from voiceflow.transports.pieces import Pieces
 from voiceflow.transports.reading import Key, Lifetime, MarkName, Reader
 from voiceflow.transports.reorder import WINDOW, Reorder, Timeline
 
-SHORTEST, LONGEST = 0.02, 30.0  # seconds of audio that Telnyx takes in one message, else 100004
+SHORTEST, LONGEST = 0.02, 30.0  # seconds of audio in one message; Telnyx refuses others with error 100004
 _ENCODINGS: Final = {"PCMU": "mulaw", "PCMA": "alaw", "G722": "g722", "L16": "pcm16"}
 _RATES: Final = (8_000, 16_000, 22_050, 24_000, 48_000)
 
 
 def audio_format(encoding: str, rate: int) -> AudioFormat:
-    """What Telnyx's name of an encoding means. Raises `ProtocolError` for those not supported, such as OPUS."""
+    """The format of an encoding by Telnyx's name. Raises `ProtocolError` for those not supported, such as OPUS."""
     name = encoding.upper()
     if name not in _ENCODINGS:
         raise ProtocolError(f"expected one of the encodings {', '.join(_ENCODINGS)}; got {shorten(encoding)}")
@@ -41,7 +41,7 @@ def audio_format(encoding: str, rate: int) -> AudioFormat:
 
 
 class TelnyxMessage(msgspec.Struct, tag_field="event", tag=lambda name: name.removeprefix("Telnyx").lower(), gc=False):
-    """What Telnyx sends. Fields that nobody here needs are left out, and new ones do no harm."""
+    """A message from Telnyx. Fields that are not used here are left out, and unknown ones are ignored."""
 
 
 class TelnyxOfStream(TelnyxMessage):
@@ -108,10 +108,10 @@ _read: Final[Reader[_FromTelnyx]] = Reader("telnyx", _FromTelnyx)
 
 
 class TelnyxStream:
-    """Our end.
+    """Our end of a stream at Telnyx.
 
-    `outbound` may also be set when the start has come, before the first media: what our answer asked for may
-    be known only from the start's parameters.
+    `outbound` may also be set between the start and the first media, since the format that our answer asked for may
+    be known only from the start's parameters. Unless it is given, it is the caller's format.
     """
 
     def __init__(self, outbound: AudioFormat | None = None, *, byte_order: ByteOrder = "little") -> None:
@@ -120,7 +120,7 @@ class TelnyxStream:
         self._lifetime = Lifetime()
         self._l16 = L16(byte_order)
         self._reorder: Reorder[TelnyxPiece] = Reorder()
-        self._digits: list[TelnyxDtmf] = []  # they wait as long as media does
+        self._digits: list[TelnyxDtmf] = []  # digits that wait as long as media does
 
     @property
     def outbound(self) -> AudioFormat | None:
@@ -133,13 +133,13 @@ class TelnyxStream:
 
     @property
     def byte_order(self) -> ByteOrder:
-        """Of L16 on the wire: as given, until listening to the caller has shown otherwise."""
+        """The byte order of L16 on the wire: as given, until the caller's audio shows that it is the other one."""
         return self._l16.order
 
     def receive(self, message: Message) -> list[Event]:
         decoded = _read(message)
         if self._lifetime.stopped and isinstance(decoded, TelnyxOfStream) and not isinstance(decoded, TelnyxStarted):
-            return []  # the stop has overtaken it: order is not guaranteed
+            return []  # the stop has overtaken this message: order is not guaranteed
         match decoded:
             case TelnyxMedia():
                 self._lifetime.expect_running("media", decoded.stream_id)
@@ -241,8 +241,8 @@ class TelnyxStream:
         return events
 
     def _dtmf(self, message: TelnyxDtmf) -> list[Event]:
-        # Where media is out of order, digits may be, too. They wait with it, for 100 ms at most, and not for
-        # ever where media has stopped.
+        # Where media is out of order, digits may be, too. They wait with it, for 100 ms at most, and do not wait for
+        # ever if media has stopped.
         self._digits.append(message)
         return [] if self._reorder.waiting and len(self._digits) < WINDOW else self._digits_in_order()
 

@@ -27,7 +27,7 @@ class Twilio(XmlCarrier[TwilioSettings]):
     settings = TwilioSettings
 
     def recognises(self, first: Mapping[str, Any] | Message) -> bool:
-        # Only Twilio's `connected` names a protocol ("Call"), and only its other messages have a streamSid.
+        # Only Twilio's `connected` has a field "protocol" ("Call"), and only its other messages have a streamSid.
         return isinstance(first, dict) and ("protocol" in first or "streamSid" in first)
 
     def stream(self) -> Stream:
@@ -53,7 +53,7 @@ class Twilio(XmlCarrier[TwilioSettings]):
     def verify_webhook(self, settings: TwilioSettings, webhook: Webhook) -> None:
         if not settings.auth_token or not webhook.url:
             raise CallRejectedError(
-                "webhooks of twilio are closed until provider_config.twilio.auth_token and public_ws_url is configured"
+                "webhooks of twilio are closed until provider_config.twilio.auth_token and public_ws_url are configured"
             )
         from voiceflow.transports.carriers.twilio.signature import verify
 

@@ -1,6 +1,6 @@
 """Call control at Twilio.
 
-Hanging up twice is hanging up once. A transfer whose answer is lost may be ringing already, and is not sent again.
+Hanging up is idempotent and is repeated. A transfer whose answer was lost may be ringing already and is not.
 
 Source: twilio.com/docs/voice/api/call-resource and docs/api/errors.
 """
@@ -25,12 +25,12 @@ class _TwilioProblem(msgspec.Struct):
 
 
 class TwilioControl(RestControl):
-    """A call at Twilio. `client` is shared by all calls, for its connections."""
+    """Commands about a call at Twilio. `client` is shared by all calls, so that they reuse its connections."""
 
     name, title = "twilio", "Twilio"
     over = frozenset({(404, "20404"), (400, "21220")})  # not found; not in progress any more
 
-    digits_end_stream: ClassVar[bool] = True  # they are TwiML, which takes the place of what connects it
+    digits_end_stream: ClassVar[bool] = True  # they are sent as TwiML, which replaces the TwiML of the stream
 
     def __init__(self, client: httpx.AsyncClient, *, account_sid: str, auth_token: str, call_sid: str) -> None:
         super().__init__(client, httpx.BasicAuth(account_sid, auth_token), auth_token)
@@ -45,8 +45,8 @@ class TwilioControl(RestControl):
         return await self._update(f"transfer to {to}", {"Twiml": _twiml(dial)}, repeatable=False)
 
     async def send_digits(self, digits: str) -> bool:
-        """Ends the media stream and then the call: Twilio plays digits instead of what the call is doing. To go
-        on talking, send the tones as audio (`Call.send_digits`)."""
+        """Play digits to the caller, as in `CallControl`. This ends the media stream and then the call, because
+        Twilio plays them in place of what the call is doing. `Call.send_digits` sends the tones as audio instead."""
         play = Element("Play", digits=checked_digits(digits))
         return await self._update("send digits", {"Twiml": _twiml(play)}, repeatable=False)
 

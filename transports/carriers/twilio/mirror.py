@@ -1,7 +1,7 @@
-"""Twilio's dialect, Twilio's end: what the simulated caller says and refuses.
+"""Twilio's dialect, Twilio's end: the messages that the simulated caller sends, accepts and refuses.
 
-It shares no message with stream.py on purpose: a field that one end misunderstood would be misunderstood by
-both, and no test would see it. Source of the refusals: twilio.com/docs/api/errors/31950, 31951, 31931.
+On purpose it shares no message type with stream.py: a field misunderstood in a shared type would be wrong at both
+ends, and no test would see it. Source of the refusals: twilio.com/docs/api/errors/31950, 31951, 31931.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TwilioFormat(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class TwilioStart(msgspec.Struct, rename="camel"):
-    """What `start` says about the stream."""
+    """The description of the stream in the `start` message."""
 
     account_sid: str
     stream_sid: str
@@ -46,7 +46,7 @@ class TwilioStart(msgspec.Struct, rename="camel"):
 
 
 class TwilioRequest(msgspec.Struct, tag_field="event", rename="camel", gc=False, forbid_unknown_fields=True):
-    """What Twilio accepts: every field is required, and no other is allowed (warning 31951)."""
+    """A message that Twilio accepts: every field is required, and no other is allowed (warning 31951)."""
 
     stream_sid: str
 
@@ -74,7 +74,7 @@ _read_request: Final = msgspec.json.Decoder(TwilioMediaRequest | TwilioMarkReque
 
 
 class TwilioMirror:
-    """Twilio's end."""
+    """Twilio's end of a stream."""
 
     buffer: Buffer | None = Buffer(600.0, Refusal(31931, "Stream - Media - Buffer full", "more than 10 minutes"))
 

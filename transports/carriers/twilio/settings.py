@@ -1,4 +1,4 @@
-"""What is configured for Twilio."""
+"""Twilio's settings, `provider_config.twilio`."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ class TwilioSettings(CarrierSettings, frozen=True, kw_only=True):
 
     account_sid: str | None = None
     auth_token: str | None = None
-    """Signs requests both ways."""
+    """The key of the signatures of Twilio's requests, and the password for its REST interface."""

@@ -1,4 +1,4 @@
-"""Twilio's signatures: what shows that a request comes from the carrier whose key we were given.
+"""Verification of Twilio's signatures, which prove that a request comes from Twilio.
 
 Twilio signs the URL that it requested and the form that it posted, with a key shared by both sides: HMAC-SHA1 with
 the account's auth token, or the algorithm and the shared key that X-Twilio-Webhooks-Signature-Settings names
@@ -24,8 +24,9 @@ _url = re.compile(r"(\w+)://([^/?#]*)(.*)", re.DOTALL)
 
 
 def verify(key: str, url: str, headers: Headers, body: bytes = b"") -> None:
-    """Check a request of Twilio's to `url`: for HTTP `requested_url`, for a WebSocket the one in our TwiML.
+    """Raise `CallRejectedError` unless Twilio has signed the request.
 
+    `url` is the URL that Twilio requested: for HTTP that of `requested_url`, for a WebSocket the one in our TwiML.
     `key` is the account's auth token, or the shared key's secret if Twilio was set up to sign with one.
     """
     found = by_name(headers)
@@ -60,13 +61,13 @@ def _form(body: bytes) -> list[tuple[str, str]]:
 def _check_body(url: str, body: bytes) -> None:
     hashes = parse_qs(url.partition("?")[2]).get("bodySHA256", [])
     if len(hashes) != 1:
-        raise CallRejectedError("the request has a body that is no form, and no bodySHA256 in its URL to cover it")
+        raise CallRejectedError("the request has a body that is not a form, and no bodySHA256 in its URL to cover it")
     if not hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), hashes[0].encode()):
         raise CallRejectedError("the request's body is not the one whose SHA-256 is in its URL")
 
 
 def _digest(settings: bytes) -> str:
-    """The digest named by `key=..,algorithm=..`. Without a name it is that of the auth token's signature."""
+    """The digest named by the header's `key=..,algorithm=..`. SHA-1, as for the auth token, if it names none."""
     named = dict(part.strip().partition(b"=")[::2] for part in settings.split(b","))
     algorithm = named.get(b"algorithm", b"HMAC_SHA1")
     if algorithm not in _DIGESTS:
@@ -77,7 +78,7 @@ def _digest(settings: bytes) -> str:
 
 
 def _spellings(url: str) -> set[str]:
-    """A URL with and without its port: Twilio is not consistent in which of them it signs."""
+    """A URL with its port and without: Twilio is not consistent in which of the two it signs."""
     match = _url.fullmatch(url)
     if match is None:
         return {url}

@@ -1,8 +1,8 @@
 """Twilio's dialect, our end: Media Streams, bidirectional (`<Connect><Stream>`). Audio is mu-law at 8 kHz both ways.
 
-Source: twilio.com/docs/voice/media-streams/websocket-messages. Two things are easily missed: `start` has no
-caller and no called number, so our answer to the webhook sends them along as the parameters `from` and `to`;
-and a message with one field too many is dropped (warning 31951), so ours have exactly those documented.
+Source: twilio.com/docs/voice/media-streams/websocket-messages. Two things are easily missed: `start` contains
+neither the caller's nor the called number, so our answer to the webhook adds them as the parameters `from` and `to`;
+and Twilio drops a message with a field too many (warning 31951), so ours have exactly the documented ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MULAW: Final = AudioFormat("mulaw", 8_000)
 class TwilioMessage(
     msgspec.Struct, tag_field="event", tag=lambda name: name.removeprefix("Twilio").lower(), rename="camel", gc=False
 ):
-    """What Twilio sends. Fields that nobody here needs are left out, and new ones do no harm."""
+    """A message from Twilio. Fields that are not used here are left out, and unknown ones are ignored."""
 
 
 class TwilioConnected(TwilioMessage): ...
@@ -80,7 +80,7 @@ _read: Final[Reader[_FromTwilio]] = Reader("twilio", _FromTwilio)
 
 
 class TwilioStream:
-    """Our end."""
+    """Our end of a stream at Twilio."""
 
     def __init__(self, outbound: AudioFormat | None = None) -> None:
         if outbound not in (None, MULAW):
@@ -89,7 +89,7 @@ class TwilioStream:
         self.ignored = 0
         self._lifetime = Lifetime()
         self._timeline = Timeline(MULAW)
-        self._sid = ""  # the field that every message of ours has
+        self._sid = ""  # the JSON field `streamSid`, which every message of ours has
 
     def receive(self, message: Message) -> list[Event]:
         decoded = _read(message)
@@ -160,6 +160,6 @@ class TwilioStream:
         if piece.track != "inbound" or not piece.payload:
             return []
         audio = AudioRaw(piece.payload, MULAW)
-        # Twilio's numbers are without gaps also where the call's packets got lost; the timestamp jumps.
+        # Where packets of the call were lost, Twilio's chunk numbers have no gap; only the timestamp jumps.
         missing = self._timeline.gap(piece.timestamp, len(piece.payload))
         return [AudioRaw(missing, MULAW), audio] if missing else [audio]
