@@ -15,8 +15,8 @@ from functools import partial
 from work import BACKLOG, LENGTHS, PIECE, Figures, Size, medians, quantiles, run_side
 
 from voiceflow.call import Call
-from voiceflow.engine.life import Life
-from voiceflow.flow.link import Link
+from voiceflow.engine.running_call import RunningCall
+from voiceflow.frameflow.link import Link
 from voiceflow.frames import AudioRaw, Frame
 from voiceflow.pipeline import Pipeline
 from voiceflow.processor import Processor
@@ -229,8 +229,8 @@ async def clears(length: int, count: int, *, race: bool) -> tuple[float, float, 
 
 def _links(call: Call) -> list[Link]:
     life = call.session
-    assert isinstance(life, Life)
-    return [worker.inbox for worker in life.circuit.workers]
+    assert isinstance(life, RunningCall)
+    return [worker.inbox for worker in life.graph.workers]
 
 
 def _row(kind: type[Processor], length: int) -> list[Processor]:

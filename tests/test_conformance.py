@@ -33,7 +33,7 @@ from voiceflow import (
     SpeechStopped,
     Transcript,
 )
-from voiceflow.engine.life import Life
+from voiceflow.engine.running_call import RunningCall
 from voiceflow.inference import modelcache as models
 from voiceflow.linking.linker import link
 from voiceflow.processors.codec import Convert
@@ -94,14 +94,14 @@ class Talk(Processor):
         return AudioRaw(bytes(640))
 
 
-calls: list[Life] = []
+calls: list[RunningCall] = []
 """Those that a test opened processors for."""
 
 
 def running_call() -> Call:
     """A call in which nothing flows: processors may ask it for what a call that runs can tell."""
     call = make_call()
-    life = call.session = Life(call, link(call.source | Talk() | call.sink))
+    life = call.session = RunningCall(call, link(call.source | Talk() | call.sink))
     calls.append(life)
     return call
 

@@ -29,9 +29,9 @@ print(json.dumps(sorted(new - sys.stdlib_module_names)))
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("voiceflow.errors",),
     ("voiceflow.audio",),
-    ("voiceflow.frames", "voiceflow.route", "voiceflow.limits", "voiceflow.control", "voiceflow.reply"),
-    ("voiceflow.signature", "voiceflow.pipeline", "voiceflow.sounds.tones"),
-    ("voiceflow.flow",),
+    ("voiceflow.frames", "voiceflow.route", "voiceflow.limits", "voiceflow.call_control", "voiceflow.reply"),
+    ("voiceflow.annotations", "voiceflow.pipeline", "voiceflow.sounds.tones"),
+    ("voiceflow.frameflow",),
     ("voiceflow.playout",),
     ("voiceflow.turns",),
     ("voiceflow.session",),
@@ -44,7 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("voiceflow",),  # what a pipeline's author imports
 )
 """Rooms from the lowest to the highest: each knows those below it, and itself."""
-FOUNDATION = ("voiceflow.errors", "voiceflow.audio", "voiceflow.frames", "voiceflow.signature", "voiceflow.pipeline")
+FOUNDATION = ("voiceflow.errors", "voiceflow.audio", "voiceflow.frames", "voiceflow.annotations", "voiceflow.pipeline")
 AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.call", "voiceflow.processor")
 """What the author of a processor builds on."""
 SERVICES = ("voiceflow.inference", "voiceflow.weights")

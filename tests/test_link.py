@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from talking import Blocked, audio, run, talk
 
 from voiceflow import DTMF, AudioRaw, End, Frame, Transcript
-from voiceflow.flow.link import FRAMES, Link
+from voiceflow.frameflow.link import FRAMES, Link
 
 PIECE = audio(0.02)
 

@@ -15,7 +15,7 @@ FOLDERS = ("voiceflow", "processors", "transports")
 CARRIERS = ROOT / "transports" / "carriers"
 ALIKE = {"Echo", "Options", "Spoken", "Step", "_Call"}
 """Classes of processors that still share a name with another."""
-TURN_SERVICE = {"transports/webrtc/turn.py", "voiceflow/server/iceservers.py", "voiceflow/config/ice.py"}
+TURN_SERVICE = {"transports/webrtc/turn_servers.py", "voiceflow/server/iceservers.py", "voiceflow/config/ice.py"}
 """A carrier's TURN servers are for browsers, whoever carries phone calls."""
 
 
@@ -58,7 +58,7 @@ def naming(tree: ast.Module, names: list[str]) -> set[str]:
 
 
 def test_there_are_sources_and_carriers() -> None:
-    assert {"voiceflow/call.py", "processors/codec/convert.py", "transports/media.py"} <= SOURCES.keys()
+    assert {"voiceflow/call.py", "processors/codec/convert.py", "transports/media_stream.py"} <= SOURCES.keys()
     assert {"twilio", "telnyx"} <= set(NAMES)
 
 

@@ -8,7 +8,7 @@ from voiceflow import DTMF, Call, Ended, Frame, SpeechStarted, SpeechStopped, Tr
 from voiceflow.linking.linker import link
 from voiceflow.pipelines import frontdesk, menu
 from voiceflow.processors import BargeIn, Dialog
-from voiceflow.transports.nominal import nominal_call
+from voiceflow.transports.dry_call import nominal_call
 
 
 def at_the_desk(*script: Frame | float) -> tuple[list[str], Ended]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceflow import DTMF, AudioFormat, AudioRaw, End, Error, Frame, LLMEnd, LLMText, Mark, Word
-from voiceflow.flow.change import Change
+from voiceflow.frameflow.notifier import Notifier
 from voiceflow.playout.feed import LEAD
 from voiceflow.playout.ledger import ReplyBegin, ReplyEnd
 from voiceflow.playout.playout import ECHO_GRACE, Playout
@@ -38,7 +38,7 @@ class Line:
             lambda: self.ended.append(now()),
             self.failed.append,
             listeners=Subscribers("on_played", call_log("test")),
-            change=Change(),
+            change=Notifier(),
         )
 
     def put(self, *frames: Frame) -> None:

@@ -22,7 +22,7 @@ from voiceflow import (
     Transcript,
     processor,
 )
-from voiceflow.signature import Kind
+from voiceflow.annotations import Kind
 
 Spoken = LLMText | LLMEnd
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, Generic, TypeVar
 
 from voiceflow.audio import AudioFormat
-from voiceflow.transports.pieces import silence
+from voiceflow.transports.chunking import silence
 
 T = TypeVar("T")
 

@@ -6,10 +6,11 @@
 
 from typing import TYPE_CHECKING
 
+from voiceflow.engine.runner import preload
+
 from .audio import ANY, CANONICAL, AudioFormat
 from .call import Call
-from .control import CallControl
-from .engine.conduct import preload
+from .call_control import CallControl
 from .errors import (
     DISTRIBUTION,
     AudioCodecError,

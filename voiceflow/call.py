@@ -7,22 +7,23 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from .control import CallControl
+from voiceflow.frameflow.epoch import current_reply
+from voiceflow.session.session import Session
+from voiceflow.turns.turn_taking import TurnTaking
+
+from .call_control import CallControl
 from .errors import CallError
-from .flow.work import current_reply
 from .frames import AudioRaw, Frame, LLMText, Transcript
 from .limits import Ended, Limits
 from .pipeline import Element
 from .playout.playout import Playout
 from .reply import Reply
 from .route import Route
-from .session.contract import Session
 from .session.events import Events, Observer
 from .session.log import CallLog, call_log
 from .sounds.tones import tones
 from .turns.latency import TurnLatency
 from .turns.replies import Saying
-from .turns.turns import Turns
 
 T = TypeVar("T")
 Build: TypeAlias = Callable[["Call"], Element]
@@ -42,7 +43,7 @@ class Call:
     of it, and return what undoes that; a callback that raises is logged, and the call goes on.
     """
 
-    conduct: ClassVar[Callable[[Call, Build], Coroutine[Any, Any, Ended]]]
+    runner: ClassVar[Callable[[Call, Build], Coroutine[Any, Any, Ended]]]
     """What runs a call. The engine puts itself here when it is imported: it knows calls, and calls do not know it."""
 
     def __init__(
@@ -88,7 +89,7 @@ class Call:
         does not open or whose models are not loaded in time, and what loading a model raises. A call that fails later
         returns how.
         """
-        return await type(self).conduct(self, build)
+        return await type(self).runner(self, build)
 
     @property
     def elements(self) -> tuple[Element, ...]:
@@ -337,7 +338,7 @@ class Call:
         return self.session
 
     @property
-    def _turns(self) -> Turns:
+    def _turns(self) -> TurnTaking:
         return self._running.turns
 
     @property

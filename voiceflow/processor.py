@@ -8,12 +8,12 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from types import FrameType
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeAlias, TypeVar
 
+from .annotations import Signature, check_annotations, read_signature
 from .audio import CANONICAL, AudioFormat
 from .call import Call
 from .errors import CallError
 from .frames import AudioRaw, Clear, Frame, LLMText, Mark
 from .pipeline import Element
-from .signature import Signature, check_annotations, read_signature
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Frame)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import ClassVar
 
+from .annotations import Kind, Signature
 from .frames import DTMF, AudioRaw, Frame, LLMEnd, Mark
 from .processor import Processor
-from .signature import Kind, Signature
 
 
 class Source(Processor):

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from voiceflow.annotations import Kind, Signature
 from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processor import Processor
 from voiceflow.processors.turns.backchannels import BACKCHANNELS, Ignored
 from voiceflow.processors.turns.goon import GoOn
 from voiceflow.processors.turns.resumption import Resumption
 from voiceflow.processors.vad import PREROLL, VAD
-from voiceflow.signature import Kind, Signature
 
 if TYPE_CHECKING:
     from voiceflow.call import Call

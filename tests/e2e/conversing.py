@@ -18,8 +18,8 @@ from voiceflow.simulator.caller import Caller, Load
 from voiceflow.simulator.record import decoded
 from voiceflow.simulator.script import PERFECT, PIECE, Network, Script, pieces
 from voiceflow.transports.carriers import carrier_named
+from voiceflow.transports.chunking import silence
 from voiceflow.transports.dialect import ClearRequest, Mirror, Request, Start
-from voiceflow.transports.pieces import silence
 
 PATIENCE = 60.0
 """Seconds within which the agent must have done what is waited for. Tests may share the machine with others."""

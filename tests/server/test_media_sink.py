@@ -11,10 +11,10 @@ import pytest
 from doubles import virtual
 from server.serving import MULAW, SPEECH, carrier
 
-from voiceflow.transports import media
+from voiceflow.transports import media_stream as media
 from voiceflow.transports.carriers.twilio.stream import TwilioStream
-from voiceflow.transports.media import MediaSink
-from voiceflow.transports.nominal import nominal_call
+from voiceflow.transports.dry_call import nominal_call
+from voiceflow.transports.media_stream import MediaSink
 
 
 class Peer:

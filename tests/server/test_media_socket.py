@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 
 from voiceflow import DTMF, AudioRaw, Call, Processor
 from voiceflow.audio import AudioFormat
-from voiceflow.transports import media
+from voiceflow.transports import media_stream as media
 
 CONNECTED, START = carrier().hello()
 HELLO = [CONNECTED, START]

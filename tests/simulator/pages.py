@@ -1,4 +1,4 @@
-"""A server for browsers that does what a test says: the signalling by hand, our own end of the peer connection."""
+"""A server for browsers that does what a test says: the signaling by hand, our own end of the peer connection."""
 
 from __future__ import annotations
 

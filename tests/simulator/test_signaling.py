@@ -1,4 +1,4 @@
-"""Where the signalling of a page is."""
+"""Where the signaling of a page is."""
 
 from __future__ import annotations
 

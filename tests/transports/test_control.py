@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from voiceflow.control import CallControl
+from voiceflow.call_control import CallControl
 from voiceflow.errors import CallError, ProviderConnectionError
 from voiceflow.transports.carriers.telnyx.control import TelnyxControl
 from voiceflow.transports.carriers.twilio.control import TwilioControl

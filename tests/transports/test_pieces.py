@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from voiceflow.audio import CANONICAL, ENCODINGS, AudioFormat
 from voiceflow.frames import AudioRaw
 from voiceflow.processors.codec import convert
-from voiceflow.transports.pieces import Pieces, silence
+from voiceflow.transports.chunking import Pieces, silence
 
 MULAW = AudioFormat("mulaw", 8_000)
 

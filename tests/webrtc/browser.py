@@ -20,7 +20,7 @@ from webrtc.sounds import NOTHING, Samples
 from voiceflow import Call, Element, Ended
 from voiceflow.transports.webrtc.messages import LABEL
 from voiceflow.transports.webrtc.session import PeerSession
-from voiceflow.transports.webrtc.turn import IceServer
+from voiceflow.transports.webrtc.turn_servers import IceServer
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from webrtc.browser import FRAME, Browser, live, start, until
 from webrtc.sounds import likeness_of_parts, speech
 
 from voiceflow.transports.webrtc.session import PeerSession
-from voiceflow.transports.webrtc.turn import CoturnTURN
+from voiceflow.transports.webrtc.turn_servers import CoturnTURN
 
 TURNSERVER = shutil.which("turnserver")
 

@@ -27,11 +27,11 @@ from voiceflow import (
     ProcessorError,
     Transcript,
 )
-from voiceflow.transports.webrtc import ends
 from voiceflow.transports.webrtc import session as sessions
+from voiceflow.transports.webrtc import source_sink as ends
 from voiceflow.transports.webrtc.opus import FORMAT
 from voiceflow.transports.webrtc.session import OfferError, PeerSession
-from voiceflow.transports.webrtc.turn import IceServer
+from voiceflow.transports.webrtc.turn_servers import IceServer
 
 
 class Talker(Processor):

@@ -11,8 +11,8 @@ from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtp import RtpPacket
 
 from voiceflow.errors import CallError
-from voiceflow.transports.webrtc import tap as tapping
-from voiceflow.transports.webrtc.tap import PLACE, tap
+from voiceflow.transports.webrtc import rtp_tap as tapping
+from voiceflow.transports.webrtc.rtp_tap import PLACE, tap
 
 
 def receiver() -> Any:

@@ -12,7 +12,7 @@ import pytest
 from doubles import virtual
 from msgspec.json import encode
 
-from voiceflow.transports.webrtc.turn import (
+from voiceflow.transports.webrtc.turn_servers import (
     LIFETIME,
     RETRY,
     STUN,

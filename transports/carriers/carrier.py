@@ -14,8 +14,8 @@ from uuid import UUID
 import msgspec
 
 from voiceflow.audio import AudioFormat
+from voiceflow.call_control import CallControl
 from voiceflow.config.secrets import Secrets
-from voiceflow.control import CallControl
 from voiceflow.security.signatures import Headers
 from voiceflow.transports.dialect import Message, Mirror, Start, Stream
 

@@ -23,14 +23,14 @@ from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.captions import Captions
 from voiceflow.transports.webrtc.channel import Channel
 from voiceflow.transports.webrtc.playoutqueue import PlayoutQueue
-from voiceflow.transports.webrtc.turn import IceServer
+from voiceflow.transports.webrtc.turn_servers import IceServer
 
 if TYPE_CHECKING:
     from aiortc import RTCDataChannel, RTCIceServer, RTCPeerConnection
     from aiortc.rtp import RtpPacket
 
-    from voiceflow.transports.webrtc.ends import WebRTCSource
     from voiceflow.transports.webrtc.inbound import Inbound
+    from voiceflow.transports.webrtc.source_sink import WebRTCSource
 
 log = logging.getLogger("voiceflow.webrtc")
 
@@ -76,7 +76,7 @@ class PeerSession:
         """Answer a browser's offer. `ice_servers` are the servers that our side uses.
 
         Raises `OfferError` for an offer that cannot be used, `MissingExtraError` if aiortc is not installed, and
-        `CallError` if its version is not one that we can work with (tap.py).
+        `CallError` if its version is not one that we can work with (rtp_tap.py).
         """
         try:
             import aiortc
@@ -103,7 +103,7 @@ class PeerSession:
         limits: Limits | None = None,
     ) -> Call:
         """The one call over this connection. Its `run` waits for the connection. Raises `CallError` if called again."""
-        from voiceflow.transports.webrtc.ends import WebRTCSink, WebRTCSource
+        from voiceflow.transports.webrtc.source_sink import WebRTCSink, WebRTCSource
 
         if self._source is not None:
             raise CallError("this session has its call: answer another offer for another call")
@@ -165,7 +165,7 @@ class PeerSession:
     async def _negotiate(self, sdp: str) -> None:
         import aiortc
 
-        from voiceflow.transports.webrtc.tap import tap
+        from voiceflow.transports.webrtc.rtp_tap import tap
         from voiceflow.transports.webrtc.track import AgentTrack
 
         check_offer(sdp)
@@ -185,7 +185,7 @@ class PeerSession:
         self.sdp = connection.localDescription.sdp
 
     async def _close(self) -> None:
-        from voiceflow.transports.webrtc.tap import stop_asking
+        from voiceflow.transports.webrtc.rtp_tap import stop_asking
 
         self._inbound.close()
         for transceiver in self._connection.getTransceivers():

@@ -43,7 +43,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     def format(self) -> AudioFormat:
         from voiceflow.audio import AudioFormat
         from voiceflow.transports.carriers import carrier_named
-        from voiceflow.transports.nominal import nominal_format
+        from voiceflow.transports.dry_call import nominal_format
 
         if self.provider == BROWSER:
             return nominal_format(BROWSER)

@@ -43,7 +43,7 @@ class OneOf(_Text):
 
 def transports() -> Sequence[str]:
     """All by which calls come."""
-    from voiceflow.transports.nominal import transports
+    from voiceflow.transports.dry_call import transports
 
     return transports()
 

@@ -51,7 +51,7 @@ def graph(
     from voiceflow.config.order import settle
     from voiceflow.linking.linker import link
     from voiceflow.server.pipelinefile import load_pipeline
-    from voiceflow.transports.nominal import nominal_call
+    from voiceflow.transports.dry_call import nominal_call
 
     start_logging(log_level)
     with explained(log_level):

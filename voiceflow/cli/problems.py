@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
-from voiceflow.config.liblogs import quieten_libraries
 from voiceflow.errors import VoiceflowError
+from voiceflow.server.library_logs import quieten_libraries
 
 C = TypeVar("C", bound=Callable[..., Any])
 

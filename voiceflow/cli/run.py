@@ -121,7 +121,7 @@ def _linked(target: str, provider: str | None) -> Plan:
     """The pipeline as it is linked for a call, so that its mistakes show before the phone rings."""
     from voiceflow.linking.linker import link
     from voiceflow.server.pipelinefile import load_pipeline
-    from voiceflow.transports.nominal import nominal_call
+    from voiceflow.transports.dry_call import nominal_call
 
     return link(load_pipeline(target)(nominal_call(provider)))
 

@@ -13,7 +13,7 @@ import msgspec
 from voiceflow.config.ice import ICE, Coturn, StaticServers
 from voiceflow.errors import DISTRIBUTION
 from voiceflow.server.iceservers import ice_servers
-from voiceflow.transports.webrtc.turn import IceServer, StaticICE
+from voiceflow.transports.webrtc.turn_servers import IceServer, StaticICE
 
 from .finding import Finding, Setting
 

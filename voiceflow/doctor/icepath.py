@@ -13,7 +13,7 @@ from aioice import Candidate, Connection, TransportPolicy
 from aiortc.rtcicetransport import connection_kwargs
 
 from voiceflow.transports.webrtc.session import usable
-from voiceflow.transports.webrtc.turn import IceServer
+from voiceflow.transports.webrtc.turn_servers import IceServer
 
 GATHER: Final = 8.0
 """Seconds for candidates. aioice gives up a silent server after 5."""

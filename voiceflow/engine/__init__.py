@@ -1,6 +1,6 @@
-"""Runs a linked pipeline for one call. `conduct` is the way in; `life` puts the parts together.
+"""Runs a linked pipeline for one call.
 
-`worker` and `stage` run processors, `intake` the source, `junction` a fork; `wiring` connects them. `interruption` is
-what a `Clear` does, `ending` how a call ends, `watch` its limits, `tasks` and `failures` what becomes of its tasks and
-errors.
+`runner` is the way in, `running_call` puts the parts together. `node` is a processor in its place; `worker`, `stage`,
+`source_reader` and `fork` run nodes, `wiring` connects them, `graph` holds them. `interruption` is what a `Clear` does,
+`ending` how a call ends, `timeouts` its limits; `tasks` and `failures` own its tasks and its errors.
 """

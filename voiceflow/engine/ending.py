@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable
 
 from voiceflow.call import Call
 from voiceflow.errors import USER_ERRORS, ProcessorError
-from voiceflow.flow.work import Epoch
+from voiceflow.frameflow.epoch import Epoch
 from voiceflow.frames import End
 from voiceflow.limits import Ended
 from voiceflow.playout.playout import Playout
 from voiceflow.processors.codec import convert
 from voiceflow.transport import Sink
-from voiceflow.turns.turns import Turns
+from voiceflow.turns.turn_taking import TurnTaking
 
-from .circuit import Circuit
+from .graph import Graph
 from .tasks import Tasks
 
 LINGER = 1.0
@@ -32,8 +32,8 @@ class Ending:
         sink: Sink,
         tasks: Tasks,
         epoch: Epoch,
-        circuit: Circuit,
-        turns: Turns,
+        graph: Graph,
+        turns: TurnTaking,
         playout: Playout,
         clear: Callable[[], None],
     ) -> None:
@@ -42,7 +42,7 @@ class Ending:
         self._sink = sink
         self._tasks = tasks
         self._epoch = epoch
-        self._circuit = circuit
+        self._graph = graph
         self._turns = turns
         self._playout = playout
         self._clear = clear
@@ -62,7 +62,7 @@ class Ending:
             return
         self._turns.mute()
         self._clear()
-        for worker in self._circuit.workers:
+        for worker in self._graph.workers:
             worker.silence()
         self._drain(reason)
 
@@ -73,7 +73,7 @@ class Ending:
             self._turns.mute()
             queued = max(0.0, self._playout.ledger.play_end - asyncio.get_running_loop().time()) + self._playout.queued
             try:
-                async with asyncio.timeout(queued + max(LINGER, patience if self._circuit.synthesising else 0.0)):
+                async with asyncio.timeout(queued + max(LINGER, patience if self._graph.synthesising else 0.0)):
                     await self._playout.rest(patience)
             except TimeoutError:
                 self._clear()
@@ -88,7 +88,7 @@ class Ending:
         """End the call from our side: what was said is still heard, nothing more is said."""
         if self._reason is None:
             self._turns.mute()
-            self._circuit.intake.stop()
+            self._graph.intake.stop()
             self._drain(reason)
             self._tasks.start(self._disconnect_after_speech(), "hang up")
 
@@ -144,10 +144,10 @@ class Ending:
         """Send `End` after everything that is under way, and wait for it at the sink."""
         self._reason = reason
         self._timer = asyncio.get_running_loop().call_later(self._call.limits.drain, self._give_up)
-        self._circuit.intake.deliver(End(reason))
+        self._graph.intake.deliver(End(reason))
 
     def _give_up(self) -> None:
-        hung = tuple(self._circuit.at_work)
+        hung = tuple(self._graph.at_work)
         what = " and ".join(hung) or "what was under way"
         late = f"{self._reason}; {what} did not finish within {self._call.limits.drain:g} s"
         self.finish(Ended(late, hung=hung))

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from voiceflow.errors import USER_ERRORS
-from voiceflow.flow.work import Epoch
+from voiceflow.frameflow.epoch import Epoch
 from voiceflow.frames import Clear, Frame, Mark
 from voiceflow.linking.plan import Fork, Step
 from voiceflow.playout.playout import Playout
-from voiceflow.turns.turns import Turns
+from voiceflow.turns.turn_taking import TurnTaking
 
-from .circuit import Circuit
 from .failures import Failures
+from .graph import Graph
 
 
 class Interruption:
@@ -27,14 +27,14 @@ class Interruption:
         self,
         steps: Sequence[Step | Fork],
         epoch: Epoch,
-        circuit: Circuit,
-        turns: Turns,
+        graph: Graph,
+        turns: TurnTaking,
         playout: Playout,
         failures: Failures,
     ) -> None:
         self._steps = steps
         self._epoch = epoch
-        self._circuit = circuit
+        self._graph = graph
         self._turns = turns
         self._playout = playout
         self._failures = failures
@@ -44,7 +44,7 @@ class Interruption:
         """Drop everything the agent has not yet said: a processor yielded a `Clear`, or, `by_code`, somebody called
         `call.clear`. Does nothing when there is nothing to drop, or within another `Clear`: that is one and the same.
         """
-        if self._clearing or self._failures.closed or (self._playout.at_rest and not self._circuit.speaking):
+        if self._clearing or self._failures.closed or (self._playout.at_rest and not self._graph.speaking):
             return
         self._clearing = True
         try:
@@ -59,17 +59,17 @@ class Interruption:
     def _flush(self, by_code: bool) -> None:
         self._epoch.number += 1
         by = None
-        for worker in reversed(self._circuit.workers):
+        for worker in reversed(self._graph.workers):
             if worker.place.step.speech and worker.interrupt(by_code=by_code):
                 by = worker.place.replies or by
-        for junction in self._circuit.junctions:
+        for junction in self._graph.junctions:
             junction.clear()
         cleared = self._playout.clear()
         self._turns.interrupted(by=by)
         # From here on others' code runs. What raises ends the call, but the rest are still told.
         for mark in cleared.played:
             self.played(mark)
-        for place in reversed(self._circuit.places):
+        for place in reversed(self._graph.places):
             if place.step.speech:
                 place.reset()
         self._ascend(self._steps, Clear(cleared.heard, cleared.seconds))

@@ -15,7 +15,7 @@ from voiceflow.processors.codec import convert
 from voiceflow.sounds.wavstream import stream_wav
 from voiceflow.turns.replies import Replies, Saying
 
-from .circuit import Circuit
+from .graph import Graph
 
 AHEAD = 2.0
 """Seconds of audio that are read before they are due."""
@@ -37,16 +37,16 @@ async def play(
 class Room:
     """Waits until what is to be said has room on its way to the caller."""
 
-    def __init__(self, playout: Playout, circuit: Circuit) -> None:
+    def __init__(self, playout: Playout, graph: Graph) -> None:
         self._playout = playout
-        self._circuit = circuit
+        self._graph = graph
 
     async def __call__(self, saying: Saying) -> None:
         await self._playout.change.until(lambda: saying.is_over or self._is_there(saying))
 
     def _is_there(self, saying: Saying) -> bool:
         waiting = sum(frame.duration for frame in saying.held if isinstance(frame, AudioRaw))
-        return waiting + self._playout.queued < AHEAD and not self._circuit.congested
+        return waiting + self._playout.queued < AHEAD and not self._graph.congested
 
 
 def hold_line(call: Call, form: AudioFormat) -> Callable[[], AudioRaw | None]:

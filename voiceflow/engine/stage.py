@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from voiceflow.annotations import Kind
 from voiceflow.errors import USER_ERRORS
-from voiceflow.flow.kinds import CONTROL, FINISH, PROCESS_AUDIO, incoming
-from voiceflow.flow.work import Deliver, Work
+from voiceflow.frameflow.dispatch import CONTROL, FINISH, PROCESS_AUDIO, incoming
+from voiceflow.frameflow.epoch import Deliver, Work
 from voiceflow.frames import Frame
-from voiceflow.signature import Kind
 
-from .place import Place
+from .node import Node
 
 
-def fuse(place: Place) -> Deliver:
+def fuse(place: Node) -> Deliver:
     """The closure that runs the processor of `place` and lets what it yields go on through its port."""
     processor, port = place.processor, place.port
     process: Callable[[Frame], Any] = processor.process
@@ -61,7 +61,7 @@ def fuse(place: Place) -> Deliver:
     return stage
 
 
-def drain(place: Place, results: Iterable[Frame] | Frame | None) -> None:
+def drain(place: Node, results: Iterable[Frame] | Frame | None) -> None:
     """Let everything go on that a generator yields. Interrupted by another, its further speech is dropped."""
     if results is None:
         return

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from voiceflow.flow.link import Link
-from voiceflow.flow.work import Deliver
+from voiceflow.frameflow.epoch import Deliver
+from voiceflow.frameflow.link import Link
 from voiceflow.frames import DTMF, AudioRaw, End, Frame, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.linking.plan import Fork, Plan, Step, walk
 from voiceflow.pipeline import Element
@@ -18,11 +18,11 @@ from voiceflow.playout.playout import Playout
 from voiceflow.session.subscribers import Subscribers
 from voiceflow.transport import Source
 from voiceflow.turns.replies import Replies
-from voiceflow.turns.turns import Turns
+from voiceflow.turns.turn_taking import TurnTaking
 
-from .circuit import Circuit
-from .junction import Junction
-from .place import Place
+from .fork import Junction
+from .graph import Graph
+from .node import Node
 from .stage import fuse
 from .worker import Worker
 
@@ -43,8 +43,8 @@ class Downstream(NamedTuple):
 class Parts(NamedTuple):
     """Makes the parts of one call."""
 
-    place: Callable[[Step], Place]
-    worker: Callable[[Place], Worker]
+    place: Callable[[Step], Node]
+    worker: Callable[[Node], Worker]
     junction: Callable[[Fork], Junction]
 
 
@@ -55,14 +55,14 @@ class Wiring:
         self,
         plan: Plan,
         parts: Parts,
-        circuit: Circuit,
-        turns: Turns,
+        graph: Graph,
+        turns: TurnTaking,
         playout: Playout,
         interrupt: Callable[[], None],
         observers: Subscribers[[Element, Element, Frame]],
     ) -> None:
         self._plan = plan
-        self._circuit = circuit
+        self._graph = graph
         self._turns = turns
         self._playout = playout
         self._interrupt = interrupt
@@ -72,27 +72,27 @@ class Wiring:
         self.connect()
 
     def _make(self, parts: Parts) -> None:
-        plan, circuit = self._plan, self._circuit
+        plan, graph = self._plan, self._graph
         for step in plan.walk():
             place = parts.place(step)
-            circuit.places.append(place)
+            graph.places.append(place)
             if place.replies is not None:
                 self._turns.speakers.append(place.replies)
             if not isinstance(step.processor, Source):
                 step.processor._emit = place.emit
             if not (step.fused or isinstance(step.processor, Source)):
                 worker = parts.worker(place)
-                circuit.workers.append(worker)
+                graph.workers.append(worker)
                 worker.inbox.carries_caller = not step.speech or step.speaker or plan.is_echo
                 if step.processor.overlap and not step.speech:
                     worker.on_work = self._turns.dead_air.hear
-        circuit.junctions += map(parts.junction, forks(plan.steps))
+        graph.junctions += map(parts.junction, forks(plan.steps))
 
     def connect(self) -> None:
-        circuit = self._circuit
-        self._places = {id(place.step): place for place in circuit.places}
-        self._workers = {id(worker.place.step): worker for worker in circuit.workers}
-        self._junctions = {id(junction.fork): junction for junction in circuit.junctions}
+        graph = self._graph
+        self._places = {id(place.step): place for place in graph.places}
+        self._workers = {id(worker.place.step): worker for worker in graph.workers}
+        self._junctions = {id(junction.fork): junction for junction in graph.junctions}
         *steps, sink = self._plan.steps
         assert isinstance(sink, Step)
         deliver = as_linked(self._places[id(sink)], self._playout.put)
@@ -126,7 +126,7 @@ class Wiring:
         if detects(step):
             deliver = self._detecting(deliver)
         if isinstance(step.processor, Source):
-            self._circuit.intake.deliver, self._circuit.intake.outs = deliver, outs
+            self._graph.intake.deliver, self._graph.intake.outs = deliver, outs
             return downstream
         place.port.deliver = deliver if replies is None else replies.take
         if step.fused:
@@ -211,7 +211,7 @@ def forks(steps: Sequence[Step | Fork]) -> list[Fork]:
     return found
 
 
-def as_linked(place: Place, deliver: Deliver) -> Deliver:
+def as_linked(place: Node, deliver: Deliver) -> Deliver:
     """Lets audio through in the format that the sink accepts; stages and workers see to that themselves."""
     accepts = place.processor.accepts
 

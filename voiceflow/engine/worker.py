@@ -1,7 +1,7 @@
 """The task of an asynchronous processor, and of the stages fused behind it.
 
 A worker pops a frame, lets the processor work on it, and lets what comes of that go on through the processor's port
-(flow/work.py). An interruption cuts short work on speech; work that does not heed its cancellation in time is
+(frameflow/epoch.py). An interruption cuts short work on speech; work that does not heed its cancellation in time is
 abandoned: a new task takes its place, and whatever it still yields goes nowhere.
 """
 
@@ -11,17 +11,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from voiceflow.annotations import Kind
 from voiceflow.audio import CANONICAL
 from voiceflow.errors import USER_ERRORS
-from voiceflow.flow.kinds import CONTROL, FINISH, PASS, PROCESS_AUDIO, SWALLOW, incoming
-from voiceflow.flow.link import Link
-from voiceflow.flow.work import Port, Work, current_reply, nowhere
+from voiceflow.frameflow.dispatch import CONTROL, FINISH, PASS, PROCESS_AUDIO, SWALLOW, incoming
+from voiceflow.frameflow.epoch import Port, Work, current_reply, nowhere
+from voiceflow.frameflow.link import Link
 from voiceflow.frames import End, Frame, Transcript
-from voiceflow.signature import Kind
 
-from .pace import BATCH, Pace
-from .place import Place
+from .node import Node
 from .tasks import Tasks
+from .timeslice import BATCH, TimeSlice
 
 
 class Worker:
@@ -41,7 +41,7 @@ class Worker:
         "work",
     )
 
-    def __init__(self, place: Place, tasks: Tasks, idle: Callable[[], None]) -> None:
+    def __init__(self, place: Node, tasks: Tasks, idle: Callable[[], None]) -> None:
         self.place = place
         self.inbox = Link(max(place.step.formats, key=lambda f: f.byte_rate, default=CANONICAL))
         self.incoming = incoming(place.processor.signature, place.processor.accepts)
@@ -69,7 +69,7 @@ class Worker:
         coroutine = processor.signature.kind is Kind.COROUTINE
         plain = not (processor.overlap or replies is not None)
         current_reply.set(None)
-        pace = Pace()
+        pace = TimeSlice()
         while True:
             for _ in range(BATCH):
                 while not inbox.frames:  # what woke it may have been flushed since
@@ -123,7 +123,7 @@ class Worker:
                 await asyncio.sleep(0)
                 pace.restart()
 
-    async def _finish(self, end: Frame, pace: Pace) -> None:
+    async def _finish(self, end: Frame, pace: TimeSlice) -> None:
         """Let the processor yield what is left, then forward `end`, however that went."""
         task, work = self.task, Work(self.place.port)
         self.work = work
@@ -167,7 +167,7 @@ class Worker:
             self.inbox.overtake = self._overtake
         return work
 
-    async def _consume(self, work: Work, stream: AsyncIterator[Frame], pace: Pace) -> None:
+    async def _consume(self, work: Work, stream: AsyncIterator[Frame], pace: TimeSlice) -> None:
         self._stream, taken = stream, 0
         try:
             async for out in stream:

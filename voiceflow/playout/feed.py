@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from voiceflow.audio import AudioFormat
-from voiceflow.flow.link import Link
+from voiceflow.frameflow.link import Link
 from voiceflow.frames import AudioRaw, Frame
 
 from .ledger import EPSILON, Ledger

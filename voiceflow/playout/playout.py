@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from voiceflow.flow.change import Change
-from voiceflow.flow.link import Link
+from voiceflow.frameflow.link import Link
+from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, End, Frame, LLMEnd, Mark
 from voiceflow.reply import Reply
 
@@ -47,7 +47,7 @@ class Playout:
         on_error: Callable[[Exception], None],
         *,
         listeners: Listeners,
-        change: Change,
+        change: Notifier,
     ) -> None:
         self.exit = exit
         self.queue = Link(exit.accepts)

@@ -16,19 +16,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from voiceflow.call import Build
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
-from voiceflow.engine.conduct import preload
+from voiceflow.engine.runner import preload
 from voiceflow.errors import VoiceflowError
 from voiceflow.inference.looplag import LagGauge
 from voiceflow.processors.llm.ollama import address
 from voiceflow.security.local import is_local
 from voiceflow.security.tokens import StreamTokens
-from voiceflow.transports.nominal import nominal_call
+from voiceflow.transports.dry_call import nominal_call
 
 from .browsercalls import BrowserCalls
 from .iceservers import ice_servers
 from .mediastreams import CarrierCalls
 from .page import page
-from .signalling import Signalling
+from .signaling import Signaling
 from .webhooks import Webhooks
 
 log = logging.getLogger("voiceflow.server")
@@ -51,14 +51,14 @@ class Server:
         self._client = httpx.AsyncClient()
         self.calls = CarrierCalls(build, config, routes, tokens, self._client, open=open)
         self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active)
-        signalling = Signalling(self._browsers, open=open)
+        signaling = Signaling(self._browsers, open=open)
         webhooks = Webhooks(config, routes, tokens, open=open)
         self._app: ASGIApp = Starlette(
             routes=[
                 Route("/health", self._health),
                 *webhooks.routes(),
-                Route("/api/offer", signalling.offer, methods=["POST"]),
-                WebSocketRoute("/ws", signalling.websocket),
+                Route("/api/offer", signaling.offer, methods=["POST"]),
+                WebSocketRoute("/ws", signaling.websocket),
                 *page(),
             ],
         )

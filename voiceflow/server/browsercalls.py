@@ -15,12 +15,12 @@ from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.route import Route
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.session import PeerSession
-from voiceflow.transports.webrtc.turn import StaticICE
+from voiceflow.transports.webrtc.turn_servers import StaticICE
 from voiceflow.turns.latency import TurnLatency
 
 if TYPE_CHECKING:
     from voiceflow.call import Build, Call
-    from voiceflow.transports.webrtc.turn import IceServer, ICEServers
+    from voiceflow.transports.webrtc.turn_servers import IceServer, ICEServers
 
 log = logging.getLogger("voiceflow.server")
 

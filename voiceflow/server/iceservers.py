@@ -10,7 +10,14 @@ import httpx
 from voiceflow.config.ice import ICE, Cloudflare, Coturn, StaticServers, TwilioServers
 from voiceflow.config.settings import Config
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
-from voiceflow.transports.webrtc.turn import CloudflareTURN, CoturnTURN, IceServer, ICEServers, StaticICE, TwilioTURN
+from voiceflow.transports.webrtc.turn_servers import (
+    CloudflareTURN,
+    CoturnTURN,
+    IceServer,
+    ICEServers,
+    StaticICE,
+    TwilioTURN,
+)
 
 
 def ice_servers(config: Config, client: httpx.AsyncClient) -> ICEServers | None:

@@ -16,10 +16,10 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload
 
-from voiceflow.config.liblogs import quieten_libraries
 from voiceflow.config.order import Settled, settle
 from voiceflow.errors import VoiceflowError
 from voiceflow.security.tokens import run_key
+from voiceflow.server.library_logs import quieten_libraries
 
 from .app import Server
 from .pipelinefile import load_pipeline

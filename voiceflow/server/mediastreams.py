@@ -17,7 +17,7 @@ from voiceflow.security.local import is_local
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.carriers import Carrier, carriers, detect
 from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream
-from voiceflow.transports.media import (
+from voiceflow.transports.media_stream import (
     FAILED,
     FAILURE,
     POLICY,

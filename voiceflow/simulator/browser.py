@@ -1,4 +1,4 @@
-"""The simulated caller as a browser: signalling, WebRTC and the data channel as on the page, and what it measures.
+"""The simulated caller as a browser: signaling, WebRTC and the data channel as on the page, and what it measures.
 
 It behaves as the page does: what is said is heard as it comes, and `clear` mutes the agent until its next reply.
 """
@@ -25,10 +25,10 @@ from voiceflow.simulator.script import PIECE, Ear, Script
 from voiceflow.simulator.signaling import Signaling, connect
 from voiceflow.simulator.ticker import Ticker
 from voiceflow.transports.webrtc import messages
-from voiceflow.transports.webrtc.ends import FAILURE
 from voiceflow.transports.webrtc.inbound import Inbound
 from voiceflow.transports.webrtc.opus import FORMAT
-from voiceflow.transports.webrtc.turn import read_servers
+from voiceflow.transports.webrtc.source_sink import FAILURE
+from voiceflow.transports.webrtc.turn_servers import read_servers
 
 JITTER_BUFFER: Final = 0.02
 """Seconds that the first audio waits, so that what follows may be as late without a gap."""

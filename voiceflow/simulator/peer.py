@@ -28,9 +28,9 @@ from voiceflow.simulator.packetloss import LossyPath, impair
 from voiceflow.simulator.script import PERFECT, Network
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.opus import FRAME, TIME_BASE, Encoder
+from voiceflow.transports.webrtc.rtp_tap import stop_asking, tap
 from voiceflow.transports.webrtc.session import usable
-from voiceflow.transports.webrtc.tap import stop_asking, tap
-from voiceflow.transports.webrtc.turn import IceServer
+from voiceflow.transports.webrtc.turn_servers import IceServer
 
 log = logging.getLogger("voiceflow.simulator")
 

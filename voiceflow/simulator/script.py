@@ -10,7 +10,7 @@ import numpy as np
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
 from voiceflow.processors.codec.convert import Chain, StreamResampler, convert
-from voiceflow.transports.pieces import silence
+from voiceflow.transports.chunking import silence
 
 PIECE: Final = 0.02
 """Seconds of audio in each message, as carriers send it."""

@@ -1,4 +1,4 @@
-"""The server's signalling as a page uses it: a WebSocket on which questions are answered in order."""
+"""The server's signaling as a page uses it: a WebSocket on which questions are answered in order."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def connect(url: str) -> Signaling:
 
 
 def signaling_url(url: str) -> str:
-    """Where the signalling is of a page at `url`. A WebSocket's URL is taken as it is.
+    """Where the signaling is of a page at `url`. A WebSocket's URL is taken as it is.
 
     Raises `ProviderConnectionError` for what is neither.
     """

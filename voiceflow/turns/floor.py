@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from voiceflow.flow.change import Change
+from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import Frame, SpeechStarted, SpeechStopped
 
 LONGEST_WAIT = 10.0
@@ -16,7 +16,7 @@ class Floor:
     """The caller takes it when a detector says that they speak, and yields it when all that they said has arrived at
     the speaker: recognition has to be through with it."""
 
-    def __init__(self, change: Change, on_free: Callable[[], None]) -> None:
+    def __init__(self, change: Notifier, on_free: Callable[[], None]) -> None:
         self.taken = False
         """Whether a reply has to wait for the caller."""
         self._change = change

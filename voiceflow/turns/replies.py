@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from voiceflow.flow.kinds import outgoing
-from voiceflow.flow.link import Link
-from voiceflow.flow.work import Epoch, Port, Work, nowhere
+from voiceflow.annotations import Kind, Signature
+from voiceflow.frameflow.dispatch import outgoing
+from voiceflow.frameflow.epoch import Epoch, Port, Work, nowhere
+from voiceflow.frameflow.link import Link
 from voiceflow.frames import AudioRaw, Frame, LLMEnd, LLMText, Transcript
 from voiceflow.playout.ledger import ReplyBegin, ReplyEnd
 from voiceflow.playout.playout import Playout
 from voiceflow.reply import Reply
-from voiceflow.signature import Kind, Signature
 
 from .floor import Floor
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from voiceflow.transports.control import TIMEOUT, RestControl, checked_digits, is_sip
+from voiceflow.transports.rest_control import TIMEOUT, RestControl, checked_digits, is_sip
 
 API: Final = "https://api.telnyx.com/v2"
 

@@ -18,9 +18,9 @@ import msgspec
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
 from voiceflow.transports.byteorder import L16, ByteOrder
+from voiceflow.transports.chunking import Pieces
+from voiceflow.transports.decoding import Key, Lifetime, MarkName, Reader
 from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Refusal, Start, Stop, quote, shorten
-from voiceflow.transports.pieces import Pieces
-from voiceflow.transports.reading import Key, Lifetime, MarkName, Reader
 from voiceflow.transports.reorder import WINDOW, Reorder, Timeline
 
 SHORTEST, LONGEST = 0.02, 30.0  # seconds of audio in one message; Telnyx refuses others with error 100004

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
 from voiceflow.audio import AudioFormat
-from voiceflow.control import CallControl
+from voiceflow.call_control import CallControl
 from voiceflow.errors import CallRejectedError
 from voiceflow.security.signatures import Headers
 from voiceflow.transports.carriers.carrier import IncomingCall, Webhook

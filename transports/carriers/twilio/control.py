@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import httpx
 import msgspec
 
-from voiceflow.transports.control import TIMEOUT, RestControl, checked_digits, is_sip
+from voiceflow.transports.rest_control import TIMEOUT, RestControl, checked_digits, is_sip
 
 API: Final = "https://api.twilio.com/2010-04-01"
 

@@ -14,8 +14,8 @@ import msgspec
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
+from voiceflow.transports.decoding import Key, Lifetime, MarkName, Reader
 from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Start, Stop, quote, shorten
-from voiceflow.transports.reading import Key, Lifetime, MarkName, Reader
 from voiceflow.transports.reorder import Timeline
 
 MULAW: Final = AudioFormat("mulaw", 8_000)

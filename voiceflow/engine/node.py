@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from voiceflow.errors import USER_ERRORS
-from voiceflow.flow.kinds import SPEECH, outgoing
-from voiceflow.flow.work import Deliver, Epoch, Port, Work
+from voiceflow.frameflow.dispatch import SPEECH, outgoing
+from voiceflow.frameflow.epoch import Deliver, Epoch, Port, Work
 from voiceflow.frames import AudioRaw, Frame
 from voiceflow.linking.plan import Step
 from voiceflow.processor import Processor
@@ -14,7 +14,7 @@ from voiceflow.turns.replies import Replies
 from .failures import Failures
 
 
-class Place:
+class Node:
     """What each processor has in a call: the port its frames leave by, and how it fails and is reset."""
 
     __slots__ = ("_converter", "_failures", "port", "processor", "replies", "step")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from .intake import Intake
-from .junction import Junction
-from .place import Place
+from .fork import Junction
+from .node import Node
+from .source_reader import SourceReader
 from .worker import Worker
 
 
-class Circuit:
+class Graph:
     """What runs, and what it is about. Filled by the wiring; keeps no state of its own."""
 
     def __init__(self) -> None:
-        self.places: list[Place] = []
+        self.places: list[Node] = []
         """Every processor but the two ends, upstream before downstream."""
         self.workers: list[Worker] = []
         self.junctions: list[Junction] = []
-        self.intake: Intake
+        self.intake: SourceReader
 
     @property
     def recognising(self) -> bool:

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable
 
 from voiceflow.errors import USER_ERRORS
-from voiceflow.flow.link import Link
-from voiceflow.flow.work import Deliver, nowhere
+from voiceflow.frameflow.epoch import Deliver, nowhere
+from voiceflow.frameflow.link import Link
 from voiceflow.frames import AudioRaw, End, Frame
 from voiceflow.transport import Source
 
 from .failures import Failures
-from .pace import BATCH, Pace
 from .tasks import Tasks
+from .timeslice import BATCH, TimeSlice
 
 KEPT_SECONDS = 5.0
 """How much of the caller's audio is kept while the processors open."""
@@ -60,7 +60,7 @@ class Early:
         return frame
 
 
-class Intake:
+class SourceReader:
     """Reads a source until the caller is gone."""
 
     def __init__(
@@ -114,7 +114,7 @@ class Intake:
         opened, live, reason = self._opened, self.source.live, ""
         if not live:
             await opened.wait()
-        frames, loop, pace, taken = self.source.frames(), asyncio.get_running_loop(), Pace(), 0
+        frames, loop, pace, taken = self.source.frames(), asyncio.get_running_loop(), TimeSlice(), 0
         try:
             async for frame in frames:
                 if type(frame) is End:

@@ -12,8 +12,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from voiceflow.flow.change import Change
-from voiceflow.flow.work import current_reply
+from voiceflow.frameflow.epoch import current_reply
+from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, End, Frame, Transcript
 from voiceflow.playout.playout import Playout
 
@@ -42,13 +42,13 @@ class Activity(Protocol):
         """Whether any processor is at work, or has work waiting."""
 
 
-class Turns:
+class TurnTaking:
     """The turns of one call."""
 
     def __init__(
         self,
         playout: Playout,
-        change: Change,
+        change: Notifier,
         activity: Activity,
         heard: Callable[[Frame], None],
         line: Callable[[], AudioRaw | None],

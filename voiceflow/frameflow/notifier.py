@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-class Change:
+class Notifier:
     """Told whenever what somebody may wait for could have changed. Costs nothing while nobody waits."""
 
     __slots__ = ("_waiters",)

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from voiceflow.frames import End, Frame
 
-from .kinds import CONTROL, SPEECH, Outgoing
+from .dispatch import CONTROL, SPEECH, Outgoing
 
 Deliver: TypeAlias = Callable[[Frame], None]
 """Hands a frame to what stands downstream, at once. Never raises."""

@@ -9,18 +9,18 @@ from voiceflow.limits import Ended
 from voiceflow.linking.linker import link
 from voiceflow.pipeline import Element
 
-from .life import Life
+from .running_call import RunningCall
 
 
-async def conduct(call: Call, build: Build) -> Ended:
+async def run_call(call: Call, build: Build) -> Ended:
     """Run `call` through `build(call)` to its end: see `Call.run`."""
     if call.session is not None:
         raise CallError(f"call {call.id} has already run: make a new Call")
     plan = link(build(call))
     for step in plan.walk():
         step.processor.call = call
-    life = call.session = Life(call, plan)
-    return await life.run()
+    running = call.session = RunningCall(call, plan)
+    return await running.run()
 
 
 async def preload(pipeline: Element) -> None:
@@ -29,4 +29,4 @@ async def preload(pipeline: Element) -> None:
     await modelcache.load([step.processor for step in link(pipeline).walk()])
 
 
-Call.conduct = conduct
+Call.runner = run_call

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from typing import Final
 
+from voiceflow.annotations import Signature
 from voiceflow.audio import ANY, AudioFormat
 from voiceflow.frames import AudioRaw, Clear, Control, End, Error, Frame
-from voiceflow.signature import Signature
 
 # The way of a frame that comes to a processor. Plain integers: an enum's members cost more to compare than
 # the whole lookup.

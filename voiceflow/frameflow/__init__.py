@@ -1,2 +1,2 @@
 """How frames move: the queue between two tasks (link.py), what a frame is to the processor that gets or yields it
-(kinds.py), and the one place where a processor's work may speak (work.py)."""
+(dispatch.py), and the one place where a processor's work may speak (epoch.py)."""

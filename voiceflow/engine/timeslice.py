@@ -11,7 +11,7 @@ BATCH: Final = 16
 """Frames that a task takes before it looks at the clock, which costs a good part of what a frame does."""
 
 
-class Pace:
+class TimeSlice:
     """The slice of time that a task has."""
 
     __slots__ = ("_started",)

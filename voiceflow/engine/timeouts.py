@@ -14,7 +14,7 @@ LONGEST_SPEECH = 1800.0
 idle."""
 
 
-class Watch:
+class Timeouts:
     """Ends a call that lasts too long, or in which nothing happens."""
 
     def __init__(self, limits: Limits, playout: Playout, floor: Floor, end: Callable[[str], None]) -> None:

@@ -11,8 +11,8 @@ import msgspec
 
 from voiceflow.call import Call
 from voiceflow.errors import USER_ERRORS, CallError, ProcessorError
-from voiceflow.flow.change import Change
-from voiceflow.flow.work import Epoch, current_reply
+from voiceflow.frameflow.epoch import Epoch, current_reply
+from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, Clear, End, Frame, LLMText, Transcript
 from voiceflow.inference import modelcache
 from voiceflow.limits import Ended
@@ -22,24 +22,24 @@ from voiceflow.playout.playout import Playout
 from voiceflow.processor import Processor
 from voiceflow.session.turnclock import TurnClock
 from voiceflow.turns.replies import Replies, Saying
-from voiceflow.turns.turns import Turns
+from voiceflow.turns.turn_taking import TurnTaking
 
-from .circuit import Circuit
 from .ending import Ending
 from .failures import Failures
-from .intake import Intake
+from .fork import Junction
+from .graph import Graph
 from .interruption import Interruption
-from .junction import Junction
-from .place import Place
+from .node import Node
 from .playing import Room, hold_line, play, speech_format
+from .source_reader import SourceReader
 from .tasks import Tasks
-from .watch import Watch
+from .timeouts import Timeouts
 from .wiring import Parts, Wiring
 from .worker import Worker
 
 
-class Life:
-    """The life of one call. To its `Call` it is the `Session` (voiceflow/session/contract.py)."""
+class RunningCall:
+    """One running call. To its `Call` it is the `Session` (voiceflow/session/session.py)."""
 
     def __init__(self, call: Call, plan: Plan) -> None:
         self.call = call
@@ -49,7 +49,7 @@ class Life:
         self.tasks = Tasks(call.limits.cancel, self._task_failed, call.log)
         self.failures = Failures(call.log, self._failed)
         source, sink = plan.source, plan.sink
-        circuit, change = Circuit(), Change()
+        graph, change = Graph(), Notifier()
         self.playout = Playout(
             sink,
             on_played=lambda mark: self._interruption.played(mark),
@@ -60,20 +60,20 @@ class Life:
         )
         self.playout.queue.carries_caller = plan.is_echo
         sink.echo = self.playout.echo
-        self.turns = Turns(self.playout, change, circuit, self._heard, hold_line(call, sink.accepts))
-        self.circuit = circuit
-        self._interruption = Interruption(plan.steps, self.epoch, circuit, self.turns, self.playout, self.failures)
+        self.turns = TurnTaking(self.playout, change, graph, self._heard, hold_line(call, sink.accepts))
+        self.graph = graph
+        self._interruption = Interruption(plan.steps, self.epoch, graph, self.turns, self.playout, self.failures)
         self._ending = Ending(
-            call, sink, self.tasks, self.epoch, circuit, self.turns, self.playout, self._interruption.clear
+            call, sink, self.tasks, self.epoch, graph, self.turns, self.playout, self._interruption.clear
         )
-        self._watch = Watch(call.limits, self.playout, self.turns.floor, self._time_is_up)
-        circuit.intake = Intake(source, self.tasks, self.opened, self.failures, self._caller_left)
+        self._watch = Timeouts(call.limits, self.playout, self.turns.floor, self._time_is_up)
+        graph.intake = SourceReader(source, self.tasks, self.opened, self.failures, self._caller_left)
         parts = Parts(
             place=self._place,
             worker=lambda place: Worker(place, self.tasks, change.tell),
             junction=lambda fork: Junction(fork, self.epoch),
         )
-        Wiring(plan, parts, circuit, self.turns, self.playout, self._interruption.clear, call.events.passed)
+        Wiring(plan, parts, graph, self.turns, self.playout, self._interruption.clear, call.events.passed)
         if any(step.processor.signature.may_yield(Transcript) for step in plan.walk() if step.processor is not source):
             TurnClock(call.events)
 
@@ -82,12 +82,12 @@ class Life:
     async def run(self) -> Ended:
         """Open, run until something ends the call, and leave nothing behind."""
         try:
-            self.circuit.intake.start()
+            self.graph.intake.start()
             if await self._is_open():
-                for worker in self.circuit.workers:
+                for worker in self.graph.workers:
                     worker.start()
                 self.opened.set()
-                self.circuit.intake.release()
+                self.graph.intake.release()
                 self._watch.opened()
             ended = await self._ending.over
         except USER_ERRORS as error:
@@ -96,8 +96,8 @@ class Life:
             raise
         finally:
             await _to_its_end(self._tear_down())
-        links = (self.playout.queue, *(worker.inbox for worker in self.circuit.workers))
-        dropped, burst = sum(link.dropped.total() for link in links), self.circuit.intake.burst
+        links = (self.playout.queue, *(worker.inbox for worker in self.graph.workers))
+        dropped, burst = sum(link.dropped.total() for link in links), self.graph.intake.burst
         return msgspec.structs.replace(ended, dropped=dropped - burst, burst=burst, abandoned=self.tasks.abandoned)
 
     async def _is_open(self) -> bool:
@@ -130,7 +130,7 @@ class Life:
     def close(self) -> None:
         """Set no more timers."""
         self._watch.close()
-        for worker in self.circuit.workers:
+        for worker in self.graph.workers:
             worker.cancel_deadline()
         self.turns.close()
 
@@ -200,7 +200,7 @@ class Life:
         self.tasks.start(begin(), name)
 
     async def play(self, wav: str | os.PathLike[str] | AudioRaw, saying: Saying) -> None:
-        room = Room(self.playout, self.circuit)
+        room = Room(self.playout, self.graph)
         await play(wav, speech_format(self.plan), saying, self.turns.speakers[0], room)
 
     def hang_up(self, reason: str, *, force: bool) -> asyncio.Task[bool]:
@@ -212,13 +212,13 @@ class Life:
     def _processors(self) -> list[Processor]:
         return [step.processor for step in self.plan.walk()]
 
-    def _place(self, step: Step) -> Place:
+    def _place(self, step: Step) -> Node:
         replies = None
         if step.speaker:
             announce, expect = self.call.events.replied, self.turns.dead_air.expect_speech
             signature = step.processor.signature
             replies = Replies(signature, self.epoch, self.turns.floor, self.playout, announce, expect)
-        return Place(step, self.epoch, self._act, self.failures, replies)
+        return Node(step, self.epoch, self._act, self.failures, replies)
 
     def _act(self, frame: Frame) -> None:
         """A processor yielded `Clear` or `End`."""

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from voiceflow.flow.kinds import outgoing
-from voiceflow.flow.work import Deliver, Epoch, Port, Work, nowhere
+from voiceflow.annotations import Kind, Signature
+from voiceflow.frameflow.dispatch import outgoing
+from voiceflow.frameflow.epoch import Deliver, Epoch, Port, Work, nowhere
 from voiceflow.frames import AudioRaw, End, Frame
 from voiceflow.linking.plan import Fork, Step
-from voiceflow.signature import Kind, Signature
 
 ANYTHING = Signature(Kind.FUNCTION, (), (Frame,))
 

@@ -8,19 +8,19 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from voiceflow.errors import CallError
-from voiceflow.flow.work import Epoch
+from voiceflow.frameflow.epoch import Epoch
 from voiceflow.frames import AudioRaw
 from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
 from voiceflow.turns.replies import Saying
-from voiceflow.turns.turns import Turns
+from voiceflow.turns.turn_taking import TurnTaking
 
 
 class Session(Protocol):
     """A call that runs."""
 
     epoch: Epoch
-    turns: Turns
+    turns: TurnTaking
     playout: Playout
     opened: asyncio.Event
     """Set when frames may flow, and when the call has failed to come so far."""

@@ -1,4 +1,4 @@
-"""Signalling of browsers' calls: offer and answer over a WebSocket, or in one HTTP request.
+"""Signaling of browsers' calls: offer and answer over a WebSocket, or in one HTTP request.
 
     hello                ->  hello_ack {ice_servers}
     webrtc_offer {sdp}   ->  webrtc_answer {sdp}
@@ -41,27 +41,27 @@ POLICY: Final = 1008
 """The close code for a browser that is refused (RFC 6455, section 7.4.1)."""
 
 
-class SignallingMessage(msgspec.Struct, frozen=True, tag_field="type"):
+class SignalingMessage(msgspec.Struct, frozen=True, tag_field="type"):
     """A message from the browser."""
 
 
-class SignallingHello(SignallingMessage, frozen=True, tag="hello"):
+class SignalingHello(SignalingMessage, frozen=True, tag="hello"):
     pass
 
 
-class SignallingOffer(SignallingMessage, frozen=True, tag="webrtc_offer"):
+class SignalingOffer(SignalingMessage, frozen=True, tag="webrtc_offer"):
     sdp: str = ""
 
 
-class SignallingPing(SignallingMessage, frozen=True, tag="ping"):
+class SignalingPing(SignalingMessage, frozen=True, tag="ping"):
     pass
 
 
-class SignallingHangup(SignallingMessage, frozen=True, tag="hangup"):
+class SignalingHangup(SignalingMessage, frozen=True, tag="hangup"):
     pass
 
 
-FromBrowser: TypeAlias = SignallingHello | SignallingOffer | SignallingPing | SignallingHangup
+FromBrowser: TypeAlias = SignalingHello | SignalingOffer | SignalingPing | SignalingHangup
 
 _decode: Any = msgspec.json.Decoder(FromBrowser).decode
 
@@ -78,7 +78,7 @@ REFUSED: Final = (
 MISSING_SDP: Final = "Missing SDP in offer"
 
 
-class Signalling:
+class Signaling:
     """Answers browsers' offers and starts their calls."""
 
     def __init__(self, calls: BrowserCalls, *, open: bool) -> None:
@@ -146,13 +146,13 @@ class _Conversation:
         """Act on one message. Returns the answer to send; None: there is none."""
         try:
             match _decode(text):
-                case SignallingHello():
+                case SignalingHello():
                     return {"type": "hello_ack", "ice_servers": await self._calls.ice_servers(local=self._local)}
-                case SignallingPing():
+                case SignalingPing():
                     return {"type": "pong"}
-                case SignallingOffer(sdp):
+                case SignalingOffer(sdp):
                     return await self._offered(sdp)
-                case SignallingHangup() if self._call is not None:
+                case SignalingHangup() if self._call is not None:
                     await self._call.hang_up()
         except msgspec.DecodeError as error:
             return _error(f"expected hello, webrtc_offer, ping or hangup: {error}")

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mutab
 from typing import Any, Final
 
 from voiceflow.audio import AudioFormat
-from voiceflow.control import CallControl
+from voiceflow.call_control import CallControl
 from voiceflow.errors import ProviderConnectionError, VoiceflowError
 from voiceflow.frames import AudioRaw, End, Frame
 from voiceflow.transport import Sink, Source
