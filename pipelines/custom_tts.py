@@ -1,5 +1,5 @@
-"""A voice of your own: this one whistles each letter, and needs no model. Talk to it, and when you stop it tells you,
-in its way, how long you talked. Any engine fits in its place: a library, a server, a program, e.g.
+"""A voice of your own: this one whistles each letter, and needs no model. Talk to it: when you stop, it whistles how
+long you talked. Any engine fits in its place: a library, a server, a program, e.g.
 
     subprocess.run(["espeak-ng", "--stdout", text], capture_output=True, check=True).stdout[44:]  # rate = 22_050
 """

@@ -1,4 +1,4 @@
-"""The caller hears what the caller says: the shortest pipeline, and the first thing to try on a new line."""
+"""Echo: callers hear themselves. The shortest pipeline, and the first thing to try on a new line."""
 
 from voiceflow import Call, Pipeline
 

@@ -13,7 +13,7 @@ REQUESTS = {
     "book a table": {"table", "book", "booking", "reserve", "reservation"},
     "talk to a person": {"person", "human", "someone", "somebody", "agent", "talk", "speak"},
 }
-"""What one can want here, and the words by which it is known."""
+"""What callers can ask for here, and for each request the words that reveal it."""
 
 YES = {"yes", "yeah", "yep", "sure", "right", "correct", "exactly"}
 NO = {"no", "nope", "not", "wrong"}

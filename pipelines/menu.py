@@ -1,4 +1,4 @@
-"""A telephone menu: press a key and hear. No speech recognition, no language model.
+"""A telephone menu: callers press a key and hear the answer. No speech recognition, no language model.
 
 Run `voiceflow run menu`, and from another terminal press 1 after two seconds and 9 after five more:
 
@@ -31,7 +31,7 @@ async def talk(call: Call) -> None:
 
 
 class KeySkips(Processor):
-    """A key stops what is being said: who knows the menu need not hear it."""
+    """Stops the agent when a key is pressed: callers who know the menu need not hear it to its end."""
 
     def process(self, frame: DTMF) -> Iterator[DTMF | Clear]:
         yield frame

@@ -1,6 +1,6 @@
 """Steps of a pipeline: `from voiceflow.processors import BargeIn, PiperTTS, SileroVAD, WhisperSTT`.
 
-Each room is imported when something of it is first asked for, so that a pipeline loads what it uses.
+A subpackage is imported when one of its names is first asked for, so that a pipeline loads only what it uses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from voiceflow.processors.turns import BargeIn
     from voiceflow.processors.vad import VAD, EnergyVAD, SileroVAD
 
-_ROOMS = {
+_SUBPACKAGES = {
     "dialog": ("Dialog", "Greeting"),
     "llm": ("LLM", "AutoLLM", "ClaudeLLM", "Message", "OllamaLLM", "OpenAILLM", "ToolCall"),
     "stt": ("STT", "Transcription", "WhisperSTT"),
@@ -26,7 +26,7 @@ _ROOMS = {
     "turns": ("BargeIn",),
     "vad": ("VAD", "EnergyVAD", "SileroVAD"),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_SUBPACKAGE_OF = {name: subpackage for subpackage, names in _SUBPACKAGES.items() for name in names}
 
 __all__ = [
     "LLM",
@@ -54,6 +54,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
+    if name not in _SUBPACKAGE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_SUBPACKAGE_OF[name]}"), name)

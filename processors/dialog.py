@@ -1,4 +1,4 @@
-"""The session style: a conversation as one coroutine, for those who do not want to write processors.
+"""Conversations written as one coroutine, for those who do not want to write processors, and a greeting.
 
 async def talk(call: Call) -> None:
     name = await call.ask("Hello! What is your name?", timeout=5.0)
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from voiceflow.call import Call
 
 Talk = Callable[["Call"], Coroutine[Any, Any, None]]
-"""A conversation, led with `call.say`, `ask`, `listen`, `digits` and `hangup`."""
+"""A coroutine function that leads a conversation with `call.say`, `ask`, `listen`, `digits` and `hangup`."""
 
 
 class Dialog(Processor):
-    """Speaks in place of a model: runs `talk(call)` from when the call has opened.
+    """Speaks in place of a language model: runs the conversation `talk(call)` once the call has opened.
 
-    When it returns, the call is hung up; what it raises ends the call. When the caller hangs up, whatever it awaits
-    of the call returns at once or is cancelled with the call: put into a `finally` what must happen then. What the
-    caller says and presses ends here. Raises `TypeError` unless `talk` is an `async def`.
+    When `talk` returns, the call is hung up; an exception that it raises ends the call. When the caller hangs up,
+    whatever `talk` awaits of the call returns at once or is cancelled with the call: put what must happen then into a
+    `finally`. Transcripts and keys are consumed. Raises `TypeError` unless `talk` is an `async def`.
     """
 
     speaks = True
@@ -42,16 +42,16 @@ class Dialog(Processor):
     async def open(self, call: Call) -> None:
         async def lead() -> None:
             await self._talk(call)
-            await call.hangup(force=True)  # nobody is left who would answer an interruption
+            await call.hangup(force=True)  # `talk` is over: nothing would answer an interruption
 
         call.start(lead, self.name, leads=True)
 
     def process(self, frame: Transcript | DTMF) -> None:
-        """The call has heard it: `listen`, `ask` and `digits` return it."""
+        """Consume the frame. The call itself has seen it already: `listen`, `ask` and `digits` return it."""
 
 
 class Greeting(Processor):
-    """Says `text` when the call has opened, before the caller says anything. Stands before whoever speaks."""
+    """Says `text` when the call has opened, before the caller speaks. Goes before the processor that speaks."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -63,5 +63,5 @@ class Greeting(Processor):
         call.start(greet, self.name)
 
     def process(self, frame: DTMF) -> DTMF:
-        """Lets everything pass. A stage consumes something: keys come from every transport."""
+        """Pass every key on. A processor has to consume some frame type, and every transport has keys."""
         return frame

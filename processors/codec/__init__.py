@@ -1,4 +1,4 @@
-"""Audio in the format that is wanted: G.711, G.722, byte order, channels and sample rates.
+"""Conversion of audio to the format that is wanted: G.711, G.722, byte order, channels and sample rates.
 
 Pipelines insert `Convert` where formats differ; `convert` is for whole recordings and for tests.
 """

@@ -1,7 +1,7 @@
-"""From one audio format to another: the shortest chain of steps, each done one way, in one place.
+"""Conversion from one audio format to another, by the shortest chain of steps.
 
-decode, down-mix, resample, encode, duplicate: each only where it is needed. Mono becomes stereo last, when
-its samples are smallest.
+The steps are decode, down-mix, resample, encode and duplicate, each only where it is needed. Mono becomes stereo
+last, when its samples are smallest.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 
 class Stateful(Protocol):
-    """A conversion that keeps something between pieces. Audio is bytes where coded, else 16-bit samples."""
+    """A step that keeps state between the pieces of a stream. Audio is bytes where coded, else 16-bit samples."""
 
     def push(self, audio: Any, /) -> Any:
-        """What comes out after this piece."""
+        """The audio that this piece completes."""
 
     def finish(self) -> Any:
-        """What is left at the end of the stream, or None. After it: like new."""
+        """Return what is left at the end of the stream, or None, and reset."""
 
     def reset(self) -> None:
-        """Forget the stream. After it: like new."""
+        """Forget the stream and get ready for a new one."""
 
 
 class Stateless:
-    """A conversion of each piece by itself."""
+    """A step that converts each piece by itself."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.push = function
@@ -50,18 +50,20 @@ class Stateless:
 
 
 ResamplerType: TypeAlias = Callable[[int, int, int, bool], Stateful]
-"""Makes a resampler of the rate in Hz that comes in, the rate that goes out, the number of channels, and whether it
-must limit what comes out to 16 bits."""
+"""Makes a resampler from the rate that comes in and the rate that goes out, both in Hz, the number of channels, and
+whether its output must be limited to 16 bits."""
 
 
 class Conversion(NamedTuple):
+    """One step of a chain."""
+
     name: str
     make: Callable[[], Stateful]
-    """Called once for each stream."""
+    """Makes the converter of one stream."""
 
 
 def steps(source: AudioFormat, to: AudioFormat) -> tuple[str, ...]:
-    """What converting from `source` to `to` does, in order; nothing for equal formats.
+    """The names of the steps from `source` to `to`, in order; none for equal formats.
 
     >>> steps(AudioFormat("mulaw", 8_000), AudioFormat("pcm16", 16_000))
     ('mulaw to pcm16', '8000 to 16000 Hz')
@@ -70,9 +72,10 @@ def steps(source: AudioFormat, to: AudioFormat) -> tuple[str, ...]:
 
 
 def convert(frame: AudioRaw, format: AudioFormat) -> AudioRaw:
-    """The whole `frame` in another format, without delay but G.722's own. For streams use `Convert`.
+    """The whole `frame` in another format, without any delay except G.722's own. For streams use `Convert`.
 
-    Raises `AudioCodecError` if the frame is not what its format says, or cannot be converted.
+    Raises `AudioCodecError` if the frame ends within a sample or its format cannot be converted, and
+    `MissingExtraError` where a codec's package is not installed.
     """
     if len(frame.data) % frame.format.frame_bytes:
         raise not_whole(frame)
@@ -83,7 +86,7 @@ def convert(frame: AudioRaw, format: AudioFormat) -> AudioRaw:
 
 
 def not_whole(frame: AudioRaw) -> AudioCodecError:
-    """What to raise for a frame that ends within a sample."""
+    """The error for a frame that ends within a sample."""
     return AudioCodecError(
         f"{len(frame.data)} bytes are not whole samples of {frame.format}, which have "
         f"{frame.format.frame_bytes} bytes: carry the cut sample over to the next frame"
@@ -103,18 +106,18 @@ class Chain:
         self._pushes = [converter.push for converter in made]
 
     def push(self, data: bytes) -> bytes:
-        """What comes out after this piece, which may be nothing."""
+        """The audio that this piece completes, which may be none."""
         audio: Any = data
         for push in self._pushes:
             audio = push(audio)
         return audio  # type: ignore[no-any-return]
 
     def finish(self) -> bytes:
-        """What the converters still hold. After it: like new."""
+        """Return what the converters still hold, and reset."""
         return b"".join(self._tails())
 
     def reset(self) -> None:
-        """Forget the stream. After it: like new."""
+        """Forget the stream and get ready for a new one."""
         for converter in self._converters:
             converter.reset()
 
@@ -133,7 +136,7 @@ class StreamResampler:
     def __init__(self, source: int, target: int, channels: int, limited: bool) -> None:
         self._channels = [Resampler(source, target) for _ in range(channels)]
         self._pushes = [mono.push if limited else mono.push_unlimited for mono in self._channels]
-        self.push = self._pushes[0] if channels == 1 else self._push  # mono takes no detour
+        self.push = self._pushes[0] if channels == 1 else self._push  # mono needs no interleaving
 
     def _push(self, samples: NDArray[np.int16]) -> NDArray[Any]:
         count = len(self._pushes)
@@ -148,7 +151,7 @@ class StreamResampler:
 
 
 class WholeResampler:
-    """Resamples a piece that is a whole recording: by soxr, which looks ahead and so needs no delay."""
+    """Resamples a whole recording in one piece, by soxr, which looks ahead and so adds no delay."""
 
     def __init__(self, source: int, target: int, channels: int, limited: bool) -> None:
         self._rates = source, target
@@ -210,7 +213,7 @@ def _plan(source: AudioFormat, to: AudioFormat, resampler: ResamplerType) -> Ite
 
 
 _LIMITING = ("mulaw", "alaw")
-"""Their tables limit what is too loud."""
+"""Encodings whose tables limit what is beyond full scale, so that the resampler need not."""
 _LAW_TO_LAW = {("mulaw", "alaw"): g711.mulaw_to_alaw, ("alaw", "mulaw"): g711.alaw_to_mulaw}
 _DECODERS: dict[str, Callable[[], Stateful]] = {
     "pcm16be": partial(Stateless, _samples_of_big_endian),

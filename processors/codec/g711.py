@@ -1,4 +1,4 @@
-"""G.711, the telephone's two laws: 8 bits a sample, decoded and encoded by tables.
+"""G.711, the telephone's two companding laws, mu-law and A-law: 8 bits a sample, decoded and encoded by tables.
 
 Bit-exact to ITU-T G.711 (11/1988), as the ITU's reference code (G.191) computes it. Both laws cut a sample
 into a sign, a 3-bit segment that doubles in width from one to the next, and a 4-bit mantissa within it.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Samples: TypeAlias = "NDArray[np.int16] | NDArray[np.float64]"
-"""What is encoded: 16-bit samples, or a resampler's whole numbers, which may be beyond full scale."""
+"""What the encoders take: 16-bit samples, or a resampler's whole numbers, which may be beyond full scale."""
 
 _MULAW_BIAS = 33  # shifts mu-law's segments to powers of two, from 2**5 on
 _ALAW_TOGGLE = 0x55  # A-law inverts every other bit, so that silence has transitions on the line
@@ -44,12 +44,12 @@ def alaw_encode(samples: Samples) -> bytes:
 
 
 def mulaw_to_alaw(data: bytes) -> bytes:
-    """The same as decoding and encoding, in one table."""
+    """Mu-law `data` in A-law: the same as decoding and encoding it, by one table."""
     return data.translate(_mulaw_to_alaw())
 
 
 def alaw_to_mulaw(data: bytes) -> bytes:
-    """The same as decoding and encoding, in one table."""
+    """A-law `data` in mu-law: the same as decoding and encoding it, by one table."""
     return data.translate(_alaw_to_mulaw())
 
 
@@ -74,7 +74,7 @@ def alaw_decoding() -> NDArray[np.int16]:
 
 @functools.cache
 def mulaw_encoding() -> NDArray[np.uint8]:
-    """The mu-law code of each sample, indexed as `limits` is."""
+    """The mu-law code of each sample, indexed as `resample.limits` is."""
     sample = limits().astype(np.int32)
     # One's complement for negative samples, as in G.191; audioop negates, and differs in 508 codes.
     magnitude = np.minimum((np.where(sample < 0, ~sample, sample) >> 2) + _MULAW_BIAS, 0x1FFF)
@@ -87,7 +87,7 @@ def mulaw_encoding() -> NDArray[np.uint8]:
 
 @functools.cache
 def alaw_encoding() -> NDArray[np.uint8]:
-    """The A-law code of each sample, indexed as `limits` is."""
+    """The A-law code of each sample, indexed as `resample.limits` is."""
     sample = limits().astype(np.int32)
     magnitude = np.where(sample < 0, ~sample, sample) >> 4
     segment = np.maximum(_bit_length(magnitude) - 4, 0)

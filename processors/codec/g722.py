@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class G722Decoder:
-    """One stream of G.722, decoded to 16 kHz samples."""
+    """Decodes one stream of G.722 to 16 kHz samples. Raises `MissingExtraError` without the extra `g722`."""
 
     def __init__(self) -> None:
         self.reset()
@@ -27,16 +27,16 @@ class G722Decoder:
         return np.frombuffer(self._codec.decode(data), np.int16)
 
     def finish(self) -> None:
-        """Nothing is ever left over. After it: like new."""
+        """Reset. No samples are ever left over."""
         self.reset()
 
     def reset(self) -> None:
-        """Forget the stream. After it: like new."""
+        """Forget the stream and get ready for a new one."""
         self._codec = _codec()
 
 
 class G722Encoder:
-    """One stream of 16 kHz samples, encoded as G.722."""
+    """Encodes one stream of 16 kHz samples as G.722. Raises `MissingExtraError` without the extra `g722`."""
 
     _odd: NDArray[np.int16]
 
@@ -44,7 +44,7 @@ class G722Encoder:
         self.reset()
 
     def push(self, samples: NDArray[np.int16]) -> bytes:
-        """A byte for every two samples; an odd one waits for the next piece."""
+        """A byte for every two samples; an odd last sample waits for the next piece."""
         if len(self._odd):
             samples = np.concatenate((self._odd, samples))
         even = len(samples) & ~1
@@ -54,13 +54,13 @@ class G722Encoder:
         return encoded
 
     def finish(self) -> bytes:
-        """The byte of an odd last sample, which is coded twice. After it: like new."""
+        """Return the byte of an odd last sample, which is coded twice to fill it, and reset."""
         encoded = self.push(self._odd)
         self.reset()
         return encoded
 
     def reset(self) -> None:
-        """Forget the stream. After it: like new."""
+        """Forget the stream and get ready for a new one."""
         self._codec = _codec()
         self._odd = np.empty(0, np.int16)
 

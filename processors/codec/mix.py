@@ -1,4 +1,4 @@
-"""Channels: two to one and one to two."""
+"""Stereo to mono, and mono to stereo."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 def downmix(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     """The mean of the two interleaved channels, a half rounded up."""
     left, right = samples[0::2], samples[1::2]
-    mean: NDArray[np.int16] = (left | right) - ((left ^ right) >> 1)  # which cannot overflow 16 bits
+    mean: NDArray[np.int16] = (left | right) - ((left ^ right) >> 1)  # this form cannot overflow 16 bits
     return mean
 
 
 def duplicate(data: bytes, size: int) -> bytes:
-    """Mono `data`, whose samples have `size` bytes, as both channels."""
+    """Interleaved stereo from mono `data`, whose samples have `size` bytes: both channels are the same."""
     return np.frombuffer(data, f"V{size}").repeat(2).tobytes()

@@ -1,9 +1,10 @@
 """The streaming resampler: a polyphase FIR that keeps its state from one piece of audio to the next.
 
-An output sample is there as soon as the input at its place is. It sounds `Resampler.delay` seconds late,
-always the same and at most 3 ms from 8 kHz on. Nothing is withheld, so nothing comes in bursts.
+Each output sample is there as soon as the input sample at its time is. The signal comes out `Resampler.delay`
+seconds late, a constant, which is at most 3 ms if both rates are at least 8 kHz. Nothing is held back to fill a
+block, so output does not come in bursts.
 
-Any way to cut a stream into pieces gives the same samples, bit for bit. Floating-point sums depend on their
+However a stream is cut into pieces, the samples are the same, bit for bit. Floating-point sums depend on their
 order, and BLAS chooses the order by the shape of the matrices; so the sums are exact: taps are multiples of
 2**-30, and sums of their products with 16-bit samples stay far below the 2**53 units that a float64 holds.
 """
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _ATTENUATION = 84.0  # dB, of which the design keeps at least 80
 _KAISER_BETA = 0.1102 * (_ATTENUATION - 8.7)
-_PASSBAND = 0.85  # of the lower Nyquist frequency
+_PASSBAND = 0.85  # as a fraction of the lower Nyquist frequency
 _TRANSITION = 400.0  # Hz, from the lower Nyquist frequency to the stopband
 # Kaiser's window makes the passband as flat as the stopband is deep. A fifth of its transition band may lie
 # within the passband, at a cost of 0.2 dB there, and makes the filter a fifth shorter.
@@ -33,36 +34,36 @@ _OVERLAP = 1.2
 _TAP_UNIT = 2.0**-30
 _MAX_RATIO = 2_560  # 11 025 to 192 000 Hz, the most awkward pair of usual rates, is 2560 / 147
 _GROUP = 20  # outputs computed together: few enough that their windows overlap, enough for a matrix product
-_OVERSHOOT = 3  # times full scale, more than any filter's taps add up to: what its sums may reach
+_OVERSHOOT = 3  # times full scale: sums stay below this, because no filter's taps add up to more
 
 _Filtering: TypeAlias = Callable[["NDArray[np.int16]"], "NDArray[np.float64]"]
-"""Takes the samples of one piece and gives the sums that they complete, rounded."""
+"""Takes the samples of one piece and returns the output sums that they complete, rounded to whole numbers."""
 
 
 class Filter(NamedTuple):
     """The taps for one pair of rates, arranged as matrices.
 
     Outputs are computed in groups of `taps.shape[2]`; the samples that a group needs are one window of
-    `taps.shape[1]` inputs. The windows' distances repeat after `taps.shape[0]` groups, which is a period.
+    `taps.shape[1]` inputs. The distances between windows repeat after `taps.shape[0]` groups, which are a period.
     """
 
     taps: NDArray[np.float64]
     """Shape (groups in a period, inputs in a window, outputs in a group)."""
     starts: NDArray[np.intp]
-    """Where each group's window starts, in inputs from the period's first window."""
+    """Where each group's window starts, in inputs after the start of the period's first window."""
     up: int
-    """Outputs per `down` inputs."""
+    """There are `up` outputs for `down` inputs: target / source in lowest terms."""
     down: int
     period: int
     """Inputs in a period."""
     history: int
-    """Inputs in a window that lie before the group's first."""
+    """Inputs in a window before the newest one that the group's first output needs."""
     delay: int
-    """In outputs."""
+    """How late the signal comes out, in outputs."""
 
 
 class Resampler:
-    """One mono stream from `source` Hz to `target` Hz.
+    """Resamples one mono stream from `source` Hz to `target` Hz.
 
     After n inputs, however cut, there have been ceil(n * target / source) outputs. `finish` gives the
     `delay` that is left: round(delay * target) outputs, a whole number by design, so that output number
@@ -70,20 +71,21 @@ class Resampler:
     """
 
     _inputs: int
-    """Since the current period began."""
+    """How many inputs have come since the current period began."""
     _begun: bool
+    """Whether the stream has had any input."""
     _place: tuple[int, int]
-    """The last piece's: `_inputs` before it, and how many it had."""
+    """The kind of piece that `_filtering` is made for: `_inputs` before it, and its length in samples."""
     _filtering: _Filtering
-    """What filters pieces at that place."""
+    """Filters such a piece."""
     _after: int
-    """`_inputs` after them."""
+    """`_inputs` after such a piece."""
 
     def __init__(self, source: int, target: int) -> None:
         self._filter = design(source, target)
         width, period = self._filter.taps.shape[1], self._filter.period
         self.delay = self._filter.delay / target
-        """How much later the signal comes out than it went in, in seconds."""
+        """How many seconds after its input the signal comes out."""
         # Longer pieces are cut: that bounds the buffers, and keeps BLAS from starting threads.
         self._longest = source // 20
         periods = self._longest // period + 2
@@ -97,13 +99,13 @@ class Resampler:
         return limits().take(self.push_unlimited(samples).astype(np.intp))
 
     def push_unlimited(self, samples: NDArray[np.int16]) -> NDArray[np.float64]:
-        """The same as whole numbers, perhaps beyond full scale, as `limits` takes them. Valid until the next piece."""
+        """As `push`, but whole numbers perhaps beyond full scale: indexes into `limits`. Valid until the next piece."""
         count = len(samples)
         if count > self._longest:
             cuts = range(0, count, self._longest)
             return np.concatenate([self.push_unlimited(samples[cut : cut + self._longest]).copy() for cut in cuts])
         place = self._inputs, count
-        if place != self._place:  # seldom: a stream's pieces are equally long
+        if place != self._place:  # seldom: the pieces of a stream are usually equally long
             self._place = place
             self._filtering, self._after = self._filtering_at(*place)
             self._begun = self._begun or count > 0
@@ -111,7 +113,7 @@ class Resampler:
         return self._filtering(samples)
 
     def finish(self) -> NDArray[np.int16]:
-        """The last `delay` seconds of the stream. After it: like new."""
+        """Return the last `delay` seconds of the stream, and reset."""
         _, _, up, down, _, _, delay = self._filter
         silence = np.zeros(delay * down // up + 2 if self._begun else 0, np.int16)
         tail = self.push(silence)[:delay]
@@ -119,16 +121,17 @@ class Resampler:
         return tail
 
     def reset(self) -> None:
-        """Forget the stream. After it: like new."""
+        """Forget the stream and get ready for a new one."""
         self._line.fill(0.0)
         self._inputs = 0
         self._begun = False
         self._place = 0, -1
 
     def _filtering_at(self, before: int, count: int) -> tuple[_Filtering, int]:
-        """What filters `count` inputs that come after `before` of the current period, and `_inputs` after them.
+        """A function that filters the `count` inputs after the first `before` of the current period, and `_inputs`
+        after them.
 
-        All views of the buffers are made here: it takes as long as to filter.
+        All views of the buffers are made here, once: making them takes as long as filtering.
         """
         taps, _, up, down, period, history, _ = self._filter
         groups, _, outputs = taps.shape
@@ -162,8 +165,8 @@ def _add_up(
     taps: NDArray[np.float64],
     sums: NDArray[np.float64],
 ) -> None:
-    """The `sums` of the groups whose windows begin at `starts`, at uneven distances. The first is number `place` of its
-    period."""
+    """Fill `sums` for the groups whose windows begin at `starts`, at uneven distances. The first group is number
+    `place` of its period."""
     inputs, done = windows[starts, None], 0
     while done < len(starts):  # one period at a time
         part = slice(done, done + len(taps) - place)
@@ -173,8 +176,8 @@ def _add_up(
 
 @functools.cache
 def limits() -> NDArray[np.int16]:
-    """The sample for every number that a resampler may make: what is too loud becomes full scale. Indexed by the
-    number, negative ones from the end. To look it up takes half the time of clipping it."""
+    """The table that limits a resampler's sums to 16-bit samples: what is beyond full scale becomes full scale. Indexed
+    by the sum, negative ones from the end. Looking samples up takes half the time of clipping them."""
     loudest = _OVERSHOOT * 32_768
     return np.roll(np.arange(-loudest, loudest), loudest).clip(-32_768, 32_767).astype(np.int16)
 
@@ -183,7 +186,7 @@ def limits() -> NDArray[np.int16]:
 def design(source: int, target: int) -> Filter:
     """A linear-phase low-pass for the ratio target / source, by Kaiser's window.
 
-    Raises `AudioCodecError` for rates whose ratio has no small terms.
+    Raises `AudioCodecError` if a term of the ratio, in lowest terms, exceeds 2560.
     """
     divisor = math.gcd(source, target)
     up, down = target // divisor, source // divisor
@@ -218,7 +221,7 @@ def design(source: int, target: int) -> Filter:
 
 
 def _group_size(up: int) -> int:
-    """The number nearest `_GROUP` that divides `up`, or that `up` divides."""
+    """The divisor or multiple of `up` that is nearest `_GROUP`."""
     if up <= _GROUP:
         return up * round(_GROUP / up)
     return min((n for n in range(1, up + 1) if up % n == 0), key=lambda n: abs(n - _GROUP))

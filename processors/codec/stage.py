@@ -1,4 +1,4 @@
-"""The stage that a pipeline puts where one processor yields another format than the next one takes."""
+"""The stage that a pipeline inserts where one processor yields another audio format than the next one takes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from voiceflow.processors.codec.convert import Chain, StreamResampler, not_whole
 
 
 class Convert(Processor):
-    """Audio of any format, converted to the format `to` as it streams.
+    """Converts audio of any format to the format `to` as it streams.
 
-    Frames that are in `to` already pass untouched. Resampled audio comes out at most 3 ms later, always the
-    same; a run of frames of one format is one stream, whose last 3 ms come out when the next format begins.
+    Frames that are in `to` already pass untouched. Resampling adds a constant delay, at most 3 ms if both rates are
+    at least 8 kHz. Consecutive frames of one format are one stream: its end comes out when the next format begins.
     """
 
     accepts = ANY
@@ -27,17 +27,17 @@ class Convert(Processor):
         self._chain: Chain | None = None
 
     def expect(self, source: AudioFormat) -> None:
-        """Get ready for audio in `source`, so that what is missing is said before the call, not in it.
+        """Get ready for audio in `source`, so that what is missing is reported before the call, not during it.
 
         Raises `MissingExtraError` where a codec's package is not installed, and `AudioCodecError` for rates
         that cannot be converted.
         """
         if source not in self._chains:
             chain = self._chains[source] = Chain(source, self.produces, StreamResampler)
-            chain.push(b"")  # builds the law's tables here, not in the first frame
+            chain.push(b"")  # builds G.711's tables now, not at the first frame
 
     def process(self, frame: AudioRaw) -> AudioRaw | None:
-        """The frame in `produces`; None while it is too short for a sample. Raises `AudioCodecError`."""
+        """The frame in `produces`, or None if it completes no sample there. Raises `AudioCodecError`."""
         source, data = frame.format, frame.data
         if len(data) % source.frame_bytes:
             raise not_whole(frame)
@@ -48,17 +48,17 @@ class Convert(Processor):
         return AudioRaw(data, self.produces) if data else None
 
     def finish(self) -> AudioRaw | None:
-        """What the resampler and G.722 still hold."""
+        """The audio that the resampler and the G.722 encoder still hold."""
         data = self._chain.finish() if self._chain else b""
         return AudioRaw(data, self.produces) if data else None
 
     def reset(self) -> None:
-        """Forget the stream. After it: like new."""
+        """Forget the stream and get ready for a new one."""
         if self._chain:
             self._chain.reset()
 
     def _switch(self, source: AudioFormat) -> bytes:
-        """Go on with another format; returns the end of the last one's stream."""
+        """Go on with `source`; returns the end of the stream in the format before it, converted."""
         self.expect(source)
         rest = self._chain.finish() if self._chain else b""
         self._source, self._chain = source, self._chains[source]

@@ -1,4 +1,4 @@
-"""Whichever language model there is: the one that the environment names, or has a key for, or that runs here."""
+"""Chooses a language model: the one that the environment names or has a key for, else one that runs here."""
 
 from __future__ import annotations
 
@@ -28,39 +28,40 @@ logger = logging.getLogger(__name__)
 
 PROVIDERS = ("claude", "openai", "ollama")
 KEYS = {"claude": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
-"""The providers that are chosen because there is a key, in this order."""
+"""The providers that are chosen if their key is set, in this order, and the variables of their keys."""
 
 
 class ChosenLLM(msgspec.Struct, frozen=True):
-    """Who is asked."""
+    """The provider that is asked, and why."""
 
     name: str
     """claude, openai or ollama."""
     named: bool
-    """Whether $LLM_PROVIDER says so: then nothing stands in for it."""
+    """Whether $LLM_PROVIDER names it: then nothing replaces it where it is missing."""
     reason: str
-    """Why it is this one, as the end of a sentence."""
+    """Why it was chosen, as the end of a sentence."""
     model: str
-    """What it is asked for where the pipeline names none of its models."""
+    """The model that it is asked for, unless the pipeline names one of its models."""
     key: str | None
     """The environment variable that holds its key, if it needs one."""
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What answers."""
+    """The language model that answers in this process."""
 
     make: Callable[..., LLM]
-    """Makes one for a call, of its options."""
+    """Makes the processor for one call, from `LLMOptions`."""
     client: Any
+    """What its `load` returned."""
 
 
 class AutoLLM(LLM):
     """Claude, OpenAI or Ollama, as $LLM_PROVIDER says (claude, openai, ollama); else Claude if there is
-    $ANTHROPIC_API_KEY, else OpenAI if there is $OPENAI_API_KEY, else Ollama, and where that has no model a built-in
-    responder.
+    $ANTHROPIC_API_KEY, else OpenAI if there is $OPENAI_API_KEY, else Ollama, or a built-in responder if Ollama has no
+    model.
 
-    `model` is the model's name. Routes that name none have Ollama's default, which Claude and OpenAI are not asked
-    for: they use their own. Raises `ConfigError` for another provider.
+    `model` is the model's name. A route that names none has Ollama's default model; Claude and OpenAI use their own
+    defaults instead. Raises `ConfigError` if $LLM_PROVIDER names another provider.
     """
 
     def __init__(self, model: str | None = None, **options: Unpack[LLMOptions]) -> None:
@@ -71,7 +72,7 @@ class AutoLLM(LLM):
         self._llm: LLM
 
     def load(self) -> Choice:
-        """What answers in this process. Says on the console which model that is, and why."""
+        """Choose the model that answers in this process. The log says which one that is, and why."""
         if self._provider.name == "ollama":
             return self._local()
         claude = self._provider.name == "claude"
@@ -97,7 +98,7 @@ class AutoLLM(LLM):
                 yield piece
 
     def _model_of(self, default: str) -> str:
-        """The model to ask Claude or OpenAI for."""
+        """The name of the model to ask Claude or OpenAI for: the wanted one if it is theirs, else `default`."""
         wanted = self._wanted
         if not wanted or wanted == default_model():
             return default
@@ -107,7 +108,7 @@ class AutoLLM(LLM):
         return wanted
 
     def _local(self) -> Choice:
-        """Ollama, if it is there and has a model."""
+        """Ollama, if it is there and has a model or $LLM_PROVIDER names it; else the built-in responder."""
         model, host = self._wanted or self._provider.model, address()
         try:
             installed = installed_models(host)
@@ -123,7 +124,7 @@ class AutoLLM(LLM):
                 lacks = f"Ollama at {where} does not answer" if installed is None else f"Ollama at {where} has no model"
                 return self._nothing(f"{lacks}: install it from https://ollama.com and run `ollama pull {model}`")
             if model == default_model() and not variable("OLLAMA_MODEL"):
-                model = installed[0]  # nobody chose the one that is missing
+                model = installed[0]  # the missing one is only the default: nobody chose it
         _say(logging.INFO, f"The language model is {model} by Ollama at {where}, because {self._provider.reason}")
         if model not in known:
             _say(logging.WARNING, f"Ollama at {where} does not have {model}: run `ollama pull {model}`")
@@ -140,8 +141,8 @@ class AutoLLM(LLM):
 
 
 def choose(environment: Mapping[str, str] | None = None) -> ChosenLLM:
-    """Which provider answers where `environment` (the process's own by default) holds the settings. Raises
-    `ConfigError` for a $LLM_PROVIDER that there is not."""
+    """The provider to ask with the settings in `environment`, which is the process's own by default. Raises
+    `ConfigError` if $LLM_PROVIDER names an unknown one."""
     named = (variable("LLM_PROVIDER", environment) or "").lower()
     if named and named not in PROVIDERS:
         raise ConfigError(f"LLM_PROVIDER is {named}: expected {', '.join(PROVIDERS[:-1])} or {PROVIDERS[-1]}")
@@ -166,5 +167,5 @@ def _provider(name: str, named: bool, reason: str, environment: Mapping[str, str
 
 @functools.cache
 def _say(level: int, message: str) -> None:
-    """Once per process, however many routes ask."""
+    """Log `message` once per process, however many routes ask for the same model."""
     logger.log(level, "%s", message)

@@ -1,4 +1,4 @@
-"""Claude, by Anthropic's API."""
+"""Claude, through Anthropic's API."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     import anthropic
 
 DEFAULT_MODEL = "claude-haiku-5-5"
-"""Anthropic's fastest; its thinking can be switched off."""
+"""Anthropic's fastest model; its thinking can be switched off."""
 THINKING_TOKENS = 2000
-"""What models that cannot but think may use besides the reply: their thoughts count towards the limit."""
+"""Tokens besides the reply for models that always think: their thoughts count towards the limit."""
 
 _thinkers: set[str] = set()
-"""Models that were found to refuse not to think."""
+"""Models that were found to refuse requests with thinking switched off."""
 
 
 class ClaudeLLM(LLM):
     """Claude: `model` as Anthropic names it (claude-haiku-5-5), at `base_url` ($ANTHROPIC_BASE_URL, else Anthropic's),
-    with `api_key` ($ANTHROPIC_API_KEY). `extra_body` is added to every request, over what is in it by itself. Needs
-    the extra `claude`."""
+    with `api_key` ($ANTHROPIC_API_KEY). The fields of `extra_body` are added to every request and override its own.
+    Needs the extra `claude`."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class ClaudeLLM(LLM):
         return self._key.hidden(super().__repr__())
 
     def load(self) -> PerLoop[anthropic.AsyncAnthropic]:
-        """The client."""
+        """The client of each event loop. Raises `MissingExtraError`, and `ConfigError` if there is no key."""
         try:
             import anthropic
         except ImportError as error:
@@ -117,7 +117,7 @@ class ClaudeLLM(LLM):
 
 
 class _ToolUse(msgspec.Struct):
-    """A tool call that comes in pieces."""
+    """A tool call while its pieces arrive."""
 
     id: str
     name: str
@@ -125,7 +125,8 @@ class _ToolUse(msgspec.Struct):
 
 
 def _to_claude(messages: list[Message]) -> Any:
-    """Claude's roles are two, and alternate: results of tools are the user's."""
+    """The conversation in Claude's form, without the system prompt: only the roles user and assistant, which alternate.
+    Results of tools are the user's."""
     turns: list[dict[str, Any]] = []
     for message in messages:
         blocks: list[dict[str, Any]] = []

@@ -1,8 +1,9 @@
-"""The conversation as the caller knows it, and the requests that are made of it.
+"""The conversation as the caller heard it, and the requests to the model that are made from it.
 
-A reply has its place from its start and is filled as it is heard. A request contains what was heard and what is
-still due before its own reply, nothing else. A reply that was cleared keeps the words that were heard of it and its
-tool calls with their results, or disappears. No clock and no I/O in here: what was heard is the ledger's account.
+A reply takes its place when it begins and is filled as it is heard. A request contains what was heard, and what will
+be heard before the reply that it asks for, nothing else. A reply that was cleared keeps the words that were heard of it
+and its tool calls with their results; if there are neither, it disappears. No clock and no I/O in here: a `Reply`
+tells what was heard.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
     from voiceflow.reply import Reply
 
 CONNECTED = "(The caller is on the line.)"
-"""Stands for the user where the agent spoke first: providers and chat templates want the user to begin."""
+"""The user's message where the agent spoke first: providers and chat templates require the user to begin."""
 GO_ON = "(Go on from where you stopped.)"
-"""Stands for the user where a sound interrupted the answer, and it goes on."""
+"""The user's message where a sound interrupted the answer, and the model is asked for the rest."""
 RUNNING = "(still running)"
-"""The result of a tool that an interruption left running."""
+"""The result of a tool while it still runs, after an interruption."""
 OVERHEAD = 40
-"""What a turn costs besides its characters: roles, ids, and `CONNECTED` where that begins the request."""
+"""Characters of the budget that a turn costs besides its text: roles, ids, and `CONNECTED` if that comes first."""
 
 
 class Round(msgspec.Struct):
-    """Tools that the model called at one point of its answer."""
+    """Tools that the model called at one point of its answer, and their results."""
 
     after: int
-    """How many words of the answer come before."""
+    """How many words of the answer come before the calls."""
     calls: tuple[ToolCall, ...]
     results: list[str | None]
     """None while the tool runs."""
@@ -43,6 +44,7 @@ class Turn:
 
     def __init__(self, reply: Reply | None) -> None:
         self.asked = ""
+        """What the caller said; empty if the agent spoke first."""
         self.said = ""
         """What the model has answered so far."""
         self.rounds: list[Round] = []
@@ -60,34 +62,34 @@ class Turn:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the reply was cut short: what its work still does is nobody's wish any more."""
+        """Whether the reply was cut short: nobody wants the rest of its work any more."""
         return self._reply is not None and self._reply.interrupted
 
     @property
     def heard(self) -> str:
-        """What was heard of the reply, and while it runs, what is still due."""
+        """The words of the reply that were heard; while it is being spoken, also those that are still to be heard."""
         reply = self._reply
         if reply is None:
-            return self.said  # of a call that is being ended: nobody keeps account any more
+            return self.said  # the call is ending: what is heard is not tracked any more
         if not reply.done.done():
             return reply.text.strip()
-        # A voice that marks no sentences leaves `heard` empty; so does one that failed, and is not heard at all.
+        # `heard` is empty for a voice without marks, and for one that failed and was not heard at all.
         return reply.heard or ("" if reply.interrupted or not reply.seconds else reply.text.strip())
 
     @property
     def vanished(self) -> bool:
-        """Whether nothing is left of it."""
+        """Whether the reply is over and nothing is left of the turn."""
         over = self._reply is not None and self._reply.done.done()
         return over and not (self.asked or self.rounds or self.heard)
 
     def call(self, calls: Sequence[ToolCall]) -> Round:
-        """Note that the model called these tools."""
+        """Record that the model called these tools."""
         done = Round(len(self.said.split()), tuple(calls), [None] * len(calls))
         self.rounds.append(done)
         return done
 
     def messages(self, text: str) -> list[Message]:
-        """The turn with `text` as its answer."""
+        """The messages of the turn, with `text` as its answer."""
         messages = [Message("user", self.asked)] if self.asked else []
         begin = 0
         ends = [word.end() for word in re.finditer(r"\S+", text)]
@@ -104,8 +106,8 @@ class Turn:
 class History:
     """One call's conversation.
 
-    `budget` is how many characters a request may have besides the system prompt. The oldest turns go first, whole:
-    a question with its answer, a tool call with its result. The turn that is being answered always stays.
+    `budget` is how many characters a request may have besides the system prompt. The oldest turns are left out first,
+    whole: a question with its answer, a tool call with its result. The turn that is being answered always stays.
     """
 
     def __init__(self, system: str, budget: int) -> None:
@@ -113,14 +115,15 @@ class History:
         self.budget = budget
         self._turns: list[Turn] = []
         self._claimed: Turn | None = None
+        """The turn of what the caller said last."""
 
     def announce(self, reply: Reply) -> None:
-        """A reply takes its place."""
+        """Append the turn of `reply`, which begins. Turns of which nothing is left or beyond the budget are dropped."""
         left = [turn for turn in self._turns if not turn.vanished]
         self._turns = [*self._newest(left, OVERHEAD), Turn(reply)]
 
     def ask(self, text: str) -> Turn:
-        """The caller said `text`; the reply that was announced last answers it."""
+        """Record that the caller said `text`. Returns its turn: the reply that was announced last answers it."""
         if not self._turns or self._turns[-1] is self._claimed:
             self._turns.append(Turn(None))
         turn = self._claimed = self._turns[-1]
@@ -134,7 +137,7 @@ class History:
         return turn
 
     def request(self, own: Turn) -> list[Message]:
-        """What to ask the model, so that it goes on with the answer of `own`."""
+        """The messages to which the model replies with the answer of the turn `own`, or the rest of it."""
         earlier = self._turns[: self._turns.index(own)] if own in self._turns else []
         asking = own.messages(own.said)
         earlier = self._newest(earlier, _cost(asking))
@@ -146,7 +149,7 @@ class History:
         return [Message("system", self.system), *messages] if self.system else messages
 
     def _newest(self, turns: list[Turn], cost: int) -> list[Turn]:
-        """The last of `turns`, as many as the budget allows when `cost` of it is spent."""
+        """The last of `turns`, as many as fit into the budget after `cost` characters of it are spent."""
         for place in range(len(turns) - 1, -1, -1):
             cost += _cost(turns[place].messages(turns[place].heard))
             if cost > self.budget:
@@ -155,7 +158,7 @@ class History:
 
 
 def has_words(text: str) -> bool:
-    """Dots and emoji cannot be spoken."""
+    """Whether `text` can be spoken: dots and emoji cannot."""
     return any(map(str.isalnum, text))
 
 
@@ -165,8 +168,8 @@ def _cost(messages: list[Message]) -> int:
 
 
 def _merged(messages: list[Message]) -> list[Message]:
-    """Roles alternate: a caller who went on before the reply began said one thing, and so did an agent that said two
-    things in a row."""
+    """Join neighbouring messages of one role, because roles must alternate: a caller may have gone on before the reply
+    began, and an agent may have said two things in a row."""
     merged: list[Message] = []
     for message in messages:
         last = merged[-1] if merged else None

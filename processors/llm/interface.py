@@ -1,4 +1,4 @@
-"""The processor that every language model shares: turns in, words out, and no silence when the model fails."""
+"""The base class of language models: turns in, words out, and no silence when the model fails."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 APOLOGY = "Sorry, I cannot think right now. Please say that again."
 """What the caller hears when the model has failed."""
 APOLOGY_MIDWAY = "\nSorry, I lost my train of thought.\n"
-"""The same after a part of the answer. The newlines end the sentence that broke off."""
+"""What the caller hears when the model has failed within an answer. Newlines end the sentence that broke off."""
 
 ROUNDS = 5
-"""How often the model may call tools before it answers."""
+"""How many times in a row the model may call tools before it answers."""
 CALLS = 8
-"""How many tools it may call at once."""
+"""How many tools the model may call at once."""
 CHARACTERS_PER_TOKEN = 10
-"""More than any language has: a stream that is longer than this ignores `max_tokens`."""
+"""More than any language has: an answer with more characters than that for its tokens ignores `max_tokens`."""
 SECONDS_PER_TOKEN = 0.5
-"""A model slower than this is slower than speech."""
+"""Seconds that an answer may take for each of `max_tokens`: a slower model is slower than speech."""
 FINISH_SECONDS, CLOSE_SECONDS = 4.0, 0.5
-"""How long running tools have when the call drains, and when it is closed: a little less than the engine's limits."""
+"""Seconds that running tools have when the call drains, and when it closes: a little less than the engine's limits."""
 
 
 class LLMOptions(TypedDict, total=False):
-    """What every model can be told, by keyword."""
+    """The keyword arguments of every model."""
 
     system: str
     """The system prompt."""
@@ -46,7 +46,7 @@ class LLMOptions(TypedDict, total=False):
     """How many characters of conversation a request has at most, besides the system prompt; 20 000 are about 5 000
     tokens. The oldest turns go first."""
     max_tokens: int
-    """How long a reply may be. 300 are two minutes of speech."""
+    """How many tokens a reply may have. 300 are two minutes of speech."""
     temperature: float | None
     """How varied the answers are: 0 is the least. None leaves it to the model."""
     tools: Sequence[Callable[..., Any]]
@@ -58,11 +58,11 @@ class LLMOptions(TypedDict, total=False):
 
 class LLM(Processor):
     """A language model. Subclass it and write `chat(self, messages)`: a function that returns the answer, or a
-    generator that yields it piece by piece; either may be `async`, and runs in a thread if it is not. `messages` end
-    with what is to be answered.
+    generator that yields it piece by piece; either may be `async`, and runs in a thread if it is not. The last of
+    `messages` is the one to answer.
 
-    Answers final transcripts, each turn once. What fails is an `Error` frame, and an apology that the caller hears.
-    A model that calls the functions in `self.tools` yields a `ToolCall` for each, and is asked again.
+    Answers final transcripts, each turn once. If the model fails, an `Error` frame follows and the caller hears an
+    apology. To call functions of `self.tools`, `chat` yields a `ToolCall` for each; it is called again with results.
     """
 
     overlap = True
@@ -88,17 +88,17 @@ class LLM(Processor):
         self._toolbox = Toolbox(tools)
 
     def chat(self, messages: list[Message]) -> Answer:
-        """The answer to `messages`, of which the last asks for it."""
+        """The answer to the last of `messages`, or its pieces."""
         raise NotImplementedError
 
     @property
     def model_key(self) -> Any:
-        """Prompts and tools may be made for one call: what `load` returns does not depend on them."""
+        """All arguments but prompt and tools: those may be made for one call, and `load` does not depend on them."""
         return {name: value for name, value in super().model_key.items() if name not in ("system", "tools")}
 
     @property
     def tools(self) -> tuple[Tool, ...]:
-        """What to tell the model that it may call."""
+        """The tools that the model may call."""
         return self._toolbox.tools
 
     async def open(self, call: Call) -> None:
@@ -139,7 +139,7 @@ class LLM(Processor):
         await self._toolbox.close(CLOSE_SECONDS)
 
     async def _answer(self, turn: Turn) -> AsyncGenerator[str, None]:
-        """What to say in `turn`, as it comes; between its parts, the tools that the model calls are run."""
+        """Yield what to say in `turn`, as it comes; between its parts, run the tools that the model calls."""
         for used in range(ROUNDS + 1):
             before = len(turn.said)
             calls: list[ToolCall] = []
@@ -158,14 +158,14 @@ class LLM(Processor):
                 raise ProviderConnectionError(f"the model called tools {ROUNDS} times in a row and did not answer")
             if len(turn.said) > before:
                 turn.said += "\n"
-                yield "\n"  # the end of a sentence: it need not wait for what follows the tools
+                yield "\n"  # ends the sentence: it is spoken before the tools are done
             await self._toolbox.run(calls, turn, self.call)
         if not (turn.answered or turn.goes_on):
             raise ProviderConnectionError("the model answered nothing")
 
     async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece, None]:
-        """What may be said of the model's answer, and its tool calls. Raises `ProviderConnectionError` when the next
-        word is too late, and ends an answer that does not end by itself."""
+        """Yield what may be spoken of the model's answer, and its tool calls. Raises `ProviderConnectionError` if the
+        next word is too late, and cuts short an answer that does not end by itself."""
         clock, spoken, left = WorkClock(), SpokenText(), self.max_tokens * CHARACTERS_PER_TOKEN
         due = clock.time() + self.timeout
         ends = due + self.max_tokens * SECONDS_PER_TOKEN

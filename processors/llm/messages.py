@@ -1,4 +1,4 @@
-"""What models are asked: a conversation as messages, the form that every provider's own is made of."""
+"""A conversation as messages, from which the form of each provider is made."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import msgspec
 
 
 class ToolCall(msgspec.Struct, frozen=True):
-    """The model wants a tool to be run. `chat` may yield it between pieces of text."""
+    """A model's request to run a tool. `chat` may yield it between pieces of text."""
 
     id: str
-    """What the result is matched by; unique in the conversation."""
+    """Names the call in the message with its result; unique in the conversation."""
     name: str
     arguments: str
-    """A JSON object, as text: as the model wrote it, which may be wrong."""
+    """A JSON object as text, just as the model wrote it: it may be invalid."""
 
     @property
     def given(self) -> dict[str, Any]:
-        """The arguments; none if they are no JSON object, which providers refuse to be shown again."""
+        """The arguments, decoded; empty if they are no JSON object, since providers refuse such in a request."""
         try:
             return msgspec.json.decode(self.arguments, type=dict[str, Any])
         except msgspec.DecodeError:
@@ -26,11 +26,11 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One step of a conversation. The first may be the system's; after it the user begins."""
+    """One step of a conversation. The first may be of the role system; after it the user begins."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
-    """Of the assistant: each is answered by a tool's message, right after it."""
+    """Only of the role assistant: each is answered by a message of the role tool, right after this one."""
     tool_call_id: str = ""
-    """Of a tool: the call that `content` is the result of."""
+    """Only of the role tool: the `id` of the call whose result `content` is."""

@@ -1,4 +1,4 @@
-"""Models on this machine, by Ollama."""
+"""Models that Ollama serves, on this machine or another."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ logger = logging.getLogger(__name__)
 DEFAULT_MODEL = "llama3.2"
 PORT = 11434
 KEEP_ALIVE = "24h"
-"""How long Ollama keeps the model in memory after a request: to load it again may take longer than a caller waits."""
+"""How long Ollama keeps the model in memory after a request: loading it again may take longer than a caller waits."""
 WARM_UP_SECONDS = 60.0
+"""Seconds that `load` waits for Ollama to load the model."""
 CHARACTERS_PER_TOKEN = 3
-"""At least, so that the history's budget fits into the model's window."""
+"""The fewest that are expected: so the history's budget of characters fits into the model's context window."""
 
 
 def default_model() -> str:
-    """What is asked where nobody names a model."""
+    """The model that is asked where none is named."""
     return variable("OLLAMA_MODEL") or DEFAULT_MODEL
 
 
@@ -39,7 +40,7 @@ def address(environment: Mapping[str, str] | None = None) -> str:
 
 
 def _url(named: str) -> str:
-    """As Ollama's own clients read it: without a scheme the port is 11434."""
+    """The address `named` as a URL, read as Ollama's own clients do: without scheme and port, the port is 11434."""
     if "://" in named:
         return named.rstrip("/")
     place, _, path = named.partition("/")
@@ -50,8 +51,8 @@ def _url(named: str) -> str:
 
 class OllamaLLM(LLM):
     """A model that Ollama serves: `model` as `ollama list` names it ($OLLAMA_MODEL, else llama3.2), `host` as a URL
-    ($OLLAMA_URL, $OLLAMA_HOST, else http://localhost:11434). `parameters` are the model's, as Ollama names them
-    (`{"top_k": 20, "num_ctx": 8192}`). Needs the extra `ollama`."""
+    ($OLLAMA_URL, $OLLAMA_HOST, else http://localhost:11434). `parameters` are those of the model, as Ollama names
+    them (`{"top_k": 20, "num_ctx": 8192}`). Needs the extra `ollama`."""
 
     def __init__(
         self,
@@ -72,15 +73,15 @@ class OllamaLLM(LLM):
 
     @property
     def model_key(self) -> Any:
-        """What is brought into memory: the model with its window."""
+        """What Ollama keeps in memory: the model with its context window."""
         return self._host, self._model, self._parameters["num_ctx"]
 
     def __repr__(self) -> str:
         return public(super().__repr__())
 
     def load(self) -> PerLoop[ollama.AsyncClient]:
-        """The client. Has Ollama load the model, so that the first caller need not wait for that; if it cannot, the
-        first reply says why."""
+        """The client of each event loop. Makes Ollama load the model, so that the first caller need not wait for that;
+        if it cannot, the first reply fails with the reason. Raises `MissingExtraError`."""
         try:
             import ollama
         except ImportError as error:
@@ -128,7 +129,7 @@ class OllamaLLM(LLM):
 
 
 def installed_models(host: str) -> list[str] | None:
-    """The models that Ollama has, but for those that only embed; None if it does not answer. Blocks, 2 s at most."""
+    """The models that Ollama has, except for embedding models; None if it does not answer. Blocks for 2 s at most."""
     import ollama
 
     try:
@@ -142,10 +143,10 @@ def _warm_up(host: str, model: str, window: int) -> None:
     import ollama
 
     try:
-        # Without messages Ollama only loads the model, with the window that it is then asked with.
+        # Without messages Ollama only loads the model, with the context window of the requests that follow.
         with ollama.Client(host, timeout=WARM_UP_SECONDS) as client:
             client.chat(model, [], options={"num_ctx": window}, keep_alive=KEEP_ALIVE)
-    except Exception as error:  # whatever its HTTP library raises: the first reply tells
+    except Exception as error:  # whatever its HTTP library raises: the first reply reports it
         logger.warning("Ollama has not loaded %s yet: %s", model, error)
 
 

@@ -1,4 +1,4 @@
-"""Models by OpenAI, and by every server that speaks its chat completions: llama.cpp, vLLM, LM Studio, Groq ..."""
+"""Models of OpenAI, and of every server with its chat completions API: llama.cpp, vLLM, LM Studio, Groq ..."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     import openai
 
 DEFAULT_MODEL = "gpt-6-luna"
-"""OpenAI's fastest; it calls tools in chat completions where it does not reason."""
+"""OpenAI's fastest model; in chat completions it calls tools only if it does not reason."""
 
 _EFFORTS = ("none", "minimal", None)
-"""How to ask for no reasoning: models before gpt-5.1 know only `minimal`, others no effort at all."""
+"""The values of `reasoning_effort` that are tried in turn to ask for no reasoning: models before gpt-5.1 know only
+`minimal`, others know no effort at all."""
 
 
 class OpenAILLM(LLM):
     """A model by chat completions: `model` ($OPENAI_MODEL, else gpt-6-luna) at `base_url` ($OPENAI_BASE_URL, else
-    OpenAI's), with `api_key` ($OPENAI_API_KEY). `extra_body` is added to every request, over what is in it by itself.
-    Needs the extra `openai`."""
+    OpenAI's), with `api_key` ($OPENAI_API_KEY). The fields of `extra_body` are added to every request and override
+    its own. Needs the extra `openai`."""
 
     def __init__(
         self,
@@ -52,12 +53,12 @@ class OpenAILLM(LLM):
         return self._key.hidden(super().__repr__())
 
     def load(self) -> PerLoop[openai.AsyncOpenAI]:
-        """The client."""
+        """The client of each event loop. Raises `MissingExtraError`, and `ConfigError` without a key for OpenAI."""
         try:
             import openai
         except ImportError as error:
             raise MissingExtraError("OpenAILLM", "openai") from error
-        # A server of one's own needs no key.
+        # A server of your own may need no key, but the library needs one.
         key, url = self._key.value or ("none" if self._base_url else None), self._base_url
         if key is None:
             raise ConfigError("OpenAILLM has no key: set OPENAI_API_KEY, or give it `api_key`")
@@ -75,7 +76,7 @@ class OpenAILLM(LLM):
                         if text := delta.content or getattr(delta, "refusal", None):
                             yield text
                         for part in delta.tool_calls or ():
-                            # Some servers number no calls, and send each in one piece.
+                            # Some servers do not number the calls, and send each in one piece.
                             place = part.index if part.index is not None else len(calls)
                             calls.setdefault(place, _CallInPieces()).add(part)
         except openai.OpenAIError as error:
@@ -117,11 +118,11 @@ class OpenAILLM(LLM):
 
 
 _effort: dict[tuple[str | None, str], str | None] = {}
-"""What each model was found to understand."""
+"""The `reasoning_effort` that each model, by base URL and name, was found to accept."""
 
 
 class _CallInPieces(msgspec.Struct):
-    """A tool call that comes in pieces."""
+    """A tool call while its pieces arrive."""
 
     id: str = ""
     name: str = ""

@@ -10,16 +10,16 @@ from voiceflow.inference import called, waiting_pool
 from voiceflow.processors.llm.messages import Message, ToolCall
 
 Piece: TypeAlias = str | ToolCall
-"""Of an answer."""
+"""A piece of an answer: text, or a tool that the model calls."""
 Answer: TypeAlias = (
     Piece | Iterator[Piece] | AsyncIterator[Piece] | Awaitable[Piece | Iterator[Piece] | AsyncIterator[Piece]]
 )
-"""What `chat` may return: an answer whole or piece by piece, awaited or not."""
+"""What `chat` may return: an answer, whole or piece by piece; awaited or not."""
 
 
 async def pieces(chat: Callable[[list[Message]], Answer], messages: list[Message]) -> AsyncGenerator[Piece, None]:
-    """What `chat(messages)` returns or yields. Plain functions and generators run in threads: clients of servers,
-    which wait."""
+    """Yield what `chat(messages)` returns or yields. Plain functions and generators run in the pool of threads for
+    clients that wait for a server. Raises `TypeError` for a piece that is neither text nor a `ToolCall`."""
     answer = await called(waiting_pool(), chat, messages)
     if isinstance(answer, AsyncGenerator):
         async with contextlib.aclosing(answer):

@@ -1,4 +1,4 @@
-"""What answers where no model is found, so that a first run talks: a few rules, in the manner of ELIZA."""
+"""A responder in the manner of ELIZA, a few rules: answers where no model is found, so that a first run talks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _time(_: re.Match[str]) -> str:
 
 
 def _reflected(match: re.Match[str]) -> str:
-    """The caller's words, said back from the other side."""
+    """The caller's words with first and second person exchanged."""
     said = match[1].rstrip(" .!?").lower()
     return re.sub(r"\b(i'm|i am|i|my|me|you are|you|your)\b", lambda word: _REFLECTIONS[word[0]], said)
 
@@ -45,7 +45,7 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 
 
 class Responder(LLM):
-    """Repeats, asks back, tells the time, and says how to get a model."""
+    """Repeats what it hears, asks back, tells the time, and says how to get a model."""
 
     async def chat(self, messages: list[Message]) -> str:
         said = messages[-1].content

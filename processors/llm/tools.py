@@ -3,9 +3,9 @@
     async def book(day: datetime.date, guests: int, call: Call) -> str:
         '''Book a table.'''
 
-The signature and the docstring are what the model is told. A parameter named `call` is given the call and is not
-shown. What goes wrong - an unknown tool, wrong arguments, an exception - is told to the model as the result. A tool
-may be `async`, and may be a generator: the model is told the list of all that it yields.
+The model is told the signature and the docstring. A parameter named `call` is given the call and is not shown to the
+model. A failure - an unknown tool, wrong arguments, an exception - is told to the model as the result. A tool may be
+`async`, and may be a generator: the model is told the list of all that it yields.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TOOL_SECONDS = 20.0
-"""How long a tool may work: a caller waits."""
+"""Seconds that a tool may work: the caller waits for it."""
 UNWIND_SECONDS = 0.3
-"""How long one that was cancelled has to clean up."""
+"""Seconds that a cancelled tool has to clean up."""
 RESULT_CHARACTERS = 8000
-"""How much of a result the model is told."""
+"""Characters of a tool's result that the model is told at most."""
 
 
 class Tool:
@@ -58,10 +58,10 @@ class Tool:
         (_, self.parameters) = _schema(self._arguments)
 
     async def run(self, arguments: str, call: Call) -> str:
-        """What the function returns, or the list of what it yields, as JSON unless it is text. Raises what it raises,
-        and `msgspec.ValidationError` for arguments that do not fit."""
+        """Run the function with `arguments`, a JSON object. Returns its result, or the list of what it yields, as JSON
+        unless it is text. Raises what it raises, and `msgspec.MsgspecError` for arguments that do not fit."""
         with contained():
-            # Models put numbers into quotes now and then.
+            # Not strict: models put numbers into quotes now and then.
             given = msgspec.json.decode(arguments or "{}", type=self._arguments, strict=False)
             keywords = {name: getattr(given, name) for name in self._arguments.__struct_fields__}
             if self._takes_call:
@@ -85,7 +85,7 @@ class Toolbox:
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, calls: Sequence[ToolCall], turn: Turn, call: Call) -> None:
-        """Run what the model called, all at once. If this is cancelled they go on by themselves."""
+        """Run the tools that the model called, all at once. If this is cancelled, they go on by themselves."""
         done = turn.call(calls)
 
         async def run(place: int) -> None:
@@ -98,12 +98,12 @@ class Toolbox:
         await asyncio.wait(tasks)
 
     async def finish(self, seconds: float) -> None:
-        """Give those that are still running this long."""
+        """Wait for tools that are still running, `seconds` at most."""
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
 
     async def close(self, seconds: float) -> None:
-        """End those that are still running after this long."""
+        """Wait for tools that are still running, `seconds` at most; then cancel the rest."""
         await self.finish(seconds)
         for task in self._running:
             logger.warning("%s was still running when its call had ended: cancelled", task.get_name())
@@ -128,7 +128,7 @@ class Toolbox:
 
 class TurnsCall:
     """The call as a tool sees it. When the caller has interrupted the tool's turn, it can no longer make the agent
-    speak, hang up or transfer: nobody wants that any more. That it did is noted in the turn."""
+    speak, hang up or transfer: nobody wants that any more. If it does any of that in time, the turn has `acted`."""
 
     def __init__(self, call: Call, turn: Turn) -> None:
         self._call = call
@@ -143,12 +143,12 @@ class TurnsCall:
 
 
 _VOID = {"say": 0.0, "play": 0.0, "send_digits": 0.0, "hangup": False, "ask": None, "digits": "", "transfer": None}
-"""What a tool may not do after an interruption, and what it gets instead."""
+"""Methods of the call that do nothing after an interruption, and what they return then."""
 
 
 def _void(name: str) -> Callable[..., Any]:
     async def nothing(*_: Any, **__: Any) -> Any:
-        if name == "transfer":  # it returns nothing by which a tool could tell
+        if name == "transfer":  # it has no result that could tell the tool
             raise CallError("the caller interrupted before the transfer: they were not transferred")
         return _VOID[name]
 
@@ -156,7 +156,7 @@ def _void(name: str) -> Callable[..., Any]:
 
 
 async def _collected(results: AsyncGenerator[object, None]) -> list[object]:
-    """All that a generator yields, but no more than the model is told."""
+    """All that a generator yields, up to a number of items that certainly exceeds what the model is told."""
     collected = []
     async with contextlib.aclosing(results):
         async for result in results:
@@ -167,7 +167,7 @@ async def _collected(results: AsyncGenerator[object, None]) -> list[object]:
 
 
 def _fields(name: str, function: Callable[..., Any], signature: inspect.Signature) -> list[Any]:
-    """The function's parameters as fields of a struct."""
+    """The function's parameters as fields of a struct. Raises `TypeError` for what a model cannot pass."""
     known = getattr(function, "__globals__", {})
     # `Call` is often imported for type checkers only.
     hints = typing.get_type_hints(function, localns=None if "Call" in known else {"Call": Any}, include_extras=True)
@@ -185,7 +185,8 @@ def _fields(name: str, function: Callable[..., Any], signature: inspect.Signatur
 
 
 def _schema(arguments: type[msgspec.Struct]) -> tuple[Any, dict[str, Any]]:
-    """A JSON schema with the arguments' own at its top, where providers want it."""
+    """A reference to the JSON schema of `arguments`, and the schema itself, with the arguments at its top level, where
+    providers want them."""
     (reference,), components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
     schema = components.pop(arguments.__name__)
     schema.pop("title", None)

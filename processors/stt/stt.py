@@ -1,4 +1,4 @@
-"""The interface to speech recognition: one class with one method to write.
+"""The base class of speech recognition: one method to write.
 
     class Recogniser(STT):
         def load(self):
@@ -7,7 +7,7 @@
         def transcribe(self, audio: bytes, rate: int) -> Transcription:
             return Transcription(self.model.recognise(audio, rate))
 
-What else there is to it - which audio belongs to an utterance, order, interims, failures - is done here.
+Everything else - which audio belongs to an utterance, order, interims, failures - is done here.
 """
 
 from __future__ import annotations
@@ -25,29 +25,30 @@ if TYPE_CHECKING:
     from voiceflow.call import Call
 
 INTERIM_EVERY = 0.5
-"""Seconds of speech between interims."""
+"""Seconds of speech between interim transcripts."""
 
 
 class STT(Processor):
     """Speech recognition: derive from it and write `transcribe`.
 
-    Needs a VAD before it. The caller's audio ends here; what comes out is `SpeechStarted`, the final `Transcript` of
-    what was said, unless it was nothing, and then `SpeechStopped`. While the caller speaks there are interims about
+    Needs a VAD before it. Consumes the caller's audio; yields `SpeechStarted`, the final `Transcript` of what was
+    said, unless it was nothing, and then `SpeechStopped`. While the caller speaks there are interim transcripts about
     every 0.5 s, if `interims` is true or any processor of the call has a true attribute `wants_interims`. Speech of
     more than 28 s is transcribed in pieces while it goes on, and is one `Transcript` at its end.
 
-    A transcription that raises, or takes too long, is an `Error` frame; the caller hears `apology`, and the call goes
-    on.
+    If a transcription raises or takes too long, an `Error` frame follows, the caller hears `apology`, and the call
+    goes on.
 
     In a pipeline it is two processors: itself, a stage that collects what the caller says, and a `Transcriber`, whose
-    task transcribes it. So audio never queues behind a transcription, which may take longer than a link holds.
+    task transcribes it. So audio never queues behind a transcription, which may take longer than a link can hold.
     """
 
     needs = SpeechStarted
-    """Without it nothing tells when the caller speaks: linking asks for a VAD."""
+    """Without a VAD before it, the pipeline does not link: nothing would tell when the caller speaks."""
     apology = "Sorry, I did not catch that."
     """What the caller hears when an utterance could not be transcribed."""
     interims = False
+    """Whether to make interim transcripts even if no processor of the call wants them."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> STT:
         self = cast(STT, super().__new__(cls, *args, **kwargs))
@@ -56,12 +57,12 @@ class STT(Processor):
 
     def _prepare(self) -> None:
         self.interims_wanted = False
-        """Whether interims go to anybody. Known once the call is open."""
+        """Whether interim transcripts are to be made. Known once the call is open."""
         self._transcriber = Transcriber(self)
         self._utterance = Utterance()
         self._utterances = 0
         self._start = 0.0  # the place in the audio at which the utterance began
-        self._previewed = 0.0  # how much of the utterance was transcribed for an interim
+        self._previewed = 0.0  # how many seconds of the utterance the last interim covered
         self._clock = MediaClock()
 
     def __init__(self, *, interims: bool = False) -> None:
@@ -73,9 +74,9 @@ class STT(Processor):
     def transcribe(self, audio: bytes, rate: int) -> Transcribed:
         """What is said in `audio`: 16-bit little-endian mono PCM at `rate` Hz, which is 16 000, and 28 s at most.
 
-        A plain method runs in a thread; there is one thread less than there are processors, for all calls, so that
-        recognition leaves room for the agents' voices. What waits for a server instead is written `async`, and runs
-        on the loop. A generator yields what it has understood so far again and again; the last is the result.
+        A plain method runs in a thread; all calls share one thread less than the machine has cores, so that recognition
+        leaves room for the agents' voices. Write a method that waits for a server `async`: it runs on the event loop.
+        A generator yields all that it has understood so far, again and again; the last yield is the result.
         """
         raise NotImplementedError(f"{self.name} has no `transcribe`: write `def transcribe(self, audio, rate)`")
 
@@ -106,7 +107,7 @@ class STT(Processor):
                 yield frame
 
     def finish(self) -> Iterator[UtterancePiece | SpeechStopped]:
-        """The caller has left in the middle of an utterance: what they said is still worth knowing."""
+        """If the caller has left in the middle of an utterance, transcribe what they said of it."""
         if self._utterance.speaking:
             yield self._last_piece(0.0)
             yield SpeechStopped()
@@ -117,7 +118,7 @@ class STT(Processor):
         self._transcriber.reset()
 
     def has_stopped(self, utterance: int) -> bool:
-        """Whether the caller has said nothing after that utterance, so far."""
+        """Whether the caller has not begun to speak again since the end of that utterance."""
         return utterance == self._utterances and not self._utterance.speaking
 
     def _long_pieces(self) -> Iterator[UtterancePiece]:

@@ -1,4 +1,4 @@
-"""The part of an STT that works: takes what the caller said piece by piece and makes a `Transcript` of it."""
+"""The part of an STT that transcribes: takes an utterance piece by piece and makes a `Transcript` of it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from voiceflow.inference import WorkClock, called, recognition_pool
 from voiceflow.processor import Processor
 
 LIMIT = 30.0
-"""Seconds that a transcription may take, at most. That it waits for a thread meanwhile is not counted."""
+"""Seconds that a transcription may take at most. Time in which it waits for a thread is not counted."""
 SHORTEST = CANONICAL.bytes_for(0.1)
-"""No word is shorter than this."""
+"""Bytes of audio below which nothing is transcribed: no word is shorter than 0.1 s."""
 
 
 class Transcription(msgspec.Struct, frozen=True):
@@ -34,22 +34,22 @@ Heard: TypeAlias = Transcription | str
 Transcribed: TypeAlias = (
     Heard | Iterator[Heard] | AsyncIterator[Heard] | Awaitable[Heard | Iterator[Heard] | AsyncIterator[Heard]]
 )
-"""What `transcribe` may return: a result, or what was understood so far again and again, awaited or not."""
+"""What `transcribe` may return: a result, or all that was understood so far, again and again; awaited or not."""
 
 
 class UtterancePiece(Frame, frozen=True, gc=False):
     """A piece of what the caller said, yet to be transcribed."""
 
     audio: bytes
-    """Canonical, 28 s at most."""
+    """In the canonical format (16-bit mono PCM at 16 kHz), 28 s at most."""
     utterance: int
-    """Counts the utterances of the call."""
+    """The number of the utterance in its call, from 1."""
     start: float
     """When the utterance began, in seconds since the call's start."""
     end: float
-    """When this piece of it ended."""
+    """When this piece of it ended, in seconds since the call's start."""
     last: bool
-    """Whether the utterance is over."""
+    """Whether the utterance ends with this piece."""
 
 
 class Recogniser(Protocol):
@@ -64,15 +64,15 @@ class Recogniser(Protocol):
     def transcribe(self, audio: bytes, rate: int) -> Transcribed: ...
 
     def has_stopped(self, utterance: int) -> bool:
-        """Whether the caller has said nothing after that utterance, so far."""
+        """Whether the caller has not begun to speak again since the end of that utterance."""
 
 
 class Transcriber(Processor):
-    """Has the task in which `stt` transcribes.
+    """The processor in whose task `stt` transcribes.
 
-    `SpeechStopped` follows the transcript: whoever waits for the caller to finish waits for what they said, too, and
-    replies to all of it. Where nothing was said it comes alone. If the caller has begun to speak again meanwhile it is
-    left out: they have not stopped.
+    `SpeechStopped` follows the transcript: a processor that waits for the caller to finish then has what they said,
+    and can reply to all of it. If nothing was said, it comes alone. If the caller has begun to speak again meanwhile,
+    it is left out: they have not stopped.
     """
 
     overlap = True
@@ -81,9 +81,9 @@ class Transcriber(Processor):
         self._stt = stt
         self._last: UtterancePiece | None = None
         self._heard: list[Transcription] = []
-        """Of the pieces of the utterance so far."""
+        """The results for the pieces of the current utterance so far."""
         self._failed = False
-        """Whether any of them could not be transcribed."""
+        """Whether any piece of the current utterance could not be transcribed."""
         self._working = False
         """Whether a piece is being transcribed, other than for an interim."""
         self._preview: asyncio.Task[None] | None = None
@@ -95,7 +95,7 @@ class Transcriber(Processor):
     async def process(self, frame: UtterancePiece | SpeechStopped) -> AsyncIterator[Transcript | SpeechStopped | Error]:
         if isinstance(frame, UtterancePiece):
             self._drop_preview()
-            if frame.last:  # it is transcribed on SpeechStopped, from which on the caller waits
+            if frame.last:  # transcribed on SpeechStopped: from then on the caller waits
                 self._last = frame
             elif error := await self._hear(frame):
                 yield error
@@ -114,11 +114,11 @@ class Transcriber(Processor):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is being transcribed: here, or in a thread for other calls, whose finals would wait."""
+        """Whether nothing is being transcribed, here or for other calls, whose final transcripts would have to wait."""
         return self._preview is None and not self._working and not recognition_pool().busy
 
     def preview(self, audio: bytes, start: float) -> None:
-        """Transcribe the utterance so far, for an interim. Only if `idle`."""
+        """Begin to transcribe the utterance so far, for an interim transcript. Call this only if `idle`."""
         work = self._transcribe_so_far(audio, start)
         self._preview = asyncio.get_running_loop().create_task(work, name=self.name)
 
@@ -151,7 +151,7 @@ class Transcriber(Processor):
         )
 
     def _interim_from(self, start: float, end: float) -> Callable[[Transcription], None]:
-        """What emits an interim of the utterance that began at `start`, understood up to `end`."""
+        """A function that emits an interim transcript of the utterance that began at `start`, understood to `end`."""
 
         def emit(heard: Transcription) -> None:
             text = f"{self._text} {heard.text}".strip()
@@ -170,13 +170,13 @@ class Transcriber(Processor):
         return emit
 
     async def _apologise(self) -> None:
-        with contextlib.suppress(CallError):  # nothing in the pipeline speaks: the Error frame has told
+        with contextlib.suppress(CallError):  # no processor speaks: the Error frame has told
             await self.call.say(self._stt.apology)
 
     # Transcribing
 
     async def _hear(self, piece: UtterancePiece) -> Error | None:
-        """Transcribe `piece`. What goes wrong with it is the result."""
+        """Transcribe `piece`. Returns an `Error` frame if that fails, else None."""
         if len(piece.audio) < SHORTEST:
             return None
         self._working = True
@@ -200,7 +200,7 @@ class Transcriber(Processor):
             self._preview = None
 
     async def _transcribe(self, audio: bytes, emit: Callable[[Transcription], None]) -> Transcription:
-        """What `transcribe` makes of `audio`. Raises what it raises, and `TimeoutError`."""
+        """The result of `transcribe` for `audio`. Raises what that raises, and `TimeoutError` if it is too slow."""
         seconds = len(audio) / CANONICAL.byte_rate
         limit = min(LIMIT, 5.0 + 2.0 * seconds)
         async with WorkClock().within(limit, f"no result within {limit:.1f} s for {seconds:.1f} s of speech"):

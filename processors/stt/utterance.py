@@ -1,7 +1,7 @@
 """The audio of one utterance: where it begins, where it ends, and where a long one is cut.
 
 Audio is kept as it came, piece by piece, and joined only to be transcribed. While nobody speaks, the last two
-seconds are kept, for what belongs to an utterance from before a VAD was sure of it.
+seconds are kept: an utterance begins some time before a VAD is sure of it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 from voiceflow.audio import CANONICAL
 
 KEPT = CANONICAL.bytes_for(2.0)
-"""How much is kept while nobody speaks."""
+"""Bytes of audio that are kept while nobody speaks."""
 LONGEST_STALL = 5.0
 """Seconds by which audio may come late, at most; what is missing beyond that was never sent."""
 TAIL = 0.2
-"""Seconds of the silence after the last word that stay with it: a final consonant is quiet."""
+"""Seconds of silence that stay with the last word: a final consonant is quiet."""
 LONGEST = CANONICAL.bytes_for(28.0)
-"""How much is transcribed in one piece: Whisper and its kin look at 30 s at a time."""
+"""Bytes of audio that are transcribed in one piece at most: Whisper and similar models look at 30 s at a time."""
 CUT_FROM = CANONICAL.bytes_for(20.0)
-"""Where the search for a place to cut begins."""
+"""Bytes of audio after which the search for a place to cut begins."""
 BLOCK, PAUSE = CANONICAL.bytes_for(0.02) // 2, 10
-"""Loudness is measured in blocks of 20 ms (in samples), a pause is 10 of them."""
+"""Loudness is measured in blocks of 20 ms, `BLOCK` samples each; a pause is `PAUSE` blocks."""
 
 
 class MediaClock:
@@ -56,7 +56,7 @@ class MediaClock:
 
 
 class Utterance:
-    """Collects canonical audio. `speaking` tells whether an utterance is under way."""
+    """Collects audio, 16-bit mono PCM at 16 kHz. `speaking` tells whether an utterance is under way."""
 
     def __init__(self) -> None:
         self.speaking = False
@@ -65,12 +65,12 @@ class Utterance:
 
     @property
     def seconds(self) -> float:
-        """How much audio it holds."""
+        """How many seconds of audio it holds."""
         return self._size / CANONICAL.byte_rate
 
     @property
     def audio(self) -> bytes:
-        """All that it holds."""
+        """All audio that it holds."""
         return b"".join(self._pieces)
 
     def add(self, audio: bytes) -> None:
@@ -80,14 +80,14 @@ class Utterance:
             self._size -= len(self._pieces.popleft())
 
     def begin(self, lead: float) -> None:
-        """An utterance began `lead` seconds ago."""
+        """Begin an utterance that started `lead` seconds ago."""
         self.speaking = True
         self._keep_last(CANONICAL.bytes_for(lead))
 
     def end(self, trail: float) -> bytes:
-        """The utterance is over, and its last word ended `trail` seconds ago: what was not taken of it yet.
+        """End the utterance, whose last word ended `trail` seconds ago. Returns the audio of it that was not taken yet.
 
-        The silence after it is kept as what comes before the next one, so that nothing is heard twice.
+        The silence after it is kept: it may belong to the next utterance. So no audio is transcribed twice.
         """
         self.speaking = False
         audio = self.audio
@@ -97,7 +97,7 @@ class Utterance:
         return audio[: len(audio) - silence]
 
     def take_piece(self) -> bytes | None:
-        """The first part of an utterance that is too long for one piece, up to a quiet place."""
+        """Take the first part of an utterance that is too long for one piece, up to a quiet place; else None."""
         if self._size <= LONGEST:
             return None
         audio = self.audio
@@ -125,7 +125,7 @@ class Utterance:
 
 
 def quietest(audio: bytes, start: int, stop: int) -> int:
-    """The middle of the quietest pause of canonical `audio` between the bytes `start` and `stop`."""
+    """The middle, in bytes, of the quietest pause of `audio` between the bytes `start` and `stop`."""
     samples = np.frombuffer(audio[start:stop], "<i2").astype(np.float32)
     blocks = samples[: len(samples) // BLOCK * BLOCK].reshape(-1, BLOCK)
     energy = np.convolve((blocks * blocks).mean(axis=1), np.ones(PAUSE), "valid")

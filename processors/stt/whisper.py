@@ -1,8 +1,8 @@
 """Whisper on this machine, by faster-whisper.
 
-Its model looks at 30 s at a time, however short the utterance, so each takes about as long as any other. Time stamps
-inside the text are switched off: with them noise becomes one sentence said over and over. It decodes once, at
-temperature 0: what comes out at higher ones, when that fails, takes long and is made up.
+Its model looks at 30 s at a time, however short the utterance, so all utterances take about equally long. Time stamps
+inside the text are switched off: with them, noise becomes one sentence repeated over and over. It decodes once, at
+temperature 0: to try again at higher temperatures when that fails takes long and gives made-up text.
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 THREADS = 4
 """Cores that one transcription uses at most: a small model gains little from more."""
 TOKENS, TOKENS_PER_SECOND, MOST_TOKENS = 24, 12, 224
-"""How many tokens an utterance may have, and a second of it more. English has five a second; what has more than twice
-as many repeats itself, which takes seconds if it is let."""
+"""How many tokens the text of an utterance may have: `TOKENS`, and `TOKENS_PER_SECOND` more for each second, but
+`MOST_TOKENS` at most. English has five a second; a text with more than twice as many repeats itself, which would take
+seconds."""
 
 NO_SPEECH = 0.6
-"""Whisper's usual limits: text is made up if speech is improbable, and the text as well."""
+"""Text is made up if the probability that nobody speaks is above this, and the text itself is improbable (next)."""
 LOG_PROBABILITY = -1.0
+"""The mean log probability of its tokens below which text is improbable. Both limits are Whisper's own."""
 WILD_GUESS = -1.5
-"""... or if the text is this improbable, however much the sound may be speech: it was music, for instance."""
+"""Text less probable than this is made up even if the sound may be speech: it was music, for instance."""
 COMPRESSION = 2.4
-"""... or if it repeats itself so much that it compresses by more than this."""
+"""Text that compresses by more than this factor is made up: it repeats itself."""
 
 
 class WhisperSTT(STT):
@@ -67,7 +69,7 @@ class WhisperSTT(STT):
 
     @property
     def model_key(self) -> Any:
-        """The languages and manners of transcribing share one model."""
+        """What is loaded: calls in different languages and with different beams share one model."""
         return self._name, self._device, self._compute_type
 
     async def open(self, call: Call) -> None:
@@ -96,7 +98,7 @@ class WhisperSTT(STT):
                 cpu_threads=threads,
                 num_workers=max(1, cores // threads),
             )
-        except Exception as error:  # CTranslate2 and the tokenizer each raise their own
+        except Exception as error:  # CTranslate2 and the tokenizer each raise exceptions of their own
             raise _unusable(folder, error) from error
         self._check_language(model)
         return model
@@ -115,7 +117,7 @@ class WhisperSTT(STT):
             condition_on_previous_text=False,
             without_timestamps=True,
             max_new_tokens=min(MOST_TOKENS, TOKENS + TOKENS_PER_SECOND * len(samples) // rate),
-            no_speech_threshold=None,  # judged below, where the probability is not lost
+            no_speech_threshold=None,  # is_made_up judges: faster-whisper would drop the probability, too
             log_prob_threshold=None,
             compression_ratio_threshold=None,
         )
@@ -127,15 +129,15 @@ class WhisperSTT(STT):
         )
 
     def _check_language(self, model: Any) -> None:
-        """Raises `ValueError`. Asked where the model is loaded, so that a server does not start, and in each call,
-        which may ask for another language of the same model."""
+        """Raise `ValueError` if `model` does not know the language. Called when the model is loaded, so that a server
+        does not start, and in each call, which may ask the same model for another language."""
         if self._language is not None and self._language not in model.supported_languages:
             known = ", ".join(sorted(model.supported_languages))
             raise ValueError(f"Whisper {self._name} does not know the language {self._language!r}: use one of {known}")
 
 
 def is_made_up(segment: Any) -> bool:
-    """Whether Whisper has put words to what is no speech."""
+    """Whether Whisper has made up the text of `segment`, where nobody spoke."""
     if segment.no_speech_prob > NO_SPEECH and segment.avg_logprob < LOG_PROBABILITY:
         return True
     return bool(segment.compression_ratio > COMPRESSION or segment.avg_logprob < WILD_GUESS)

@@ -1,4 +1,4 @@
-"""Text on its way to speech: markdown removed, sentences split, as a stream."""
+"""Prepares streamed text for speech: removes markdown and splits sentences."""
 
 from voiceflow.processors.text.clean import CleanForSpeech, SpeechCleaner
 from voiceflow.processors.text.split import SentenceSplitter, SplitSentences

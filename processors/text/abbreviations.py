@@ -1,5 +1,5 @@
-"""Words that are written with a full stop, and words that begin sentences: what tells an end from an abbreviation
-where the next word is capitalised. English, German, French, Spanish, Italian; lower case."""
+"""Words that are written with a full stop, and words that begin sentences: they tell the end of a sentence from an
+abbreviation where the next word is capitalised. English, German, French, Spanish and Italian, in lower case."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ NEVER_LAST: Final = _words("""
     geb ehem gest hrsg insb jew ungef verh
     p.ex c.-à-d c.à.d env p.ej aprox avda
 """)
-"""What they announce follows: a name, an example, a number."""
+"""Abbreviations that never end a sentence: the name, example or number that they announce follows."""
 
 BEFORE_NUMBER: Final = _words(
     "no nos nr nrn num núm n p pp pg vol ch sec fig figs eq art par abs kap bd s tel ext apt rm mind pos"
 )
-"""Abbreviations where a number follows, else words."""
+"""Abbreviations if a number follows, ordinary words otherwise."""
 
 SOMETIMES_LAST: Final = _words("""
     inc ltd co corp bros llc plc dept univ assn gmbh jr sr esq al etc usw usf ff max st ave blvd rd hwy str pl sq ft mm
     hr fr sig ph.d a.m p.m a.d b.c jan feb febr mar apr aug sept oct nov dec okt dez janv févr juil déc ene
 """)
-"""They end their sentence if the next word begins one."""
+"""Abbreviations that end a sentence if the next word is one of `STARTERS`."""
 
 STARTERS: Final = _words("""
     a after all also although an and another any are as at because before both but by can could did do does each either
@@ -58,3 +58,4 @@ BEFORE_ORDINAL: Final = _words("am der den dem des vom zum beim im bis seit ab d
 """German words before an ordinal, which is written with a full stop: am 3. Mai."""
 
 MONTHS: Final = _words("januar jänner februar märz april mai juni juli august september oktober november dezember")
+"""German names of the months."""

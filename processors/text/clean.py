@@ -1,11 +1,12 @@
-"""Takes out of a text, as it streams, what nobody wants to hear: markdown, links, tags, emoji, a model's thoughts.
+"""Removes from streamed text what is not to be spoken: markdown, links, tags, emoji, a model's thoughts.
 
-Only what may still become markup is held; other text passes at once, but for a space, which comes with what follows
-it. How the text was cut into pieces makes no difference, and text that went through here before passes unchanged.
+Only text that may still become markup is held back; other text passes at once, except for spaces, which come with the
+text that follows them. How the text was cut into pieces makes no difference, and text that was cleaned before passes
+unchanged.
 
-What stays: the numbers of lists (`1. First` is how one says it), the contents of code, the text of links, and `&`,
-`%` and `$`, which a voice reads in its own language. What becomes a newline, where a sentence ends: the end of a line,
-a blank line, `<br>`. What becomes a comma: the border between two cells of a table.
+What stays: the numbers of lists (`1. First` is spoken like that), the contents of code, the text of links, and `&`,
+`%` and `$`, which a voice reads in its own language. The end of a line, a blank line and `<br>` become a newline, which
+ends a sentence. The border between two cells of a table becomes a comma.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _CLOSES = {"(": ")", "<": ">"}
 
 
 class SpeechCleaner:
-    """Cleans one reply as it streams: text in, text out. `link_hint` is said in place of an address.
+    """Cleans one reply as it streams: text in, text out. `link_hint` is spoken in place of an address.
 
     >>> cleaner = SpeechCleaner(link_hint="our page")
     >>> cleaner.feed("**Sure!** Visit https://exam"), cleaner.feed("ple.com.\\n\\n- Bye"), cleaner.flush()
@@ -36,25 +37,25 @@ class SpeechCleaner:
 
     def _begin(self) -> None:
         self._text = ""
-        """What is held."""
+        """The text that is held back."""
         self._said = ""
-        """The last character that left."""
+        """The last character that was passed on."""
         self._space = False
-        """Whether there was a space after it, and ..."""
+        """Whether a space came after it."""
         self._removed = False
-        """... something that was taken out."""
+        """Whether something was removed after it."""
         self._thought = ""
-        """The tag that ends the thought in which the text is."""
+        """The tag that will end the current thought; empty outside of thoughts."""
         self._url: str | None = None
-        """The bracket that closes the address in which the text is, if any."""
+        """The bracket that will close the current address, empty if none is open; None outside of addresses."""
 
     def feed(self, text: str) -> str:
-        """Take a piece of the reply; returns what of it can be said by now."""
+        """Take a piece of the reply; returns the text that can be spoken now."""
         self._text += text
         return "".join(self._clean(over=False))
 
     def flush(self) -> str:
-        """The reply is over: returns what was still held. After it: like new."""
+        """End the reply: returns the text that was still held back, and gets ready for a new reply."""
         rest = "".join(self._clean(over=True))
         self._begin()
         return rest
@@ -81,7 +82,7 @@ class SpeechCleaner:
             text = "" if self._starts_line else text
         else:
             if self._removed and self._said in _STOPS:
-                text = text.lstrip(_STOPS)  # what was taken out was all they closed
+                text = text.lstrip(_STOPS)  # these stops closed only what was removed
                 if not text:
                     return
             if self._space and not self._starts_line and not (self._removed and text[0] in markup.CLOSING):
@@ -106,12 +107,12 @@ class SpeechCleaner:
         return cut or self._inline(text, at, over=over)
 
     def _line_start(self, text: str, at: int, *, over: bool) -> Cut | None:
-        """What is markup at the start of a line only; None for everything else."""
+        """The cut for what is markup only at the start of a line; None for everything else."""
         if rule := markup.RULE.match(text, at):
             size = len(rule[0])
             if is_open(text, rule.end(), size, over=over):
                 return WAIT
-            if size >= markup.HOLD or text[rule.end() : rule.end() + 1] in markup.NEWLINES:  # or nothing
+            if size >= markup.HOLD or text[rule.end() : rule.end() + 1] in markup.NEWLINES:  # or at the end
                 return Cut(size)
             if bullet := markup.BULLET.match(text, at):
                 return Cut(len(bullet[0]))
@@ -158,11 +159,11 @@ class SpeechCleaner:
     # Links
 
     def _address(self, text: str, at: int, *, over: bool) -> Cut | None:
-        """An address begins here, with what introduces it; None if it does not."""
+        """The cut for the beginning of an address, with the words that introduce it; None if there is none at `at`."""
         if not self._space and self._said.isalnum() and not is_wide(self._said) and text[at].isalnum():
             return None  # within a word
         if self._said in ("'", "’") and text[at] not in "hHwW":
-            return None  # it's
+            return None  # within a word such as it's
         if found := markup.LINK.match(text, at):
             self._url = "".join(_CLOSES[char] for char in found[0] if char in _CLOSES)[-1:]
             self._removed = True
@@ -183,7 +184,7 @@ class SpeechCleaner:
         return Cut(size)
 
     def _link(self, text: str, at: int, bracket: int, *, over: bool) -> Cut:
-        """A link or an image begins at `at`, with its text's bracket at `bracket`."""
+        """The cut for what may be a link or an image at `at`, whose text begins with the bracket at `bracket`."""
         literal = Cut(1, text[at])
         label = markup.LABEL.match(text, bracket, bracket + markup.HOLD)
         if label is None:
@@ -192,7 +193,7 @@ class SpeechCleaner:
         if not after and not over:
             return WAIT
         if self._starts_line and label[1] in (" ", "x", "X"):
-            return Cut(label.end() - at)  # [x] of a list of tasks
+            return Cut(label.end() - at)  # the box of a task in a list: [x]
         if not after or after not in "([":
             return literal
         address = markup.ADDRESS.match(text, label.end(), label.end() + markup.HOLD_ADDRESS)
@@ -240,7 +241,7 @@ class SpeechCleaner:
         size = len(cell[0])
         if is_open(text, cell.end(), size, over=over):
             return WAIT
-        ends_line = size >= markup.HOLD or text[cell.end() : cell.end() + 1] in markup.NEWLINES  # or nothing follows
+        ends_line = size >= markup.HOLD or text[cell.end() : cell.end() + 1] in markup.NEWLINES  # or at the end
         if ends_line or self._said in ",;:":
             return Cut(size)
         self._space = False
@@ -248,8 +249,8 @@ class SpeechCleaner:
 
 
 class CleanForSpeech(Processor):
-    """Lets through of the agent's text what can be said; `link_hint` is said in place of addresses. The stage around
-    `SpeechCleaner`."""
+    """Removes from the agent's text what cannot be spoken; `link_hint` is spoken in place of addresses. The stage
+    around `SpeechCleaner`."""
 
     def __init__(self, link_hint: str = "") -> None:
         self._link_hint = link_hint

@@ -1,4 +1,4 @@
-"""What to take out of a text, where that can be told from the text alone."""
+"""Decides what to remove from a text, where the text alone tells it, without the state of a `SpeechCleaner`."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ from voiceflow.processors.text import markup
 
 
 class Cut(NamedTuple):
-    """What to do with the start of the text."""
+    """What to do with the next characters of a text."""
 
     size: int
-    """How many characters are dealt with."""
+    """How many characters are done with."""
     say: str = ""
+    """Text to pass on in their place."""
     again: str = ""
-    """Text to be cleaned in their place."""
+    """Text to clean in their place."""
 
 
 WAIT = Cut(0)
-"""It depends on what follows."""
+"""Nothing can be decided until more text has arrived."""
 LESS = Cut(1, "<", again=" ")
-"""A `<` that begins no tag, and shall never look as if it did."""
+"""A `<` that begins no tag. The space after it keeps it from looking like one later."""
 
 
 def is_open(text: str, end: int, size: int, *, over: bool) -> bool:
-    """Whether what ends at `end` may go on with the next piece of text."""
+    """Whether the run of `size` characters that ends at `end` may go on in the next piece of text."""
     return end == len(text) and size < markup.HOLD and not over
 
 
 def may_close(text: str, at: int, hold: int, *, over: bool) -> bool:
-    """Whether the bracket at `at` may still be closed in time."""
+    """Whether the bracket at `at` may still be closed, on its line and within `hold` characters."""
     return not over and len(text) - at < hold and not any(char in markup.NEWLINES for char in text[at:])
 
 
 def fence(text: str, at: int, end: int, *, over: bool) -> Cut | None:
-    """The line that opens or closes a block of code is dropped; a tick within a line only itself."""
+    """The cut for a fence of code from `at` to `end`: the whole line, or only the fence if the line goes on with code.
+    None for fewer than three characters, which are no fence."""
     if is_open(text, end, end - at, over=over):
         return WAIT
     if end - at < 3:
@@ -67,10 +69,12 @@ def is_said(run: str, before: str, after: str) -> bool:
 
 
 def is_wide(char: str) -> bool:
+    """Whether `char` is Chinese, Japanese, Korean or a full-width form."""
     return "\u2e80" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7af" or "\uff00" <= char <= "\uffef"
 
 
 def entity(text: str, at: int, *, over: bool) -> Cut:
+    """The cut for the `&` at `at`, which may begin a character reference such as `&amp;`."""
     entity = markup.ENTITY.match(text, at)
     if entity is None:
         return WAIT if not over and markup.ENTITY_BEGINS.match(text, at) else Cut(1, "&")

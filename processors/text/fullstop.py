@@ -1,7 +1,7 @@
-"""Whether a sentence ends here. Each question is answered yes, no, or None: what follows must be seen first.
+"""Decides whether a sentence ends at a place in the text.
 
-An answer holds for whatever is appended to the text. Where it is in doubt the sentence goes on: a missed pause is
-heard less than a sentence that falls apart.
+Answers are True, False, or None where the text that follows must be seen first. An answer holds whatever is appended
+to the text. In doubt the sentence goes on: a missing pause is less noticeable than a sentence that falls apart.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _CLOSING: Final = r"""["'”’“‘»«›‹)\]}*_]"""  # “ and « close in
 _WIDE_CLOSING: Final = r"""[」』”’）】》"')\]]"""
 _OPENING: Final = "\"'“‘„«»‹›([{¿¡*_"
 
-# Runs are bounded, so that what waits for the end of one is, too.
+# Runs are bounded, and so is the text that is held back while it waits for the end of one.
 PLACE: Final = re.compile(
     rf"(?P<newline>{NEWLINE})"
     rf"|(?P<wide>[。！？｡।][。！？｡।…]{{0,15}})(?P<wide_closing>{_WIDE_CLOSING}{{0,8}})"
     rf"|(?P<stop>[.!?…‽؟]{{1,16}})(?P<closing>{_CLOSING}{{0,8}}(?: [»›])?)(?P<space> ?)"
     rf"|(?P<clause>(?:[,;:]{_CLOSING}{{0,8}}|(?<= )[-–—]{{1,3}}) |[，；：、])"
 )
-"""Where a sentence may end, or one of its clauses. Spaces are single."""
+"""Where a sentence, or one of its clauses, may end. The text must have no two spaces in a row."""
 
 _LONGEST_STARTER: Final = max(map(len, STARTERS | MONTHS))
 _FIRST_WORD: Final = re.compile(rf"[{re.escape(_OPENING)}]{{0,3}}([\w'’]*)")
@@ -48,7 +48,7 @@ def ends(text: str, start: int, place: re.Match[str], *, over: bool) -> bool | N
     if place["wide"]:
         return _wide_ends(place["wide_closing"], after)
     if not place["space"]:
-        return after.isspace() if after else None  # a newline; what is written together goes on: 3.14, example.com
+        return after.isspace() if after else None  # at a newline; without a space it goes on: 3.14, example.com
     stop, closing = place["stop"], place["closing"]
     word = _word_before(text, start, place)
     if not closing and stop.strip(".…"):
@@ -66,7 +66,8 @@ def ends(text: str, start: int, place: re.Match[str], *, over: bool) -> bool | N
 
 
 def _wide_ends(closing: str, after: str) -> bool | None:
-    """Chinese and Japanese: no spaces. What a quotation's end is followed by tells whether the sentence goes on."""
+    """Whether a full stop of Chinese or Japanese, which have no spaces, ends its sentence before `after`. After the end
+    of a quotation, a Japanese particle means that the sentence goes on."""
     if not after:
         return None
     return not (closing.endswith(("」", "』")) and after in "とっでなのはがをにも")  # 「はい。」と言った
@@ -98,18 +99,18 @@ def _word_before(text: str, start: int, place: re.Match[str]) -> str:
 
 
 def _is_plain(word: str) -> bool:
-    """Whether it can only be a word, whatever follows."""
+    """Whether `word` can only be an ordinary word, no abbreviation, whatever follows."""
     known = word in NEVER_LAST or word in SOMETIMES_LAST or word in BEFORE_NUMBER
     return len(word) > 4 and word.isalpha() and word.islower() and not known
 
 
 def _is_capital(after: str) -> bool:
-    """Whether a sentence may begin with this character."""
+    """Whether a sentence may begin with the character `after`."""
     return not after.islower() and after not in ".,;:!?…)]}"
 
 
 def _sentence_begins(text: str, at: int, *, over: bool) -> bool | None:
-    """Whether the word at `at` begins a sentence, rather than a name."""
+    """Whether the word at `at` begins a sentence, rather than being a name."""
     word = _word_at(text, at, over=over)
     if word is None:
         return None
@@ -117,7 +118,7 @@ def _sentence_begins(text: str, at: int, *, over: bool) -> bool | None:
 
 
 def _word_at(text: str, at: int, *, over: bool) -> str | None:
-    """The word there; empty for an initial, or what is too long to be in a table."""
+    """The word at `at`; empty for an initial, or for a word too long to be in a table. None if it may go on."""
     found = _FIRST_WORD.match(text, at)
     assert found is not None
     if len(found[1]) > _LONGEST_STARTER:

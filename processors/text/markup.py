@@ -1,4 +1,4 @@
-"""The patterns of what is not said: markdown's and HTML's markup, links, emoji."""
+"""Patterns for what is not to be spoken: the markup of markdown and HTML, links, emoji."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 HOLD: Final = 200
-"""Characters within which a tag or a link's text must end, to be one. Longer runs of a character end here, too."""
+"""Characters within which a tag, or the text of a link, must end to count as one. Longer runs of one character are cut
+here, too."""
 HOLD_ADDRESS: Final = 2000
 """Characters within which the address of a link must end."""
 
@@ -15,21 +16,22 @@ EMOJI: Final = (
     "\u25aa\u25ab\u25b6\u25c0\u25fb-\u25fe\u3030\u303d\u3297\u3299\U000e0020-\U000e007f"
 )
 JOINERS: Final = "\u200b\u200d\u2060\ufe0e\ufe0f\u20e3\ufeff\u00ad"
-"""Invisible characters: what emoji are joined and varied with, soft hyphens, byte order marks."""
+"""Invisible characters: those that join or vary emoji, soft hyphens, byte order marks."""
 SPECIAL: Final = rf"\s#>*_~`+=|<\[!&\\\-–•◦‣{EMOJI}{JOINERS}"
-"""What may begin markup, within a character class."""
+"""Characters that may begin markup, written for use within a character class."""
 
 NEWLINES: Final = "\n\r\v\f\x85\u2028\u2029"
 CLOSING: Final = ".,;:!?)]}»”’…。，！？；：、）」"
-"""What stands directly after a word, also when something was taken out between them."""
+"""Punctuation that follows a word without a space, also when something was removed between them."""
 
 EMOJI_RUN: Final = re.compile(f"[{EMOJI}{JOINERS}]+")
 PLAIN: Final = re.compile(rf"[A-Za-z0-9]+|[^A-Za-z0-9({SPECIAL}]+|\(")
-"""Text: a word, what stands between words, or a bracket. Words are told from the rest to find where links begin."""
+"""Plain text: a word, characters between words, or a bracket. Words and brackets match alone because links begin at
+them."""
 
 # At the start of a line
 RULE: Final = re.compile(rf"[-–*_=+|•◦‣][-–*_=+|•◦‣: \t]{{0,{HOLD - 1}}}")
-"""A whole line of these is a rule, an underline or part of a table; they also begin items and rows."""
+"""A line of nothing but these is a rule, an underline or part of a table. They also begin list items and table rows."""
 BULLET: Final = re.compile(r"[-–*+•◦‣][ \t]+")
 HEADING: Final = re.compile(rf"#{{1,{HOLD}}}")
 FENCE: Final = re.compile(rf"([`~])\1{{0,{HOLD - 1}}}")
@@ -48,7 +50,7 @@ TAG: Final = re.compile(
 )
 TAG_BEGINS: Final = re.compile(rf"<(?:[/!A-Za-z][^<>{NEWLINES}]*)?\Z")
 THOUGHTS: Final = {"think", "thinking", "thought", "reasoning"}
-"""Tags around what a model says to itself."""
+"""Tags around a model's thoughts, which are removed with their contents."""
 BREAKS: Final = {"br", "p", "div", "li", "ul", "ol", "tr", "table", "hr", "h1", "h2", "h3", "h4", "h5", "h6"}
 """Tags that begin a new line."""
 
@@ -73,9 +75,10 @@ _OPENINGS: Final = [
     for scheme in ("https://", "http://", "www.")
 ]
 LINK: Final = re.compile("|".join(map(re.escape, _OPENINGS)), re.IGNORECASE)
-"""Where an address begins, with the words before it that make no sense without it."""
+"""The beginning of an address, with the words before it that make no sense without it."""
 LINK_BEGINS: Final = frozenset(opening[:n] for opening in _OPENINGS for n in range(1, len(opening)))
+"""Everything that may become a match of `LINK`, in lower case."""
 LONGEST_OPENING: Final = max(map(len, _OPENINGS))
 URL: Final = re.compile(r"[A-Za-z0-9!#$%&'()*+,./:;=?@\[\]_~{}-]*")
 URL_TAIL: Final = re.compile(r"[.,;:!?')\]}*_~]{0,8}\Z")
-"""What belongs to the sentence rather than to the address that it ends with."""
+"""Punctuation after an address: it belongs to the sentence, not to the address."""

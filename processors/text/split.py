@@ -1,16 +1,17 @@
 """Splits text into sentences as it streams, each as soon as it is certain.
 
-Whether a full stop ends a sentence is told by the word before it and what comes after it (fullstop.py). The splitter
-looks at one place after the other, and waits at the first that cannot be told yet: after `Hello! ` for nothing, after
-most full stops for a character, after `U.S. ` for a word. How the text was cut into pieces makes no difference.
+Whether a full stop ends a sentence depends on the word before it and on what comes after it (fullstop.py). The
+splitter examines one place after the other, and waits at the first that is undecided: after `Hello! ` for nothing,
+after most full stops for a character, after `U.S. ` for a word. How the text was cut into pieces makes no difference.
 
-What leaves is not always a sentence:
+What comes out is not always a sentence:
 
-- A newline ends everything. Text that went through here before passes straight on.
-- The first sentence of a reply may end at a clause, at least 40 characters in and with at least 15 more to come:
-  nobody hears anything until it has been synthesised. The voice rises at the comma, as it would have; a last word or
-  two by themselves would sound odd. Later sentences are synthesised while earlier ones are heard, and stay whole.
-- A sentence that goes on and on ends at a clause after 250 characters, at a space after 400, anywhere after 1000.
+- A newline ends every sentence, so text that was split before passes straight on.
+- The first sentence of a reply may be cut after a clause, at least 40 characters in and with at least 15 more to come,
+  because the caller hears nothing until it has been synthesised. The voice rises at the comma as it would within the
+  sentence; a last word or two by themselves would sound odd. Later sentences stay whole: they are synthesised while
+  earlier ones are heard.
+- A longer sentence is cut after a clause from 250 characters on, at a space from 400, anywhere at 1000.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from voiceflow.processor import Processor
 from voiceflow.processors.text.fullstop import NEWLINE, PLACE, ends
 
 OPENING_CLAUSE: Final = 40
-"""Characters before the first sentence of a reply may end at a clause, and ..."""
+"""Characters after which the first sentence of a reply may be cut at a clause."""
 REST: Final = 15
-"""... how many of the sentence must follow."""
+"""Characters of the sentence that must follow such a cut."""
 LONG: Final = 250
-"""Characters after which any sentence ends at a clause, ..."""
+"""Characters after which any sentence is cut at a clause."""
 LONGER: Final = 400
-"""... at a space, ..."""
+"""Characters after which any sentence is cut at a space."""
 LONGEST: Final = 1000
-"""... anywhere."""
+"""Characters after which any sentence is cut anywhere."""
 
 _SPACE = re.compile(rf"(?:(?!{NEWLINE})\s)+")
 
@@ -50,7 +51,7 @@ class SentenceSplitter:
     def __init__(self) -> None:
         self._text = ""
         self._opening = True
-        """Whether nothing of the reply has left yet."""
+        """Whether no sentence of the reply has come out yet."""
 
     def feed(self, text: str) -> list[str]:
         """Take a piece of the reply; returns the sentences that are complete now, without space around them."""
@@ -61,7 +62,7 @@ class SentenceSplitter:
         return list(self._sentences(over=False))
 
     def flush(self) -> list[str]:
-        """The reply is over: returns what was still held. After it: like new."""
+        """End the reply: returns the sentences that were still held back, and gets ready for a new reply."""
         sentences = list(self._sentences(over=True))
         self._text, self._opening = "", True
         return sentences
@@ -80,7 +81,7 @@ class SentenceSplitter:
 
 
 class SplitSentences(Processor):
-    """One `LLMText` for each sentence, which ends with a newline. The stage around `SentenceSplitter`."""
+    """Yields one `LLMText` for each sentence, with a newline at its end. The stage around `SentenceSplitter`."""
 
     def __init__(self) -> None:
         self._splitter = SentenceSplitter()
@@ -105,7 +106,7 @@ def _lines(sentences: Iterable[str]) -> Iterator[LLMText]:
 
 
 def _end(text: str, start: int, *, opening: bool, over: bool) -> int | None:
-    """Where the piece that begins at `start` ends; None if that cannot be told yet, or if nothing is left."""
+    """Where the sentence that begins at `start` ends or is cut; None if that is undecided, or if no text is left."""
     clause = late_clause = end = None
     told = len(text)  # no sentence ends before this place
     for place in PLACE.finditer(text, start):
@@ -129,12 +130,12 @@ def _end(text: str, start: int, *, opening: bool, over: bool) -> int | None:
         if told - clause >= REST:
             return clause
         if end is None:
-            return None  # it may end within the REST
+            return None  # it may end within REST characters after the clause
     return min((cut for cut in (late_clause, *_cuts(text, start, told)) if cut is not None), default=end)
 
 
 def _cuts(text: str, start: int, told: int) -> Iterator[int]:
-    """Where a sentence that has no clauses is cut."""
+    """The places where a sentence that is too long is cut if it has no clause, as far as it is known to reach."""
     space = text.find(" ", start + LONGER, told)
     if space >= 0:
         yield space + 1

@@ -1,4 +1,4 @@
-"""The lines that the engine plays by itself, kept as audio: they must be there when synthesis fails."""
+"""The apology and the hold line, which the engine plays by itself: kept as audio, to be there when synthesis fails."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from voiceflow.processors.tts.speech import Synthesis, synthesis
 APOLOGY = "Sorry, something went wrong."
 HOLD = "One moment, please."
 PATIENCE = 4.0
-"""Seconds that a voice may work on both of them. The call waits meanwhile."""
+"""Seconds of work that a voice may spend on both lines. The call waits meanwhile."""
 OPENING = 5.0
-"""Seconds that a call waits for them, however long the voice waits for a thread."""
+"""Seconds that a call waits for the lines at most, time in which the voice waits for a thread included."""
 KEPT = 64
-"""Voices whose lines are kept, 100 kB each. Voices whose arguments differ in every call would pile up."""
+"""Voices whose lines are kept, 100 kB each. Without a limit, voices with other arguments in each call would pile up."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +43,11 @@ class Voice(Protocol):
 
 
 class Lines(NamedTuple):
-    """What the caller hears of the engine."""
+    """The audio that the engine plays by itself."""
 
     apology: AudioRaw
     hold: AudioRaw | None
+    """None if the voice could not speak it."""
 
 
 _spoken: dict[Hashable, Lines] = {}
@@ -54,15 +55,16 @@ _flights: Flights[Lines] = Flights()
 
 
 async def lines(tts: Voice, *, in_call: bool) -> Lines:
-    """The lines as `tts` speaks them, once per process for each class, arguments and voice. A voice that cannot
-    speak now has the apology that comes with voiceflow, and is asked again at the next call."""
+    """The lines as `tts` speaks them, made once per process for each class, arguments and voice. For a voice that
+    cannot speak now there are the apology that comes with voiceflow and no hold line, and the next call tries again.
+    That is logged as an error if `in_call`."""
     key = (type(tts), repr(tts), tts.voice, tts.rate)
     if key in _spoken:
         return _spoken[key]
     try:
         async with asyncio.timeout(OPENING):
             return await _flights.join(key, lambda: _make(tts, key, in_call))
-    except TimeoutError:  # its threads are busy: that is no failure, and the lines are still being made
+    except TimeoutError:  # the pool's threads are busy: no failure, the lines are still being made
         return Lines(_shipped(), None)
 
 
@@ -76,7 +78,7 @@ async def _make(tts: Voice, key: Hashable, in_call: bool) -> Lines:
         if in_call:
             logger.error("%s cannot speak, its callers will hear a recorded apology: %s", tts.name, why)
         else:
-            logger.info("%s does not speak before its first call, it is asked again there: %s", tts.name, why)
+            logger.info("%s cannot speak yet, it will be tried again in its first call: %s", tts.name, why)
         return Lines(_shipped(), None)
     if len(_spoken) >= KEPT:
         del _spoken[next(iter(_spoken))]
@@ -96,6 +98,6 @@ async def _speak(tts: Voice, text: str, clock: WorkClock) -> AudioRaw:
 
 @functools.cache
 def _shipped() -> AudioRaw:
-    """apology.wav, spoken by Piper's voice en_US-joe-medium (CC0)."""
+    """The recorded apology: apology.wav, spoken by Piper's voice en_US-joe-medium (CC0)."""
     with wave.open(str(Path(__file__).with_name("apology.wav"))) as file:
         return AudioRaw(file.readframes(file.getnframes()), AudioFormat("pcm16", file.getframerate()))

@@ -1,4 +1,4 @@
-"""Piper: voices that run on the machine itself, some twenty times faster than they speak on one core.
+"""Piper: voices that run on this machine, on one core some twenty times faster than real time.
 
 The package is GPL-3.0-or-later. https://github.com/OHF-Voice/piper1-gpl
 """
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from voiceflow.call import Call
 
 CATALOGUE_RATE = 22_050
-"""Hz, of every voice in the catalogue: Piper's quality `medium`."""
+"""The sample rate in Hz of every voice in the catalogue: that of Piper's quality `medium`."""
 SLOWEST, FASTEST = 0.25, 4.0
 THREADS = 4
-"""For one sentence at most: with more a voice gains little. Half of the machine is left to other calls."""
+"""Threads for one sentence at most: a voice gains little from more. Half of the cores are left to other calls."""
 
 
 class PiperTTS(TTS):
@@ -32,7 +32,8 @@ class PiperTTS(TTS):
     `speed` is 1.0 as recorded, 2.0 twice as fast. `en_US-libritts_r-medium#12` is speaker 12 of a voice that has
     several. An unknown name falls back to the default voice with a warning, an unknown speaker to the first. A voice is
     loaded once per process.
-    Raises `ValueError` for a wrong speed; at start-up `WeightsError` for a voice that cannot be had or loaded.
+    Raises `ValueError` for a speed outside 0.25 to 4; at start-up `WeightsError` for a voice that cannot be downloaded
+    or loaded.
     """
 
     def __init__(self, voice: str = weights.DEFAULT_VOICE, speed: float = 1.0) -> None:
@@ -45,7 +46,7 @@ class PiperTTS(TTS):
 
     @property
     def model_key(self) -> str:
-        """For all speeds and speakers one."""
+        """The voice's name: all speeds and speakers share one model."""
         return self._name
 
     def load(self) -> PiperVoice:
@@ -63,7 +64,7 @@ class PiperTTS(TTS):
         try:
             config = PiperConfig.from_dict(json.loads(files.config.read_bytes()))
             session = onnxruntime.InferenceSession(str(files.onnx), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # each of onnxruntime's has its own type
+        except Exception as error:  # onnxruntime's exceptions have no type in common
             raise WeightsError(
                 f"{files.onnx} is not a voice that Piper can load: {error}. Get the file again"
             ) from error
@@ -81,7 +82,8 @@ class PiperTTS(TTS):
         piper: PiperVoice = self.model
         speaker = self._speaker if (self._speaker or 0) < piper.config.num_speakers else None
         config = SynthesisConfig(speaker_id=speaker, length_scale=piper.config.length_scale / self.speed)
-        text = text.encode(errors="replace").decode().replace("\0", " ")  # as C takes it
+        # C takes neither halves of surrogate pairs nor NUL.
+        text = text.encode(errors="replace").decode().replace("\0", " ")
         return b"".join(chunk.audio_int16_bytes for chunk in piper.synthesize(text, config))
 
     def list_voices(self) -> list[str]:
@@ -95,8 +97,8 @@ def _name_and_speaker(voice: str) -> tuple[str, int | None]:
 
 
 def _rate(name: str) -> int:
-    """In Hz. Voices are loaded after the pipeline is linked, but their rate is needed for that: a file tells it, and
-    the catalogue's is known without downloading anything."""
+    """The voice's sample rate in Hz. Linking needs it before the voice is loaded: a file's configuration tells it, and
+    the catalogue's is known without downloading anything. Raises `WeightsError` for a configuration without a rate."""
     if not name.endswith(".onnx"):
         return CATALOGUE_RATE
     config = weights.piper(name).config

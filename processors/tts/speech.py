@@ -1,4 +1,4 @@
-"""One sentence on its way through `synthesize`, whichever form that has: its audio, checked, piece by piece."""
+"""Runs `synthesize`, in whichever form it was written, for one sentence: gives its audio, checked, piece by piece."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from voiceflow.inference import WorkClock, called, shared_pool
 
 
 class Speech(msgspec.Struct, frozen=True):
-    """What `synthesize` may give instead of bytes, where it knows when each word is spoken."""
+    """Audio with the times of its words: what `synthesize` may return or yield instead of bytes."""
 
     audio: bytes
+    """16-bit little-endian mono PCM."""
     words: tuple[Word, ...] = ()
     """Every word of the sentence and when its audio ends, in seconds from the sentence's first sample. In a stream
     they come with the first audio, or before it as `Speech(b"", words)`."""
 
 
 Audio: TypeAlias = bytes | Speech
-"""16-bit little-endian mono PCM, or that with the times of its words."""
+"""16-bit little-endian mono PCM, with or without the times of its words."""
 Synthesis: TypeAlias = (
     Audio | Iterator[Audio] | AsyncIterator[Audio] | Awaitable[Audio | Iterator[Audio] | AsyncIterator[Audio]]
 )
@@ -33,14 +34,14 @@ Synthesis: TypeAlias = (
 Synthesize = Callable[[str, str], Synthesis]
 """`synthesize(text, voice)` of a `TTS`."""
 Pieces = asyncio.Queue[Speech | Exception | None]
-"""The audio of one sentence: then None, or what `synthesize` raised."""
+"""A queue of the audio of one sentence, and at its end None or the exception that `synthesize` raised."""
 
 WINDOW = 0.01
-"""Seconds over which it is looked whether the voice pauses."""
+"""Seconds in a window, of which each is taken for voice or for a pause."""
 VOICED = 0.02
-"""Of the loudest sample: below it is a pause."""
+"""A window is a pause if all of it is below this fraction of the loudest sample."""
 PIECE = 0.5
-"""Seconds of audio in a frame, where `synthesize` gives a whole sentence at once."""
+"""Seconds of audio in a piece, where `synthesize` returns a whole sentence at once."""
 CANCEL = 0.5
 """Seconds that `synthesize` may take to heed its cancellation: less than the engine allows."""
 ODD = "synthesize gave an odd number of bytes: a sample of 16-bit PCM has two"
@@ -50,8 +51,8 @@ ODD = "synthesize gave an odd number of bytes: a sample of 16-bit PCM has two"
 async def synthesis(
     synthesize: Synthesize, text: str, voice: str, rate: int, clock: WorkClock
 ) -> AsyncIterator[Pieces]:
-    """Have `text` spoken in a task of its own, its time counted by `clock`. The task ends with this block."""
-    pieces: Pieces = asyncio.Queue(1)  # whoever reads it sets the pace
+    """Synthesise `text` in a task of its own, whose working time `clock` counts. The task ends with the block."""
+    pieces: Pieces = asyncio.Queue(1)  # the reader sets the pace
     results = _results(synthesize, text, voice, rate)
     with clock:
         task = asyncio.create_task(_fill(pieces, _checked(results, text)), name=f"synthesize {text[:20]!r}")
@@ -74,7 +75,7 @@ async def _fill(pieces: Pieces, speech: AsyncGenerator[Speech, None]) -> None:
 
 
 async def _results(synthesize: Synthesize, text: str, voice: str, rate: int) -> AsyncGenerator[object, None]:
-    """What `synthesize` returns or yields. Blocking work is done in the pool."""
+    """Yield what `synthesize` returns or yields; a whole sentence is cut. Blocking work runs in the shared pool."""
     given = await called(shared_pool(), synthesize, text, voice)
     if isinstance(given, AsyncGenerator):
         async with contextlib.aclosing(given):
@@ -86,18 +87,18 @@ async def _results(synthesize: Synthesize, text: str, voice: str, rate: int) -> 
 
 
 def _cut(speech: Speech, text: str, rate: int) -> Iterator[Speech]:
-    """A whole sentence in pieces, so that no queue holds more of it than it must. Its length being known, so is
-    roughly when each word ends."""
+    """Cut a whole sentence into pieces, so that queues hold little of it. Where its words have no times, they are
+    estimated, since the length of the sentence is known. Raises `ValueError` for half a sample."""
     audio, size = speech.audio, 2 * round(PIECE * rate)
     if len(audio) % 2:
-        raise ValueError(ODD)  # before any of the noise is heard that it must be
+        raise ValueError(ODD)  # before any of it is heard: it must be noise
     yield Speech(audio[:size], speech.words or _in_proportion(text, audio, rate))
     for place in range(size, len(audio), size):
         yield Speech(audio[place : place + size])
 
 
 def _in_proportion(text: str, audio: bytes, rate: int) -> tuple[Word, ...]:
-    """Every character taken to last equally long, the pauses of the voice left out."""
+    """An estimate of when each word ends: all characters last equally long, the pauses of the voice are left out."""
     window = max(1, round(WINDOW * rate))
     levels = np.abs(np.frombuffer(audio, "<i2").astype(np.int32))
     levels = np.maximum.reduceat(levels, np.arange(0, len(levels), window)) if len(levels) else np.zeros(1)
@@ -111,10 +112,11 @@ def _in_proportion(text: str, audio: bytes, rate: int) -> tuple[Word, ...]:
 
 
 async def _checked(results: AsyncGenerator[object, None], text: str) -> AsyncGenerator[Speech, None]:
-    """Whole samples, the words with the first of them. Raises `TypeError` and `ValueError`."""
+    """Yield whole samples, the words with the first of them. Raises `TypeError` for what is not audio, `ValueError` for
+    no audio, half a sample at the end, or words that come after audio."""
     words: tuple[Word, ...] = ()
     any_audio = False
-    half = b""  # of a sample: a stream from a network is cut anywhere
+    half = b""  # a sample's first byte: a stream from a network is cut anywhere
     async with contextlib.aclosing(results):
         async for result in results:
             speech = _speech(result)

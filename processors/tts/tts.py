@@ -1,4 +1,4 @@
-"""The interface of speech synthesis: what every voice shares, so that a voice is one method."""
+"""The base class of speech synthesis: what every voice shares, so that a voice of your own is one method."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PATIENCE = 15.0
 """Seconds of work without a piece of audio after which a sentence is given up."""
 SORRY_AGAIN = 5.0
-"""Seconds until the apology may be heard again in the same reply: not once for each of its sentences."""
+"""Seconds before the apology is repeated in the same reply, so that it does not follow each sentence that fails."""
 
 
 class TTS(Processor):
@@ -36,16 +36,16 @@ class TTS(Processor):
                 return ...  # 16-bit little-endian mono PCM
 
     `synthesize` may be a function or generator, which run in a thread, or a coroutine or async generator; it gives
-    bytes, or `Speech` where it knows when each word is spoken. What goes wrong in it is an `Error` and an apology to
-    the caller, and the call goes on.
+    bytes, or `Speech` where it knows when each word is spoken. If it fails, the stage yields an `Error` and an apology
+    to the caller, and the call goes on.
 
-    In a pipeline it stands behind two stages: markup is removed and the text split into sentences before it.
+    In a pipeline two stages come before it by themselves: they remove markup and split the text into sentences.
     """
 
     rate: int
-    """Samples per second of what `synthesize` gives, in Hz. Known before the model is loaded."""
+    """The sample rate of what `synthesize` gives, in Hz. It must be known before the model is loaded."""
     voice: str = ""
-    """What `synthesize` is given as `voice`."""
+    """The argument `voice` of `synthesize`."""
 
     _apology: AudioRaw | None = None
     _sorry_at = -math.inf
@@ -60,7 +60,7 @@ class TTS(Processor):
 
     @property
     def produces(self) -> AudioFormat:  # type: ignore[override]  # follows from `rate`
-        """The format of the speech."""
+        """The format of the speech. Raises `TypeError` if the class has no `rate` or no `synthesize`."""
         has_rate, speaks = hasattr(self, "rate"), getattr(self.synthesize, "__func__", None) is not TTS.synthesize
         for there, missing, advice in (
             (has_rate, "rate", "rate = 22_050"),
@@ -79,18 +79,18 @@ class TTS(Processor):
         return [self.voice] if self.voice else []
 
     async def before_calls(self) -> None:
-        """Have the apology and the hold line spoken when a server starts, before there are calls. A voice that is
-        not ready before `open` speaks them in its first call."""
+        """Synthesise the apology and the hold line when a server starts, before there are calls. A voice that is not
+        ready before `open` does so in its first call."""
         await lines(self, in_call=False)
 
     async def open(self, call: Call) -> None:
-        """Give the call an apology and a hold line in this voice, where it has none."""
+        """Give the call an apology and a hold line in this voice, if it has none."""
         if call.apology is None or call.hold is None:
             spoken = await lines(self, in_call=True)
             call.apology = call.apology or spoken.apology
             call.hold = call.hold or spoken.hold
         if call.apology is not None:
-            self._apology = convert(call.apology, self.produces)  # here: who waits for a thread cannot open
+            self._apology = convert(call.apology, self.produces)  # in no thread: waiting for one delays the call
 
     async def process(self, frame: LLMText | LLMEnd) -> AsyncIterator[AudioRaw | Mark | LLMEnd | Error]:
         if isinstance(frame, LLMEnd):
@@ -124,7 +124,7 @@ class TTS(Processor):
         now = asyncio.get_running_loop().time()
         if self._apology is not None and now - self._sorry_at >= SORRY_AGAIN:
             self._sorry_at = now
-            yield Mark(APOLOGY)  # it is what was heard
+            yield Mark(APOLOGY)  # the apology, too, counts as heard
             yield self._apology
             yield Mark()
 

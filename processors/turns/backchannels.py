@@ -1,4 +1,4 @@
-"""What listeners say to show that they listen: no turn of theirs, and no wish to interrupt."""
+"""Backchannels: what listeners say to show that they listen, without taking the turn or wanting to interrupt."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SPANISH = """sí, vale, claro, ajá, ya, ya veo, entiendo, de acuerdo, exacto, 
 BACKCHANNELS: Final = frozenset(
     " ".join(phrase.split()) for language in (_ENGLISH, _GERMAN, _FRENCH, _SPANISH) for phrase in language.split(",")
 )
-"""English, German, French and Spanish; hesitations among them. None refuses, none asks to wait."""
+"""Backchannels in English, German, French and Spanish, and hesitations. None of them refuses or asks to wait."""
 
 _STRETCHED: Final = re.compile(r"([^\W\d])\1{2,}")  # "hmmmm"
 
 
 def words(text: str) -> list[str]:
-    """The words of `text`, without case, accents and punctuation; a hyphen or an apostrophe parts two words.
+    """The words of `text`, without case, accents and punctuation; hyphens and apostrophes separate words.
 
     >>> words("Uh-huh, d'accord!")
     ['uh', 'huh', 'd', 'accord']
@@ -34,7 +34,7 @@ def words(text: str) -> list[str]:
 
 
 class Ignored:
-    """Phrases that do not count as something said."""
+    """Phrases that do not count as saying something."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
         self._phrases = {tuple(words(phrase)) for phrase in phrases} - {()}
@@ -51,6 +51,6 @@ class Ignored:
         return counted
 
     def _match(self, said: list[str], place: int) -> int:
-        """How many words the longest phrase has that begins at `place`; 0 if none does."""
+        """The number of words of the longest phrase that begins at word number `place`; 0 if none does."""
         sizes = range(min(self._longest, len(said) - place), 0, -1)
         return next((size for size in sizes if tuple(said[place : place + size]) in self._phrases), 0)

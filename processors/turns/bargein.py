@@ -1,4 +1,4 @@
-"""Who may interrupt the agent, and when: by speaking, by speaking for some time, or by saying enough words."""
+"""Barge-in: callers interrupt the agent by speaking, by speaking for some time, or by saying enough words."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class BargeIn(Processor):
     """Stops the agent when the caller interrupts.
 
     `BargeIn()` stands between the VAD and the STT and interrupts as soon as the caller speaks;
-    `BargeIn(min_speech=0.5)` once that has lasted half a second, the silence after the last sound not included: a
-    cough does not interrupt.
+    `BargeIn(min_speech=0.5)` once they have spoken for half a second, the silence after the last sound not included:
+    a cough does not interrupt.
 
-    `BargeIn(min_words=2)` stands after the STT and interrupts when the caller has said two words that are not
-    among `ignore`, be it in several utterances. While the agent speaks, it drops what is nothing but `ignore`: an
-    "uh-huh" is no turn. To an agent that is silent, it is an answer.
+    `BargeIn(min_words=2)` stands after the STT and interrupts when the caller has said two words outside the phrases
+    of `ignore`, even if over several utterances. While the agent speaks, it drops transcripts that are nothing but
+    such phrases: an "uh-huh" is no turn. To an agent that is silent, it is an answer.
 
     A reply that may not be interrupted is heard to its end, and what the caller said meanwhile is the next turn.
-    Interrupted by a sound in which there turn out to be no words, the agent goes on: it says the rest of what it had
-    made of its answer, and a model that was not through with it is asked to go on.
+    If the sound that interrupted turns out to contain no words, the agent goes on: it says the rest of what had been
+    made of its answer, and a model that had not finished the answer is asked to go on.
     Raises `ValueError` for both conditions at once.
     """
 
@@ -45,14 +45,14 @@ class BargeIn(Processor):
         self.min_speech = min_speech
         """How long the caller must speak to interrupt, in seconds."""
         self.min_words = min_words
-        """How many words interrupt; 0: the sound of the voice does."""
+        """How many words the caller must say to interrupt; 0 if the sound of their voice suffices."""
         self._ignored = Ignored(ignore)
-        self._said = 0  # words, in final transcripts, since the agent began to speak
+        self._said = 0  # how many such words were in final transcripts since the agent began to speak
         self._vad: VAD | None = None
         self._timer: asyncio.TimerHandle | None = None  # where there is no VAD to tell
         self._waits = False  # for the caller to have spoken long enough
         self._resumption: Resumption | None = None
-        self._speaks = False  # the caller, on and on
+        self._speaks = False  # whether the caller is speaking now
 
     @property
     def wants_interims(self) -> bool:
@@ -61,7 +61,7 @@ class BargeIn(Processor):
 
     @property
     def signature(self) -> Signature:
-        """Only what the condition is about: so a `BargeIn` on the wrong side of the STT does not link."""
+        """Only the frames that the condition is about: a `BargeIn` on the wrong side of the STT does not link."""
         heard = (Transcript,) if self.min_words else (SpeechStarted, SpeechStopped)
         return Signature(Kind.GENERATOR, heard, (*heard, Clear, GoOn))
 
@@ -113,8 +113,9 @@ class BargeIn(Processor):
         yield transcript
 
     def _interrupts(self) -> bool:
-        """Whether there is something to interrupt that may be. What the agent only thinks about is not: it may be
-        a mere sound that the caller made, and who goes on speaking gets an answer to all of it."""
+        """Whether there is a reply that may be interrupted; if so, prepares the resumption. A reply of which nothing is
+        spoken yet is left alone: the caller may have made a mere sound, and if they go on speaking, they get an answer
+        to all of it."""
         if not (self.call.replying and self.call.interruptible):
             return False
         if self._resumption is not None:
@@ -122,18 +123,18 @@ class BargeIn(Processor):
         return True
 
     def _replied(self, reply: Reply) -> None:
-        if not self.call.speaking:  # else it is one that what the caller says now has called for
+        if not self.call.speaking:  # else the reply answers what the caller is saying now
             self._said = 0
         if not reply.interruptible:
             reply.done.add_done_callback(self._protected_ended)
 
     def _protected_ended(self, done: asyncio.Future[float]) -> None:
-        """Who has been speaking over it interrupts what follows."""
+        """A caller who still speaks when a protected reply ends interrupts what follows it."""
         if self._speaks and not self._waits and not self.min_words and self._interrupts():
             self.emit(Clear())
 
     def _started(self, speech: SpeechStarted) -> None:
-        """Set the timer, unless the speech is long enough already."""
+        """Set the timer for `min_speech`, unless the speech is long enough already."""
         self._disarm()
         spoken = max(0.0, speech.lead - PREROLL) if self._vad is None else self._vad.spoken
         self._waits = spoken < self.min_speech
@@ -143,7 +144,7 @@ class BargeIn(Processor):
             self._timer = asyncio.get_running_loop().call_later(self.min_speech - spoken, self._long_enough)
 
     def _long_enough(self) -> None:
-        """The caller has been speaking for as long as it takes to interrupt."""
+        """Interrupt: the caller has been speaking for `min_speech`."""
         self._disarm()
         if self._interrupts():
             self.emit(Clear())

@@ -1,5 +1,5 @@
-"""An interruption for nothing: the caller coughed, hummed, dropped something. The agent goes on where it stopped: what
-had been made of its answer is said, and the model is asked for the rest."""
+"""After an interruption without words - a cough, a hum, a dropped object - the agent goes on where it stopped: it says
+what had been made of its answer, and the model is asked for the rest."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from voiceflow.reply import Reply
 
 GRACE: Final = 0.5
-"""Seconds after the sound in which words may still be recognised in it."""
+"""Seconds after the end of the sound in which a transcript of it may still come."""
 
 
 class Resumption:
-    """Knows what the agent was interrupted at, and says the rest of it if no words of the caller follow."""
+    """Remembers which replies were interrupted, and says the rest of them if no words of the caller follow."""
 
     def __init__(self, call: Call, emit: Callable[[Frame], None]) -> None:
         self._call = call
@@ -31,7 +31,7 @@ class Resumption:
         call.on_heard(self._hear)
 
     def interrupted(self) -> None:
-        """The caller interrupts, now."""
+        """Record that the caller interrupts now."""
         self._cut = [reply for reply in self._replies if not reply.done.done()]
 
     def _begin(self, reply: Reply) -> None:
@@ -59,7 +59,7 @@ class Resumption:
 
 
 def unheard(text: str, heard: str) -> str:
-    """What of `text` comes after the words of `heard`, which has no markup: words are counted."""
+    """The part of `text` after the words of `heard`. Words are counted, not compared: `heard` has no markup."""
     words = [word for word in re.finditer(r"\S+", text) if any(map(str.isalnum, word[0]))]
     count = sum(any(map(str.isalnum, word)) for word in heard.split())
     return text[words[count].start() :].strip() if count < len(words) else ""

@@ -1,4 +1,4 @@
-"""Voice activity detection: where in the caller's audio somebody speaks."""
+"""Voice activity detection: when in the caller's audio somebody speaks."""
 
 from voiceflow.processors.vad.detector import PREROLL, Detector
 from voiceflow.processors.vad.energy import EnergyVAD

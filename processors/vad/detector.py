@@ -1,8 +1,8 @@
-"""Where speech starts and stops, worked out from one judgement after the other: voiced or not.
+"""Finds where speech starts and stops, from a judgement of each window of audio: voiced or not.
 
-No audio, no clock and no I/O in here: windows come in, positions come out, counted in samples from the first one.
-Speech starts when enough voiced windows have come in a row, and then began a little before the first of them; it
-stops when the last voiced window is long enough ago.
+No audio, no clock and no I/O in here: judgements come in, positions come out, counted in samples from the first one.
+Speech is recognised when enough voiced windows have come in a row, and is taken to have begun a little before the
+first of them; it stops when the last voiced window is long enough ago.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from voiceflow.audio import CANONICAL
 
 RATE: Final = CANONICAL.rate
 PREROLL: Final = 0.3
-"""The breath and the soft consonants before the first voiced window belong to the speech: seconds."""
+"""Seconds before the first voiced window that belong to the speech: breath and soft consonants."""
 SILENCE: Final = 0.7
-"""Pauses within a sentence are shorter: seconds."""
+"""Seconds without voice after which speech is over: pauses within a sentence are shorter."""
 EPSILON: Final = 1e-6  # seconds are quotients
 LONGEST: Final = 30.0
-"""Speech that goes on for longer - music, a machine that talks - is cut in two there: seconds."""
+"""Seconds after which speech that goes on, such as music or a recorded voice, is cut in two."""
 
 
 class Detector:
-    """The state of one stream of 16 kHz audio. The four times, in seconds, may be changed at any moment."""
+    """The state of one stream of 16 kHz audio. `confirm`, `silence`, `preroll` and `longest`, all in seconds, may be
+    changed at any time."""
 
     def __init__(self, confirm: float, silence: float = SILENCE, preroll: float = PREROLL) -> None:
         self.confirm = confirm
@@ -43,18 +44,18 @@ class Detector:
         self._awaited = None if callback is None else (seconds, callback)
 
     def start_over(self) -> None:
-        """Forget the stream; keep the times."""
+        """Forget the stream; keep the four times."""
         self.speaking = False
         """Whether the caller is speaking."""
         self.position = 0
-        """The sample up to which windows were judged."""
+        """The number of samples that were judged so far."""
         self.began = 0
         """The sample at which the speech began, pre-roll included."""
         self.voiced_start = 0
         """The sample at which the first voiced window of the speech began."""
         self.voiced_end = 0
         """The sample at which the last voiced window of the speech ended."""
-        self._run = 0  # samples in a row that were voiced, up to here
+        self._run = 0  # how many samples up to `position` were voiced without a break
 
     @property
     def spoken(self) -> float:
@@ -62,8 +63,8 @@ class Detector:
         return (self.voiced_end - self.voiced_start) / RATE if self.speaking else 0.0
 
     def push(self, voiced: bool, samples: int) -> bool:
-        """Take the judgement of the next window, `samples` long. True if speech starts or stops with it: which
-        of them, `speaking` tells."""
+        """Take the judgement of the next window, `samples` long. Returns whether speech starts or stops with it;
+        `speaking` tells which."""
         self.position += samples
         self._run = self._run + samples if voiced else 0
         if self.speaking:
@@ -77,7 +78,7 @@ class Detector:
         return self._run >= max(1, round(self.confirm * RATE)) and self._start()
 
     def stop(self) -> bool:
-        """The speech is over, if there is any. Returns whether there was."""
+        """End the speech, if there is any. Returns whether there was."""
         was, self.speaking = self.speaking, False
         self._awaited = None
         self._run = 0
@@ -85,7 +86,7 @@ class Detector:
 
     def _start(self) -> bool:
         self.voiced_start = self.position - self._run
-        # What the utterance before this one had of voice is not heard twice.
+        # The voice of the utterance before this one must not be heard twice.
         self.began = max(self.voiced_start - round(self.preroll * RATE), self.voiced_end)
         self.voiced_end = self.position
         self.speaking = True

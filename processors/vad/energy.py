@@ -1,4 +1,4 @@
-"""A detector that listens for loudness alone: it needs no model, and some microseconds a window."""
+"""Voice activity detection by loudness alone: without a model, in some microseconds a window."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVEL: Final = 500.0
+"""The RMS above which speech starts on a quiet line."""
 WINDOW: Final = 320
+"""Samples in a window: 20 ms."""
 MEMORY: Final = 3 * RATE // WINDOW
-"""The noise of a line is what the last three seconds never fell below for long, in windows: nobody speaks for so
-long without the pauses that every stop consonant has."""
+"""How many windows the noise of the line is learned from, three seconds: nobody speaks for so long without the pauses
+that every stop consonant has."""
 QUIETEST: Final = 10
-"""... more exactly: the level that one window in ten stayed below. Lost packets leave fewer gaps than that."""
+"""The noise is the level that one window in this many stayed below. Lost packets leave fewer gaps than that."""
 EVERY: Final = 10
-"""The noise is measured anew every so many windows."""
+"""How many windows come between two measurements of the noise."""
 ABOVE: Final = 3.0
-"""Speech is this much louder than the noise: 9.5 dB. Pink noise exceeds its own tenth percentile by half of that."""
+"""The factor by which speech exceeds the noise: 9.5 dB. Pink noise exceeds its own tenth percentile by half of that."""
 UNKNOWN: Final = 700.0
-"""A line that is not yet known is taken to have at most this much noise, -33 dBFS: what is three times louder in the
-call's first seconds is somebody who speaks at once."""
+"""The highest noise (RMS) that is assumed in the first three seconds of a call, -33 dBFS: what is three times louder
+is somebody who speaks at once."""
 
 
 class EnergyVAD(VAD):
     """Speech is what is louder than `level` (RMS of 16-bit samples) and than three times the line's noise.
 
-    The noise is learned and forgotten within three seconds: what becomes loud and stays so is speech for that
+    The noise is learned and forgotten within three seconds: what becomes loud and stays loud passes for speech that
     long. It cannot tell music from speech; `SileroVAD` can.
 
     `level` may be changed during the call, as may `confirm`, `silence` and `preroll` (seconds).

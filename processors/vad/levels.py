@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def level(window: NDArray[np.int16]) -> float:
-    """The RMS of the quieter half of a window, of an even number of samples, without DC offset.
+    """The RMS of the quieter half of a window of an even number of samples, without DC offset.
 
-    The quieter half: a click is shorter than that, so it is never in two windows, wherever it falls. A voice of
-    80 Hz still has most of a period in each half of 20 ms.
+    A click is shorter than half a window, so it makes one window loud at most, wherever it falls. A voice of 80 Hz
+    still has most of a period in each half of 20 ms.
     """
     samples = window.astype(np.float64)
     middle = len(samples) >> 1
@@ -23,7 +23,7 @@ def level(window: NDArray[np.int16]) -> float:
 
 
 def loudest(samples: NDArray[np.int16], block: int) -> float:
-    """The RMS of the loudest `block` samples, at multiples of `block`; of all, if there are fewer."""
+    """The RMS of the loudest block of `block` samples, of all samples if there are fewer; 0 if there are none."""
     if not len(samples):
         return 0.0
     whole = samples[: max(len(samples) // block, 1) * block].astype(np.float32)

