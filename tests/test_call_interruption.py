@@ -243,19 +243,21 @@ def test_a_played_sentence_is_told_from_the_sink_up_to_the_speaker():
     assert told == ["filter", "model"]
 
 
-def test_a_processor_may_absorb_what_travels_upstream():
-    told = []
+@pytest.mark.parametrize("absorbs", [True, False])
+def test_a_processor_may_absorb_what_comes_up(absorbs):
+    class Above(Parrot):
+        played: tuple[str, ...] = ()
 
-    class Model(Parrot):
-        def upstream(self, frame: Frame) -> Frame | None:
-            told.append(frame)
+        def on_played(self, mark: Mark) -> None:
+            self.played += (mark.text,)
+
+    class Between(Processor):
+        def process(self, frame: LLMText) -> LLMText:
             return frame
 
-    class Secretive(Voice):
         def upstream(self, frame: Frame) -> Frame | None:
-            return None
+            return None if absorbs else frame
 
-    call = make_call(Transcript("hello there"), 0.5, DTMF("1"), 5.0)
-    run(call, talk(Model(), voice=Secretive(), ears=(Interrupter(),)))
-    assert told == []
-    assert when(call, "clear") == [0.5]
+    above = Above()
+    run(make_call(Transcript("one"), 3.0), lambda c: c.source | above | Between() | Voice() | c.sink)
+    assert above.played == (() if absorbs else ("one",))
