@@ -2,9 +2,9 @@
 
     python benchmarks/browsers.py [--json FILE] [--quick] [--calls N]
 
-Both beside bare aiortc. The network is simulated: packets of 20 ms, 5 % of them lost, the others late by up to 50 ms
-and so out of order; the delay of each is from when it was sent until the jitter buffer gives it on. The cost is that
-of an echo over loopback, of a process that does nothing else; the browsers are in another one.
+Both are measured beside bare aiortc. The network is simulated: packets of 20 ms, 5 % of them lost, the others late by
+up to 50 ms and so out of order; the delay of a packet is from its sending until the jitter buffer passes it on. The
+cost is that of an echo over loopback, in a process that does nothing else; the browsers are in another one.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from webrtc.networks import RATE, Arrival, network, place_of, through
 from webrtc.sounds import speech
 
 BOUND = 1.3
-"""Of the processor time that bare aiortc takes."""
+"""The most CPU time that our echo should take, as a multiple of bare aiortc's."""
 DELAY = 100
-"""Milliseconds."""
+"""The most milliseconds by which the jitter buffer should delay a packet."""
 WARM = 2.0
-"""Seconds until it is measured."""
+"""Seconds that calls run before they are measured."""
 
 Delays = list[tuple[float, float]]
-"""When a packet was sent, and how long after that it came out. In seconds."""
+"""For each packet, when it was sent, and how long after that it left the jitter buffer. In seconds."""
 
 
 def main() -> None:
@@ -102,7 +102,7 @@ def theirs(arrivals: list[Arrival]) -> Delays:
 
 
 class Ours:
-    """An echo as a pipeline."""
+    """An echo by a voiceflow pipeline."""
 
     async def answer(self, sdp: str) -> str:
         session = await PeerSession.answer(sdp)
@@ -111,7 +111,7 @@ class Ours:
 
 
 class Bare:
-    """The same by aiortc alone: the track that comes is the track that goes."""
+    """An echo by aiortc alone: it sends the track that it receives."""
 
     async def answer(self, sdp: str) -> str:
         self._connection = connection = aiortc.RTCPeerConnection(aiortc.RTCConfiguration([]))
@@ -139,7 +139,7 @@ async def serve(kind: str) -> None:
 
 
 def cost_rows(calls: int, seconds: float, rounds: int) -> list[dict[str, Any]]:
-    """By turns, so that whatever else the machine does disturbs both."""
+    """Measure the echoes in turn, so that whatever else the machine does disturbs both."""
     costs: dict[str, list[float]] = {kind: [] for kind in ECHOES}
     for _ in range(rounds):
         for kind in ECHOES:
@@ -156,7 +156,7 @@ def cost_rows(calls: int, seconds: float, rounds: int) -> list[dict[str, Any]]:
 
 
 async def cost(kind: str, calls: int, seconds: float) -> float:
-    """Milliseconds of processor time for each second of each call."""
+    """Milliseconds of CPU time for each second of each call."""
     said = speech()
     async with contextlib.AsyncExitStack() as stack:
         ask = await stack.enter_async_context(server(kind))

@@ -1,9 +1,9 @@
-"""What converting audio costs per 20 ms piece, how late it comes, and how clean it is.
+"""What converting audio costs per 20 ms piece, how much it delays the audio, and how clean the result is.
 
     python benchmarks/codec.py [--json FILE]
 
-Our streaming resampler and soxr's take turns on the same pieces in the same run. The lag is how far the sound
-that came out is behind what went in, after each piece: its spread is what arrives in bursts.
+Our streaming resampler and soxr's take turns on the same pieces in the same run. The lag is how far the sound that came
+out is behind the sound that went in, after each piece; its spread shows audio that arrives in bursts.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""The engine beside pipecat's: the same work on both, in turn, on the same Python and event loop.
+"""Compares our engine with pipecat's: the same work on both, in turn, on the same Python and event loop.
 
     python benchmarks/compare_pipecat.py [--rounds N] [--venv DIR] [--json FILE] [--quick] [--uvloop]
 
 The first run makes an environment with pipecat from PyPI, which takes minutes. Then each round runs our side
 and pipecat's, each in a fresh process: two minutes a round. What is compared:
 
-- 20 ms audio frames through 1, 10, 20 processors that pass them on, and one more that counts. "queued" is the
-  default kind in both: ours has a task and a link each, pipecat's two tasks and two queues. "direct" has no
-  queue: our fused stages, and pipecat's `enable_direct_mode=True`.
+- 20 ms audio frames through 1, 10, 20 processors that pass them on, and one more that counts them. "queued" is the
+  default kind of processor on both sides: ours has a task and a link, pipecat's two tasks and two queues. "direct" has
+  no queue: our fused stages, and pipecat's `enable_direct_mode=True`.
 - One frame alone through 10 processors that are idle.
-- An interruption through 10 queued processors with 500 frames at each: until it has reached the end, and how
-  many frames older than it come out afterwards. "full" has waited for a while; in the "race" it has come just
-  now. In ours one processor at the end holds the others up, since links are bounded; pipecat's queues are not,
-  so there each processor works for 20 ms on a frame.
+- An interruption through 10 queued processors with 500 frames at each: the time until it has reached the end, and how
+  many frames older than it come out afterwards. In "full" the frames have waited for a while; in "race" they have come
+  just now. In ours one processor at the end holds the others up, since links are bounded; pipecat's queues are not, so
+  there each processor works for 20 ms on a frame.
 - CPU time of importing what a pipeline needs.
 
 pipecat runs without RTVI, turn tracking and idle timeout, with whichever of its two audio frames is faster.
@@ -69,7 +69,7 @@ def arguments() -> argparse.Namespace:
 
 
 def environment(folder: Path, uvloop: bool) -> Path:
-    """The Python of an environment that has pipecat; made where it is missing."""
+    """The Python of an environment that has pipecat; the environment is made if it is missing."""
     python = folder / "bin" / "python"
     name, version = PIPECAT.split("==")
     wanted = "import importlib.metadata as m, sys; sys.exit(m.version(sys.argv[1]) != sys.argv[2])"
@@ -87,7 +87,7 @@ def environment(folder: Path, uvloop: bool) -> Path:
 
 
 def measured(python: Path, side: str, flags: list[str]) -> dict[str, float]:
-    """One round of one side."""
+    """The figures of one round of one side."""
     script = HERE / ("voiceflow_side.py" if side == "ours" else "pipecat_side.py")
     figures: dict[str, float] = json.loads(run(python, script, *flags))
     importing = [float(run(python, "-c", CPU_OF_IMPORT.format(IMPORTED[side]))) for _ in range(5)]
@@ -95,7 +95,7 @@ def measured(python: Path, side: str, flags: list[str]) -> dict[str, float]:
 
 
 def run(python: Path, *arguments: object) -> str:
-    """What a fresh process prints; what it complains about goes to the terminal only where it fails."""
+    """The standard output of a fresh process. Its standard error is shown only if it fails."""
     done = subprocess.run([python, *map(str, arguments)], capture_output=True, text=True)
     if done.returncode:
         console.print(done.stderr, markup=False)

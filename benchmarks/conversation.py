@@ -6,11 +6,11 @@ Silero, Whisper base, SmolLM2-135M behind an OpenAI-compatible server, and Piper
 caller on Twilio's protocol. Needs no network, but the packages in tests/e2e/llm_server.py and engines.py; the machine
 must be otherwise quiet. Measured:
 
-- From voice to voice, by segments, and of the turn whose length is the median of all: how much of each segment the
-  silence gap and the engines took, which may work at once. The rest is the framework's share. A part of it is what the
-  detector waits for to complete a window of 32 ms from pieces of 20.
-- From the arrival of the packet that completes the detector's confirm time to `clear` at the caller, and by how many
-  words the next request differs from what the caller has heard.
+- The time from voice to voice, by segments; and for the turn of median length, how much of each segment the silence gap
+  and the engines took, which may work at once. The rest is the framework's share. A part of it is the time that the
+  detector waits to complete a window of 32 ms from pieces of 20 ms.
+- The time from the arrival of the packet that completes the detector's confirm time to `clear` at the caller, and by
+  how many words the next request differs from what the caller has heard.
 """
 
 from __future__ import annotations
@@ -49,47 +49,48 @@ REST = 2.0
 """Seconds from the end of an answer to the next question."""
 SEGMENTS = TurnLatency.__struct_fields__
 ENGINES = {"STT": "recognition", "LLM": "model", "TTS": "speech"}
-"""What they are called in engine_times.py."""
+"""The names of the engines in engine_times.py, by the headings of the report's columns."""
 GOAL_SHARE, GOAL_CLEAR = 10.0, 20.0
-"""Milliseconds, of the framework's share and of an interruption."""
+"""The most milliseconds that the framework's share of a turn, and an interruption until `clear`, should take."""
 
 
 class Turn(msgspec.Struct):
-    """An answer that began to be heard."""
+    """A turn that ended when its answer began to be heard."""
 
     latency: TurnLatency
     end: float
-    """When it was, by `time.monotonic`."""
+    """When the turn ended, by `time.monotonic`."""
 
     @property
     def segments(self) -> list[float]:
-        """In seconds."""
+        """The lengths of the turn's segments, in seconds."""
         return [getattr(self.latency, name) for name in SEGMENTS]
 
     def busy(self, place: int, *engines: str) -> float:
-        """For how many seconds of that segment `engines`, or any at all, were at work."""
+        """For how many seconds of segment `place` any of `engines`, or any engine at all, was at work."""
         start = self.end - sum(self.segments[place:])
         return times.busy(start, start + self.segments[place], *engines)
 
     def rest(self, place: int) -> float:
-        """How much of that segment is the framework's. In the first it is the silence gap that is not."""
+        """How many seconds of segment `place` are the framework's: in the first, all but the silence gap; in the
+        others, those in which no engine was at work."""
         return self.segments[place] - (SILENCE if place == 0 else self.busy(place))
 
     @property
     def share(self) -> float:
-        """The framework's, in seconds."""
+        """The framework's share of the turn, in seconds."""
         return sum(map(self.rest, range(len(SEGMENTS))))
 
 
 class Started(msgspec.Struct):
-    """The detector was sure."""
+    """A moment at which the detector became sure that the caller speaks."""
 
     pieces: int
-    """How many had come in the call."""
+    """How many pieces of audio had come in the call by then."""
 
 
 class Watch(Processor):
-    """Behind the detector: notes with which piece of audio it becomes sure that the caller speaks."""
+    """Stands behind the detector, and notes with which piece of audio it becomes sure that the caller speaks."""
 
     def __init__(self, started: list[Started]) -> None:
         self._started = started
@@ -104,7 +105,7 @@ class Watch(Processor):
 
 
 class Assistant:
-    """The pipeline that answers, and what is noted of its calls."""
+    """Builds the pipeline that answers, and keeps the turns and interruptions of its calls."""
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
@@ -125,8 +126,10 @@ class Assistant:
 
 
 class Interrupted(msgspec.Struct):
+    """An interruption that was measured."""
+
     clear: float
-    """Seconds until it came."""
+    """Seconds from the piece with which the detector became sure to `clear` at the caller."""
     made: interrupting.Interruption
 
 
@@ -180,7 +183,7 @@ async def _interrupt(
 
 
 def _sent(call: Conversation, started: Started) -> float:
-    """When the piece was sent with which the detector was sure."""
+    """When the piece was sent with which the detector became sure."""
     return call.wire.sent[started.pieces - 1]
 
 
@@ -216,7 +219,7 @@ def _figures(turns: list[Turn], interrupted: list[Interrupted]) -> dict[str, Any
 
 
 def _segment(place: int, turns: list[Turn], typical: Turn) -> dict[str, Any]:
-    """Its figures over all turns, and those of the turn that is the median of them all, which sum up."""
+    """The figures of segment `place` in ms, over all turns and in the `typical` turn, whose figures add up."""
     seconds = [turn.segments[place] for turn in turns]
     engines = {name: _ms(typical.busy(place, engine)) for name, engine in ENGINES.items()}
     return {

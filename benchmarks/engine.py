@@ -1,10 +1,10 @@
-"""What the engine costs: frames through pipelines, a frame alone, an interruption, a call that idles, the import.
+"""What the engine costs: frames through pipelines, a frame alone, an interruption, an idle call, the import.
 
     python benchmarks/engine.py [--json FILE] [--quick] [--uvloop]
 
 "async" processors have a task and a link each, "fused" stages run in their upstream neighbour's task. A source
 sends frames made beforehand and waits where the pipeline is full; a stage at the end counts what arrives. All
-figures are medians of several runs, and targets those of the design.
+figures are medians of several runs; the targets are those of the design.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def idle_calls(size: Size) -> list[Figure]:
 
 
 def imports(size: Size) -> list[Figure]:
-    """CPU time, each in fresh processes in turn."""
+    """The CPU time of imports, measured in fresh processes, in turn."""
     names = ("voiceflow", "numpy, msgspec")
     repeats = 9 if size.repeats > 1 else 1
     runs = [[float(run("-c", CPU_OF_IMPORT.format(name))) for name in names] for _ in range(repeats)]

@@ -1,7 +1,7 @@
-"""When the engines of a call are at work, and what is left of a turn without them.
+"""Notes when the engines of a call are at work, so that the framework's own share of a turn can be told.
 
-Recognition, model and speech as users have them, but that each notes when it begins and when it is done. What is
-between is the framework's: its queues, its threads, its frames, and whoever waits for the processor.
+The processors for recognition, language model and speech are those of users, except that each notes when its engine
+begins and ends to work. The time between is the framework's: its queues, threads and frames, and waiting for the CPU.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from voiceflow.processors.stt import Transcription
 
 
 class Work(msgspec.Struct):
-    """An engine's work, by `time.monotonic`."""
+    """A span of an engine's work, by `time.monotonic`."""
 
     engine: str
     start: float
@@ -26,7 +26,7 @@ class Work(msgspec.Struct):
 
 
 class Times:
-    """Everything that the engines did."""
+    """All the work of the engines."""
 
     def __init__(self) -> None:
         self.work: list[Work] = []
@@ -35,7 +35,7 @@ class Times:
         self.work.append(Work(engine, start, time.monotonic()))
 
     def busy(self, start: float, end: float, *engines: str) -> float:
-        """For how many seconds of that time any of `engines`, or without them any at all, was at work."""
+        """For how many seconds between `start` and `end` any of `engines` (by default, any engine) was at work."""
         spans = sorted((work.start, work.end) for work in self.work if not engines or work.engine in engines)
         total, done = 0.0, start
         for begin, finish in spans:
@@ -47,7 +47,8 @@ class Times:
 
 
 times = Times()
-"""Of this process. Processors of the same class and arguments share their model: so it is no argument of theirs."""
+"""The work of the engines in this process. It is no argument of the processors, as those of the same class and
+arguments share their model."""
 
 
 class TimedWhisper(WhisperSTT):

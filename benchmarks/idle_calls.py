@@ -1,8 +1,8 @@
-"""What calls cost that do nothing: prints KiB of memory and tasks per call as JSON. engine.py runs it.
+"""What idle calls cost: prints KiB of memory and tasks per call as JSON. engine.py runs it.
 
     python benchmarks/idle_calls.py CALLS STAGES TASKS
 
-Each call is an echo with so many stages and processors with tasks in it.
+Each call is an echo through STAGES fused stages and TASKS processors with a task of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from voiceflow_side import Driver, Silent, Stage, Task, running
 from voiceflow.frames import AudioRaw, Frame
 
 WARM_UP = 10
-"""Calls before the first reading: they fill caches that all calls share."""
+"""Calls that are made before the first reading, to fill caches that all calls share."""
 
 
 async def main(calls: int, stages: int, tasks: int) -> None:

@@ -2,8 +2,9 @@
 
     python benchmarks/ledger.py [--json FILE] [--quick]
 
-Replies are interrupted at random moments, in virtual time. The error is what the ledger says was heard less what the
-simulated carrier had played when the clear reached it: positive where the caller heard less than the agent believes.
+Replies are interrupted at random moments, in virtual time. The error is the time that the ledger says was heard, less
+the time that the simulated carrier had played when the clear reached it: it is positive if the caller heard less than
+the agent believes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # the simulated
 from carrierline import Carrier, Interruption, interrupt
 
 BOUND = 0.03
-"""Seconds: the design's."""
+"""The largest error that the design allows, in seconds."""
 CASES = (
     ("no delay", Carrier(), 10.0),
     ("150 ms one way", Carrier(0.15), 10.0),
@@ -35,7 +36,7 @@ CASES = (
     ("5 % slow", Carrier(0.15, 0.03, speed=0.95), 30.0),
     ("5 % fast", Carrier(0.15, 0.03, speed=1.05), 10.0),
 )
-"""Carriers, and how long replies are at most, in seconds. From the third on all are as far away as the third."""
+"""Carriers, each with the longest length of a reply in seconds. From the third on, all are as far away as the third."""
 
 
 def main() -> None:

@@ -3,9 +3,9 @@ configuration. wire.py runs it, in an environment that has pipecat.
 
     python benchmarks/pipecat_echo.py PORT [--rate HZ] [--more COUNT] [--speak]
 
-The worker runs without RTVI, turn tracking and idle timeout, under uvicorn settings as of our server. Its pieces
-are 40 ms, pipecat's default and half the work of 20. A key prints how many tasks the process has; with --speak it
-interrupts ten seconds of speech and begins them anew.
+The worker runs without RTVI, turn tracking and idle timeout, under the uvicorn settings of our server. Its pieces are
+40 ms, pipecat's default, which is half the work of 20 ms. At a key it prints how many tasks the process has; with
+--speak, a key interrupts ten seconds of speech and begins them anew.
 """
 
 # mypy: disable-error-code="import-not-found,misc,untyped-decorator"
@@ -38,7 +38,7 @@ class Pass(FrameProcessor):
 
 
 class Echo(FrameProcessor):
-    """Turns what was heard into what is said."""
+    """Sends the audio back that came in, and prints the number of tasks at a key."""
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)

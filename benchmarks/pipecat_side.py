@@ -42,7 +42,7 @@ class Pass(FrameProcessor):
 
 
 class Slow(Pass):
-    """Works on audio for a while first."""
+    """Works on each frame of audio for `WORK` seconds before it passes it on."""
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await FrameProcessor.process_frame(self, frame, direction)
@@ -52,7 +52,7 @@ class Slow(Pass):
 
 
 class End(FrameProcessor):
-    """Counts the audio that arrives, and tells when `wanted` frames or an interruption did."""
+    """Counts the audio that arrives, and sets `arrived` when `wanted` frames or an interruption have."""
 
     def __init__(self, direct: bool = False) -> None:
         super().__init__(enable_direct_mode=direct)
@@ -92,7 +92,7 @@ def row(kind: type[Pass], length: int, direct: bool = False) -> list[FrameProces
 
 @contextlib.asynccontextmanager
 async def running(processors: list[FrameProcessor]) -> AsyncIterator[None]:
-    """A pipeline that has started."""
+    """Run a pipeline, which has started when the body begins."""
     worker = PipelineWorker(
         Pipeline(processors),
         params=PipelineParams(audio_out_sample_rate=16_000),
@@ -151,8 +151,8 @@ async def alone(kind: Audio, length: int, count: int, direct: bool) -> tuple[flo
 
 
 async def clear(length: int, *, race: bool) -> tuple[float, int]:
-    """Microseconds until an interruption has passed `length` processors with `BACKLOG` frames at each, and how
-    many of those arrive after it. In the race they have come just now: no task has run since."""
+    """Microseconds until an interruption has passed `length` processors with `BACKLOG` frames at each, and how many of
+    those arrive after it. With `race`, the frames have come just now: no task has run since."""
     processors, end = row(Pass if race else Slow, length), End()
     async with running([*processors, end]):
         for processor in processors:
@@ -169,13 +169,14 @@ async def clear(length: int, *, race: bool) -> tuple[float, int]:
 
 
 async def clears(length: int, count: int, *, race: bool) -> tuple[float, float, float]:
-    """Of `count` interruptions the median and the 99th percentile in microseconds, and the stale frames after each."""
+    """The median and the 99th percentile of `count` interruptions in microseconds, and the mean of stale frames."""
     runs = [await clear(length, race=race) for _ in range(count)]
     return *quantiles([took for took, _ in runs]), sum(stale for _, stale in runs) / count
 
 
 async def measure(size: Size) -> Figures:
-    """Whichever kind of audio frame is faster: one of pipecat's two goes ahead of other frames."""
+    """The figures of this side, each with whichever of pipecat's two kinds of audio frame is faster: one of them goes
+    ahead of other frames."""
     figures: Figures = {}
     for name, direct in (("queued", False), ("direct", True)):
         for length in LENGTHS:

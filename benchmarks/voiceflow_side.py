@@ -1,6 +1,6 @@
-"""Our side of the work: frames through pipelines, one frame alone, an interruption.
+"""Our side of the comparison: frames through pipelines, one frame alone, an interruption.
 
-Run by itself it prints what compare_pipecat.py wants; engine.py imports it.
+Run by itself it prints the figures for compare_pipecat.py; engine.py imports it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Task(Processor):
 
 
 class Stage(Processor):
-    """A fused one."""
+    """A fused stage, without a task of its own."""
 
     def process(self, frame: AudioRaw) -> AudioRaw:
         return frame
 
 
 class Counter:
-    """Sees `wanted` frames arrive."""
+    """Counts frames, and sets `arrived` when `wanted` of them have come."""
 
     wanted = 1
 
@@ -58,7 +58,7 @@ class Counter:
 
 
 class CountingStage(Processor):
-    """Ends a pipeline."""
+    """Ends a pipeline with a fused stage that counts."""
 
     def __init__(self, counter: Counter) -> None:
         self.counter = counter
@@ -68,7 +68,7 @@ class CountingStage(Processor):
 
 
 class CountingTask(Processor):
-    """Ends one with a task, as pipecat's default kind of processor must."""
+    """Ends a pipeline with a counter that has a task, as pipecat's default kind of processor has."""
 
     def __init__(self, counter: Counter) -> None:
         self.counter = counter
@@ -141,7 +141,7 @@ async def alone(kind: type[Processor], length: int, count: int, end: End) -> tup
     return quantiles(took)
 
 
-# Interruption. Pieces are short, so that BACKLOG of them are what a link may hold.
+# Interruption. Pieces are so short that a link may hold BACKLOG of them.
 
 SHORT = 128
 OLD, NEW = AudioRaw(bytes(SHORT)), AudioRaw(b"\1" * SHORT)
@@ -150,7 +150,7 @@ BEFORE = 100
 
 
 class Speech(Driver):
-    """Speaks without end, once it may."""
+    """Speaks without end once `go` is set."""
 
     def __init__(self) -> None:
         super().__init__(self._speak)
@@ -178,7 +178,7 @@ class Gate(Processor):
 
 
 class Ear(Sink):
-    """Counts what is stale."""
+    """Counts stale frames: those from before a `Clear` that are written after it."""
 
     def __init__(self) -> None:
         self.cleared = False
@@ -197,8 +197,8 @@ class Ear(Sink):
 
 
 async def clear(length: int, *, race: bool) -> tuple[float, int]:
-    """Microseconds that `call.clear()` takes with `BACKLOG` frames at each of `length` processors, and how
-    many of those the sink is given afterwards. In the race they have come just now: no task has run since."""
+    """Microseconds that `call.clear()` takes with `BACKLOG` frames at each of `length` processors, and how many of
+    those the sink is given afterwards. With `race`, the frames have come just now: no task has run since."""
     source, gate, ear = Speech(), Gate(), Ear()
     async with running(source, ear, [*_row(Task, length - 1), gate]) as call:
         links = _links(call)
@@ -222,7 +222,7 @@ async def clear(length: int, *, race: bool) -> tuple[float, int]:
 
 
 async def clears(length: int, count: int, *, race: bool) -> tuple[float, float, float]:
-    """Of `count` interruptions the median and the 99th percentile in microseconds, and the stale frames after each."""
+    """The median and the 99th percentile of `count` interruptions in microseconds, and the mean of stale frames."""
     runs = [await clear(length, race=race) for _ in range(count)]
     return *quantiles([took for took, _ in runs]), sum(stale for _, stale in runs) / count
 
@@ -239,7 +239,7 @@ def _row(kind: type[Processor], length: int) -> list[Processor]:
 
 @contextlib.asynccontextmanager
 async def running(source: Driver, sink: Sink, processors: list[Processor]) -> AsyncIterator[Call]:
-    """A call whose processors are open."""
+    """Run a call, whose processors are open when the body begins."""
     call = Call(source, sink, transport="benchmark")
     task = asyncio.create_task(call.run(lambda call: Pipeline(call.source, *processors, call.sink)))
     opened = asyncio.create_task(source.started.wait())
@@ -254,7 +254,7 @@ async def running(source: Driver, sink: Sink, processors: list[Processor]) -> As
 
 
 async def measure(size: Size) -> Figures:
-    """What pipecat's side measures, too."""
+    """The figures of this side, under the same names as in pipecat_side.py."""
     figures: Figures = {}
     for name, kind, end in (("queued", Task, CountingTask), ("direct", Stage, CountingStage)):
         for length in LENGTHS:

@@ -1,10 +1,11 @@
-"""How many words Whisper gets wrong over a telephone line: our resampler in its place, and soxr's in the same place.
+"""The word error rate of Whisper over a telephone line, with our resampler and with soxr in the same place.
 
     python benchmarks/wer.py [--json FILE] [--quick] [--model base]
 
-Sentences spoken by Piper, with noise around the speaker, go through G.711 at 8 kHz as a call's audio does, in pieces of
-20 ms through `Convert`; beside it soxr resamples each as a whole, which no live call can. Lost packets are silence.
-Everything random is seeded, so both get the same. Needs the extras `stt`, `tts` and, without a network, `offline`.
+Sentences spoken by Piper, with background noise, go through G.711 at 8 kHz as a call's audio does. Ours converts them
+in pieces of 20 ms with `Convert`; soxr resamples each sentence as a whole, which no live call can. Lost packets are
+silence. Everything random is seeded, so both get the same. Needs the extras `stt` and `tts`; without a network, also
+`offline`.
 """
 
 from __future__ import annotations
@@ -71,9 +72,11 @@ class Score(NamedTuple):
     errors: int
     words: int
     seconds: list[float]
+    """How long the recognition of each sentence took."""
 
     @property
     def wer(self) -> float:
+        """The word error rate in percent."""
         return 100 * self.errors / self.words
 
     def plus(self, other: Score) -> Score:
@@ -119,7 +122,7 @@ def _columns(name: str, total: Score) -> dict[str, float]:
 
 
 def ours(audio: AudioRaw, to: AudioFormat) -> AudioRaw:
-    """As a pipeline converts it: 20 ms at a time."""
+    """Convert `audio` as a pipeline does: 20 ms at a time."""
     stage, size = Convert(to), audio.format.bytes_for(0.02)
     pieces = [AudioRaw(audio.data[i : i + size], audio.format) for i in range(0, len(audio.data), size)]
     out = [*map(stage.process, pieces), stage.finish()]
@@ -131,7 +134,7 @@ PATHS: dict[str, Path] = {"ours": ours, "soxr": convert}
 
 
 def send(speech: AudioRaw, line: Line, path: Path, seed: int) -> AudioRaw:
-    """What arrives at a processor of what was said into a telephone."""
+    """`speech` as it arrives at a processor, after it was spoken into a telephone at the other end of `line`."""
     random = np.random.default_rng(seed)
     said = speech.samples.astype(np.float64)
     if line.noise is not None:
@@ -145,7 +148,7 @@ def send(speech: AudioRaw, line: Line, path: Path, seed: int) -> AudioRaw:
 
 
 def pink(random: np.random.Generator, count: int) -> Samples:
-    """Noise as of rooms and traffic, whose power halves with every octave. Its RMS is 1."""
+    """Noise like that of rooms and traffic: its power density halves with every octave. Its RMS is 1."""
     spectrum = np.fft.rfft(random.standard_normal(count))
     spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), count / 400))
     noise = np.fft.irfft(spectrum, count)
@@ -159,7 +162,7 @@ def loudness(speech: Samples) -> float:
     return float(np.sqrt(power[power > power.max() / 1_000].mean()))
 
 
-# Its ends
+# The ends of the line
 
 
 def speak(sentences: tuple[str, ...]) -> list[AudioRaw]:
@@ -193,7 +196,7 @@ def words(text: str) -> list[str]:
 
 
 def distance(said: list[str], heard: list[str]) -> int:
-    """The fewest words to insert, delete or replace to get from one to the other."""
+    """The least number of words to insert, delete or replace to get from one list to the other."""
     row = list(range(len(heard) + 1))
     for i, word in enumerate(said, 1):
         above, row = row, [i]

@@ -6,8 +6,8 @@ Each server is a process of its own on the first core, the load (wire_load.py) o
 otherwise quiet. Linux only. A round takes some ten minutes; the first makes pipecat's environment. Measured:
 
 - CPU in ms per call-second, delay and jitter (p99) in ms, messages per second, and how much of a core the load took,
-  at 50 calls and at 400, pipecat there with as many as it sustains. "16k + 8" goes through 16 kHz: it decodes,
-  resamples twice, encodes, and passes eight more stages or processors.
+  at 50 calls and at 400, or for pipecat as many as it sustains. "16k + 8" goes through 16 kHz: it decodes, resamples
+  twice, encodes, and passes eight more stages or processors.
 - Calls per core: the most, in steps of 50, with a jitter below 20 ms at the 99th percentile and nothing left behind.
 - Memory and tasks of a call.
 - From a key to `clear` on the wire, while a long announcement plays.
@@ -37,22 +37,23 @@ from report import console, options, show, write
 SERVER_CORE, LOAD_CORE = 0, 1
 SECONDS = 8
 FEW, MANY, STEP, MOST = 50, 400, 50, 1_600
-"""Calls."""
+"""Numbers of calls: of the first table, of the second, and the step and the limit of the search for the most."""
 STEADY = 20.0
-"""Milliseconds of jitter at the 99th percentile that a call stays good with."""
+"""Milliseconds of jitter, at the 99th percentile, below which calls are good."""
 LATE = 5.0
 """Milliseconds, at the 99th percentile, that the load may send late."""
 STARTS_WITHIN = 60.0
+"""Seconds that a server may take to start."""
 PORT = "PORT"
 PIPELINES = HERE / "pipelines"
 
 Figures = dict[str, float]
 Rounds = list[dict[str, dict[str, Figures]]]
-"""For each round, section and server."""
+"""The figures of each round, by section and server."""
 
 
 class LoadError(Exception):
-    """A server that let calls down."""
+    """The load broke off, since a server closed a call, sent something unexpected, or did not answer."""
 
 
 class Side(NamedTuple):
@@ -60,10 +61,11 @@ class Side(NamedTuple):
 
     name: str
     command: list[str]
-    """With `PORT` where its port belongs."""
+    """The command that starts it, with `PORT` where its port belongs."""
     sustains: int = MANY
     """The number of calls for the second table: for pipecat what it has been found to sustain."""
     step: int = STEP
+    """How exactly the most calls that it sustains are searched for."""
 
 
 def main() -> None:
@@ -107,7 +109,7 @@ def arguments() -> argparse.Namespace:
 
 
 def sides(pipecat: Path) -> tuple[list[Side], list[Side], list[Side]]:
-    """Echoes, echoes whose tasks are counted, and what speaks until a key."""
+    """Three lists of servers: echoes, echoes that print their tasks at a key, and servers that speak at a key."""
     run = [str(Path(sys.executable).with_name("voiceflow")), "run"]
     theirs = [str(pipecat), str(HERE / "pipecat_echo.py"), PORT]
     wide = ["--rate", "16000", "--more", "8"]
@@ -149,7 +151,7 @@ def pipecat_python(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def serving(side: Side) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The server's process and its port."""
+    """Run a server. Yields its process and its port once it listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -178,7 +180,7 @@ def listens(port: int) -> bool:
 
 
 def load(side: Side, *what: object) -> Figures:
-    """What wire_load.py measures of a fresh server; and, where the server printed them, tasks per call."""
+    """The figures of wire_load.py for a fresh server; for "idle" also the tasks per call, which the server prints."""
     with serving(side) as (server, port):
         command = [sys.executable, str(HERE / "wire_load.py"), str(port), str(server.pid), *map(str, what)]
         loading = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -195,7 +197,7 @@ def load(side: Side, *what: object) -> Figures:
 
 
 def most(side: Side, seconds: int, quick: bool) -> Figures:
-    """The largest number of calls that are sustained: doubled until it is too large, then bisected."""
+    """The largest number of calls that the server sustains: doubled until it is too large, then bisected."""
     good, bad = 0, side.sustains
     if quick:
         return {"calls": bad if sustained(side, bad, seconds) else 0}
@@ -211,7 +213,7 @@ def most(side: Side, seconds: int, quick: bool) -> Figures:
 
 
 def sustained(side: Side, calls: int, seconds: int) -> bool:
-    """Whether all is well with so many calls; with a second try, since others' work may have disturbed the first."""
+    """Whether the server sustains `calls` calls, in one of two tries: other programs may have disturbed the first."""
     for _ in range(2):
         with contextlib.suppress(LoadError):
             figures = load(side, "echo", calls, seconds)
@@ -221,7 +223,7 @@ def sustained(side: Side, calls: int, seconds: int) -> bool:
 
 
 def void(figures: Figures) -> bool:
-    """Whether the load could not keep up."""
+    """Whether the load could not keep up, so that the figures say nothing about the server."""
     return figures["load cpu"] > 0.9 or figures["load late"] > LATE
 
 
@@ -271,7 +273,7 @@ def echo_row(rounds: Rounds, table: str, name: str) -> dict[str, Any]:
 
 
 def targets(rounds: Rounds) -> list[dict[str, Any]]:
-    """DESIGN.md section 9, with how much better ours is than pipecat where they do the same."""
+    """The targets of the design, and how much better ours is than pipecat at the same work."""
     wide, theirs = "ours, 16k + 8", "pipecat, 16k + 8"
     wanted = (
         ("CPU ms / call-second, few calls", "few", wide, theirs, "cpu", 2.0),

@@ -1,4 +1,4 @@
-"""The load on a server: Twilio's end of many calls at once, as cheap as Python makes it. wire.py runs it.
+"""The load on a server: Twilio's end of many calls at once, as cheap as possible in Python. wire.py runs it.
 
     python benchmarks/wire_load.py PORT SERVER_PID echo CALLS SECONDS
     python benchmarks/wire_load.py PORT SERVER_PID idle CALLS
@@ -8,10 +8,10 @@ Each call sends a piece of 20 ms every 20 ms; the calls take turns at equal dist
 sockets are plain and one epoll waits for them, to the millisecond; nothing is played. The figures, one JSON object
 on standard output, are those of the steady part: the first seconds do not count.
 
-`echo`: an echo loses nothing, so what comes back is told by counting bytes: the delay of a piece is from its
-sending to the message that brings its last byte. Jitter is by how much the gap between two messages differs from the
-length of the audio in the first. `idle`: memory for each call; the server prints its tasks at a key. `keys`: from a
-key to the server's `clear`.
+`echo`: an echo loses nothing, so pieces that come back are told apart by counting bytes: the delay of a piece is from
+its sending to the message that brings its last byte. Jitter is by how much the gap between two messages differs from
+the length of the audio in the first. `idle`: memory for each call; the server prints its tasks at a key. `keys`: the
+time from a key to the server's `clear`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ PIECE = 0.02
 SIZE = 160
 """Bytes of a piece, of mu-law at 8 kHz."""
 WARM_UP = 3.0
+"""Seconds that calls run before they are measured."""
 FIRST_CALLS = 10
-"""Calls before memory is first read: they fill caches that all calls share."""
+"""Calls that are made before memory is first read, to fill caches that all calls share."""
 KEY_EVERY = 5
 """Pieces from one key to the next, so that speech plays again."""
 STREAM = "MZ" + "0" * 32
@@ -105,11 +106,11 @@ class Call:
         self.number = 0
         """Pieces sent."""
         self.sent: deque[float] = deque()
-        """When those were that have not come back."""
+        """When the pieces were sent that have not come back."""
         self.back = 0
         """Bytes that came back of the oldest of them."""
         self.heard_at = self.heard = 0.0
-        """When the last audio came, and how many seconds of it."""
+        """When the last audio came, and its length in seconds."""
         self._rest = b""
 
     def receive(self) -> list[bytes]:
@@ -140,7 +141,7 @@ class Load:
     """Calls that speak in turn."""
 
     def __init__(self, port: int, messages: list[bytes], listen: Callable[[Call, bytes, float], None]) -> None:
-        """`listen` is given what comes, and when."""
+        """`listen` is given the call, each message that comes, and the time."""
         self.calls: list[Call] = []
         self.messages = messages
         self.late: list[float] = []
@@ -158,7 +159,7 @@ class Load:
             self._poll.register(call.socket, select.EPOLLIN)
 
     def speak(self, seconds: float, before: Callable[[Call], None] | None = None) -> None:
-        """Let all calls speak for a while. `before` each piece, something else may be sent."""
+        """Let all calls speak for `seconds`. `before` is called before each piece, and may send something else."""
         calls, messages, step = self.calls, self.messages, PIECE / len(self.calls)
         turn, turns, began = 0, round(seconds / step), clock()
         while turn < turns:
@@ -180,7 +181,7 @@ class Load:
 
 
 class Echoes:
-    """What comes back, measured."""
+    """Measures the audio that comes back; all times are in seconds."""
 
     def __init__(self) -> None:
         self.start()
@@ -189,7 +190,7 @@ class Echoes:
         self.delays: list[float] = []
         self.jitters: list[float] = []
         self.size = 0
-        """Bytes of audio."""
+        """Bytes of audio that came back."""
 
     def listen(self, call: Call, text: bytes, now: float) -> None:
         start = text.find(b'"', text.find(b'"payload"') + 9) + 1
@@ -264,7 +265,7 @@ def keys(port: int, server: int, count: int) -> dict[str, float]:
 
 
 def cpu_seconds(process: int) -> float:
-    """What a process has used so far (proc(5): utime and stime, in ticks)."""
+    """The CPU time that a process has used so far (proc(5): utime and stime, in ticks)."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -45,7 +45,7 @@ def quantiles(values: list[float]) -> tuple[float, float]:
 
 
 async def medians(repeats: int, measure: Callable[[], Awaitable[tuple[float, ...]]]) -> tuple[float, ...]:
-    """What `measure` returns, each figure's median, from a heap without garbage."""
+    """The median of each figure that `measure` returns in `repeats` runs, each from a heap without garbage."""
     runs = []
     for _ in range(repeats):
         gc.collect()
@@ -54,7 +54,7 @@ async def medians(repeats: int, measure: Callable[[], Awaitable[tuple[float, ...
 
 
 def run_side(measure: Callable[[Size], Awaitable[Figures]]) -> None:
-    """The main program of a side."""
+    """The main program of each side: measure, and print the figures as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--uvloop", action="store_true")

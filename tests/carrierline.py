@@ -21,33 +21,33 @@ from voiceflow.simulator.player import Player, Returned
 
 MULAW = AudioFormat("mulaw", 8_000)
 SENTENCE = 2.0
-"""Seconds."""
+"""The length of a sentence in seconds."""
 CHARACTERS = 30
-"""In a sentence: 15 for each second, as the ledger assumes where it does not know better."""
+"""How many characters a sentence has: 15 for each second, as the ledger assumes where it does not know better."""
 
 Echoing = Literal["on time", "late", "out of order", "in bunches", "never"]
 
 
 class Carrier(msgspec.Struct, frozen=True):
-    """How a carrier and the way to it are. All in seconds."""
+    """A simulated carrier and the line to it. Times are in seconds."""
 
     delay: float = 0.0
-    """One way."""
+    """The least delay of a message, one way."""
     jitter: float = 0.0
-    """A message takes up to so much longer."""
+    """By how much a message may take longer."""
     jitter_buffer: float = 0.0
     speed: float = 1.0
-    """Of its clock."""
+    """The speed of the carrier's clock: 1.001 plays a thousandth too fast."""
     echoing: Echoing = "on time"
 
 
 class Interruption(msgspec.Struct, frozen=True):
-    """What came of one, in seconds of the reply that was interrupted."""
+    """The result of an interruption, in seconds of the reply that was interrupted."""
 
     heard: float
-    """According to the ledger."""
+    """How much was heard according to the ledger."""
     played: float
-    """When the clear reached the carrier."""
+    """How much the carrier had played when the clear reached it."""
 
     @property
     def error(self) -> float:
@@ -55,7 +55,7 @@ class Interruption(msgspec.Struct, frozen=True):
 
 
 class DelayLine:
-    """What is put in comes out later, in order."""
+    """Calls functions later, in the order in which they were sent."""
 
     def __init__(self, delay: float, jitter: float, dice: random.Random) -> None:
         self._delay, self._jitter, self._dice = delay, jitter, dice
@@ -91,7 +91,7 @@ class Line(Sink):
 
     @property
     def played(self) -> float:
-        """Seconds played, of all that was sent."""
+        """How many seconds of all that was sent were played, or will be."""
         return self.player.size / MULAW.byte_rate
 
     def write_audio(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Transports and processors that the engine's tests are built from. Real engine, scripted ends."""
+"""Transports and processors that the engine's tests are built from: the engine is real, its two ends are scripted."""
 
 from __future__ import annotations
 

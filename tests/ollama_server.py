@@ -1,7 +1,7 @@
 """A double of Ollama: a local server that speaks its HTTP protocol - streamed chats, thoughts, tool calls, the list of
-models, and its errors, as its API documentation and its server/routes.go have them - and says what a test scripts.
+models, and its errors, as in its API documentation and its server/routes.go - and answers as a test scripts.
 
-No model and no inference: where no script is given, it repeats what it was told.
+There is no model and no inference: without a script, it repeats what it was told.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Call(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Instead of an answer: an HTTP error."""
+    """An HTTP error instead of an answer."""
 
     status: int
     error: str
 
 
 class Failure(NamedTuple):
-    """In the middle of the stream: Ollama has sent its 200 by then, so the error is a line."""
+    """An error in the middle of the stream. Ollama has sent status 200 by then, so it comes as a line."""
 
     error: str
 
@@ -217,7 +217,7 @@ class OllamaServer:
 
 
 def _malformed(messages: list[Any]) -> str | None:
-    """What Go's JSON decoder says to messages of another shape."""
+    """The error of Go's JSON decoder for messages of a wrong shape; None if they are well-formed."""
     for message in messages:
         if not isinstance(message.get("content", ""), str):
             return "json: cannot unmarshal into Go struct field ChatRequest.messages.content of type string"

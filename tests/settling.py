@@ -1,4 +1,4 @@
-"""Waiting for what other threads do, without the loop's clock, which may be a virtual one."""
+"""Waits for the work of other threads, without the loop's clock, which may be a virtual one."""
 
 import asyncio
 import threading

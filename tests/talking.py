@@ -1,4 +1,4 @@
-"""What tests of whole calls share: a caller, a model, a voice, and a run in virtual time that leaves nothing behind."""
+"""Shared by tests of whole calls: a caller, a model, a voice, and a run in virtual time that leaves nothing behind."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -25,7 +25,7 @@ from voiceflow import (
 
 LONG = 10_000.0
 FOREVER = 50 * LONG
-"""In virtual time: what has not happened by then never will."""
+"""Virtual seconds after which a test that hangs is given up."""
 Build = Callable[[Call], Element]
 
 
@@ -41,7 +41,7 @@ class Parrot(Processor):
 
 
 class Voice(Processor):
-    """A TTS: a tenth of a second for each character, and what it was given."""
+    """A TTS that speaks a tenth of a second for each character, and remembers what it was given."""
 
     def __init__(self) -> None:
         self.said: list[tuple[float, str]] = []
@@ -134,7 +134,7 @@ def when(call: Call, kind: str) -> list[float]:
 
 
 def timed(call: Call, build: Build) -> tuple[Ended | BaseException, float]:
-    """How the call ended, and when; and that it left nothing."""
+    """Run the call, and check that it leaves nothing behind. Returns how it ended, and when."""
 
     async def main() -> tuple[Ended | BaseException, float]:
         result: Ended | BaseException
@@ -152,7 +152,7 @@ def timed(call: Call, build: Build) -> tuple[Ended | BaseException, float]:
 
 
 class Interrupter(Processor):
-    """A key interrupts."""
+    """Interrupts the agent when a key is pressed."""
 
     def process(self, frame: DTMF) -> Iterator[DTMF | Clear]:
         yield frame
@@ -160,7 +160,7 @@ class Interrupter(Processor):
 
 
 class STT(Processor):
-    """Takes a second for each piece."""
+    """A recogniser that takes a second for each piece of audio."""
 
     async def process(self, frame: AudioRaw) -> Transcript:
         await asyncio.sleep(1.0)

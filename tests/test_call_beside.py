@@ -1,4 +1,4 @@
-"""What happens beside the flow of frames: emitting between them, tasks of the call, what the call tells others."""
+"""Everything beside the flow of frames: emitting between them, tasks of the call, what the call tells others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -56,13 +56,13 @@ class SlowSTT(Processor):
 
 
 def holds(call: Call) -> list[float]:
-    """When the caller began to hear the line."""
+    """When the caller began to hear the hold line, each time."""
     heard = [at for at, kind, what in ear_of(call).log if kind == "audio" and bytes(what)[:1] == b"\x09"]
     return [at for place, at in enumerate(heard) if place == 0 or at - heard[place - 1] > 0.5]
 
 
 class HoldLine(Processor):
-    """What speech synthesis does at its opening."""
+    """Sets the call's hold line, as speech synthesis does when it opens."""
 
     async def open(self, call: Call) -> None:
         call.hold = HOLD

@@ -534,7 +534,7 @@ def test_a_call_is_not_idle_while_the_caller_goes_on_speaking():
 
 
 class Control:
-    """A carrier's call control that takes note."""
+    """A carrier's call control that records what it is asked to do."""
 
     digits_end_stream = False
 

@@ -1,4 +1,4 @@
-"""What a call hears: `listen`, `ask`, `digits`."""
+"""How a call listens: `listen`, `ask`, `digits`."""
 
 import asyncio
 from collections.abc import AsyncIterator

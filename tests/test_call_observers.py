@@ -1,4 +1,4 @@
-"""What can be seen of a call: observers, and what it knows of itself."""
+"""Observers of a call, and what a call knows of itself."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""How a call begins: models are loaded and processors open within limits, and a caller who leaves meanwhile is gone."""
+"""The beginning of a call: models are loaded and processors open within limits; a caller may leave meanwhile."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ from voiceflow import Call, CallError, Limits, Pipeline, Processor, Transcript, 
 
 
 class Slow(Processor):
-    """Its model takes long: in a thread, which virtual time waits for, so the seconds here are real."""
+    """Takes long to load its model, in a thread. Virtual time waits for threads, so the seconds here are real."""
 
     release: threading.Event
 
@@ -25,7 +25,7 @@ class Slow(Processor):
 
 
 def slow(**attributes: object) -> type[Slow]:
-    """A class of its own, so that no other test has its model."""
+    """A new subclass, so that no other test shares its model."""
     return type("Slow", (Slow,), {"release": threading.Event(), **attributes})
 
 

@@ -1,4 +1,4 @@
-"""What a call says: `say`, `play`, digits out."""
+"""How a call speaks: `say`, `play`, digits that are sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

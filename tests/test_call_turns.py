@@ -1,4 +1,4 @@
-"""Who speaks when: turns, overlapping work, sources that are faster than the pipeline."""
+"""The order of speaking: turns, overlapping work, sources that are faster than the pipeline."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -32,8 +32,8 @@ MEDIA = "/sip/media-stream"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """An empty working folder, home and cache, nothing configured, a free port, and no Ollama. What tests patch
-    themselves is undone before this is."""
+    """An empty working folder, home and cache, nothing configured, a free port, and no Ollama. The patches of the tests
+    themselves are undone before those made here."""
     ours = {"HOME": str(tmp_path / "home"), "OLLAMA_URL": "http://127.0.0.1:9", "SIP_SERVER_PORT": str(free_port())}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)

@@ -27,7 +27,7 @@ main(["models", "download", "minute"])
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub with one model, which is all there is in the catalogue."""
+    """A hub with one model, which is the only one in the catalogue."""
     monkeypatch.setattr(weights, "catalogue", (whisper_model(),))
     with serving() as hub:
         isolate(tmp_path, monkeypatch, hub.address)

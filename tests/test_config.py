@@ -1,4 +1,4 @@
-"""The configuration: what counts when it is said twice, and what is said about a mistake."""
+"""The configuration: which value counts when a setting is given twice, and the errors for mistakes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An environment without variables of ours; a home that is empty."""
+    """An environment without variables of voiceflow, and with an empty home."""
     kept = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
     with mock.patch.dict(os.environ, kept | {"HOME": str(tmp_path / "home")}, clear=True):
         yield os.environ  # type: ignore[misc]

@@ -1,5 +1,5 @@
-"""What every shipped processor keeps: like new after `reset`, nothing lost that it does not consume, an end at
-any time. A new processor needs an entry in tests/examples/, and no test of its own for these."""
+"""Rules for every shipped processor: it is like new after `reset`, loses nothing that it does not consume, and can end
+at any time. A new processor needs an entry in tests/examples/, and no test of its own for these rules."""
 
 import asyncio
 import importlib
@@ -76,7 +76,7 @@ def test_the_walk_finds_the_shipped_processors():
 
 
 async def results(out: object) -> list[Frame]:
-    """What came of `process` or `finish`, in any of its forms."""
+    """The frames that `process` or `finish` has made, whichever form it has."""
     if inspect.isawaitable(out):
         out = await out
     if out is None:
@@ -95,11 +95,11 @@ class Talk(Processor):
 
 
 calls: list[RunningCall] = []
-"""Those that a test opened processors for."""
+"""The calls for which a test opened processors."""
 
 
 def running_call() -> Call:
-    """A call in which nothing flows: processors may ask it for what a call that runs can tell."""
+    """A call in which no frame flows, but which answers processors like one that runs."""
     call = make_call()
     life = call.session = RunningCall(call, link(call.source | Talk() | call.sink))
     calls.append(life)

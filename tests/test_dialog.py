@@ -1,4 +1,4 @@
-"""A conversation as one coroutine, and a greeting."""
+"""`Dialog`, a conversation written as one coroutine; and the greeting."""
 
 import asyncio
 

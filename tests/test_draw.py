@@ -1,4 +1,4 @@
-"""Pictures of plans."""
+"""Pictures of plans: as text, as a Mermaid flowchart, as SVG."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ from voiceflow.inference import shared_pool
 
 PIECES = 5
 PLAYED = 1_000_000
-"""Numbers from here on are those of `call.play`: whole, but past processors that hold words back."""
+"""Numbers from here on mark audio of `call.play`: never split, but it may overtake words that processors hold back."""
 LIMITS = Limits(cancel=0.5)
 
 
@@ -64,11 +64,11 @@ class Bar(Frame, speech=True):
 
 
 class Unused(Frame):
-    """Nobody sends it; whoever consumes it only passes everything by, through a task and a queue of its own."""
+    """Never sent: a processor that consumes it passes everything else by, through a task and a queue of its own."""
 
 
 class TimedEar(Ear):
-    """Counts clears, and holds every piece against them."""
+    """Counts clears, and notes as stale each piece that is older than the last clear."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,12 +96,12 @@ class TimedEar(Ear):
 
 
 def spoken(number: int, turn: int) -> AudioRaw:
-    """100 ms of audio that tells what it is."""
+    """100 ms of audio that carries its word's number and its turn."""
     return AudioRaw(struct.pack("<ii", number, turn).ljust(640, b"\0") * PIECES)
 
 
 class Delays:
-    """Seconds that processors sleep: drawn once, then used in turn."""
+    """Sleeps for random times, which are drawn once in seconds and used in turn."""
 
     def __init__(self, seconds: list[float]) -> None:
         self._seconds = itertools.cycle(seconds)
@@ -290,14 +290,14 @@ class Buffer(Timed):
 
 
 class CaptioningBuffer(Buffer):
-    """Might yield what has to be kept: it runs to its end, only its speech is dropped."""
+    """Might yield frames that must be kept, so at a clear it runs to its end, and only its speech is dropped."""
 
     def process(self, frame: Said | Bar | LLMEnd) -> Iterator[Said | Bar | LLMEnd | Transcript]:
         yield from self.exchange(frame)
 
 
 class CaptioningAsyncBuffer(Buffer):
-    """The same, asynchronous: it writes its state long after it was reset."""
+    """Might yield frames that must be kept, and is asynchronous: it writes its state long after it was reset."""
 
     async def process(self, frame: Said | Bar | LLMEnd) -> AsyncIterator[Said | Bar | LLMEnd | Transcript]:
         for said in self.exchange(frame):
@@ -306,7 +306,7 @@ class CaptioningAsyncBuffer(Buffer):
 
 
 class Watcher(Timed):
-    """Interrupts from within the speech side, at some words."""
+    """Interrupts from within the speech side, at every so many words."""
 
     every = 10
 
@@ -318,7 +318,7 @@ class Watcher(Timed):
 
 
 class Captions(Timed):
-    """Yields what must be kept beside speech, so that its work is never cut short."""
+    """Yields frames that must be kept, besides speech, so that its work is never cut short."""
 
     async def process(self, frame: Said) -> AsyncIterator[Said | Transcript]:
         await self.delays()
@@ -389,7 +389,7 @@ single = st.one_of(
 held = st.tuples(st.sampled_from([0.0, 0.01]), st.sampled_from([0.1, 0.7]), moments).map(
     lambda at: ["transcript", at[0], "starts", at[1], "stops", at[2]]
 )
-"""The caller begins to speak while the answer is being made, so that it is held."""
+"""Scripts in which the caller begins to speak while the answer is being made, so that the answer is held."""
 rows = st.lists(single, min_size=6, max_size=40) | st.lists(held, min_size=1, max_size=4) | st.lists(single | held)
 acts = rows.map(lambda rows: [act for row in rows for act in row])
 

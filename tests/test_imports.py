@@ -43,12 +43,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("voiceflow.engine",),
     ("voiceflow",),  # what a pipeline's author imports
 )
-"""Rooms from the lowest to the highest: each knows those below it, and itself."""
+"""Layers of packages, the lowest first: each may import itself and those below it."""
 FOUNDATION = ("voiceflow.errors", "voiceflow.audio", "voiceflow.frames", "voiceflow.annotations", "voiceflow.pipeline")
 AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.call", "voiceflow.processor")
-"""What the author of a processor builds on."""
+"""The modules that the author of a processor builds on."""
 SERVICES = ("voiceflow.inference", "voiceflow.weights")
-"""What processors may use besides."""
+"""The packages that processors may use besides."""
 
 
 def modules() -> dict[str, Path]:

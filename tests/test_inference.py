@@ -143,7 +143,7 @@ def test_a_disowned_job_does_not_keep_its_loop_from_closing():
 
 
 async def given_up(pool: InferencePool, gate: Callable[[], object], begun: threading.Event) -> None:
-    """A job that goes on though nobody awaits it any more."""
+    """Begin a job that goes on though nobody awaits it any more."""
     job = asyncio.ensure_future(pool.run(gate))
     await settled(begun.is_set)
     job.cancel()
@@ -238,7 +238,7 @@ async def async_generator(a: int, b: int) -> AsyncIterator[int]:
 
 
 class Stream:
-    """What a client's library returns."""
+    """A stream like those that clients' libraries return."""
 
     def __init__(self, *values: int) -> None:
         self.values = iter(values)

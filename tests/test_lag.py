@@ -13,7 +13,7 @@ from voiceflow import DTMF, Call, Frame, LLMText, Processor, Transcript, process
 from voiceflow.inference.looplag import LagGauge
 
 BLOCK = 0.4
-"""Long against the gauge's beat and tolerance, also on a busy machine."""
+"""Seconds: long against the gauge's beat and tolerance, also on a busy machine."""
 
 
 class BlockingStage(Processor):
@@ -29,7 +29,7 @@ class BlockingTask(Processor):
 
 
 class BlockingHelper(Processor):
-    """Blocks in an object of its own, as a client library does."""
+    """Blocks in an object that it holds, as a client library does."""
 
     class Client:
         def fetch(self) -> None:

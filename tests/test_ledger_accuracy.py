@@ -1,7 +1,7 @@
-"""The ledger's account of what was heard, held against what a faithful carrier really had played.
+"""The ledger's account of what was heard, compared with what a faithful carrier had really played.
 
-Everything is in virtual time and from seeded dice, so the figures are exact and always the same. Why 30 ms: the
-ledger cannot see by how much a message's way differs from another one's, and that is the jitter of this line.
+Everything is in virtual time and from seeded dice, so the figures are exact and always the same. The bound is 30 ms
+since the ledger cannot see by how much the delays of two messages differ, which is the jitter of this line.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ ECHOING: tuple[Echoing, ...] = ("on time", "late", "out of order", "in bunches",
 
 
 def within(bound: float, interruptions: list[Interruption]) -> float:
-    """The share of those that the ledger places so well."""
+    """The share of interruptions in which the ledger's error is at most `bound`, in seconds."""
     return sum(abs(i.error) <= bound for i in interruptions) / len(interruptions)
 
 
-# Of the sentences that a clear cuts, the marks come back too, in all of these: they must not count as played.
+# In all of these the marks of sentences that a clear has cut come back, too: they must not count as played.
 @pytest.mark.parametrize("echoing", ECHOING)
 def test_what_was_heard_is_known_to_30_ms_however_marks_are_echoed(echoing: Echoing) -> None:
     interruptions = interrupt(Carrier(*LINE, echoing=echoing), times=300, seed=1)

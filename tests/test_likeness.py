@@ -1,4 +1,4 @@
-"""How late and how alike two recordings are."""
+"""The comparison of two recordings: by how much one is late, and how much alike they are."""
 
 from __future__ import annotations
 

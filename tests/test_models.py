@@ -15,7 +15,7 @@ from voiceflow.inference.modelcache import UNUSED, load, release
 
 
 class Model(Processor):
-    """Its model is an object of its own; `loads` counts how many there are."""
+    """A processor whose every load makes a new model; `loads` counts them."""
 
     loads: list[tuple[Any, ...]]
 
@@ -197,7 +197,7 @@ def test_calls_that_need_a_model_at_the_same_time_load_it_once():
 
 
 class Failing(Model):
-    """Fails the first time."""
+    """Fails the first time that it is loaded."""
 
     def load(self) -> object:
         super().load()
@@ -290,7 +290,7 @@ def test_what_ends_a_process_is_an_error_of_loading():
 
 
 class Big:
-    """A model that can be watched."""
+    """A model that can be watched by a weak reference."""
 
 
 class Prompted(Model):
@@ -300,7 +300,7 @@ class Prompted(Model):
 
 
 def in_call(processor: Prompted) -> "ref[Big]":
-    """Its model, in a call that goes on as long as the processor lives."""
+    """A weak reference to the model of `processor`, in a call that goes on as long as the processor lives."""
     processor.call = make_call()
     loaded(processor)
     return ref(processor.model)

@@ -1,4 +1,4 @@
-"""Names: a class has one that no other has, and a carrier's stands in its own folder alone."""
+"""Names: no two classes have the same, and a carrier's name appears in its own folder alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CARRIERS = ROOT / "transports" / "carriers"
 ALIKE = {"Echo", "Options", "Spoken", "Step", "_Call"}
 """Classes of processors that still share a name with another."""
 TURN_SERVICE = {"transports/webrtc/turn_servers.py", "voiceflow/server/iceservers.py", "voiceflow/config/ice.py"}
-"""A carrier's TURN servers are for browsers, whoever carries phone calls."""
+"""Files that may name a carrier besides: its TURN servers are for browsers, whichever carrier has the phone calls."""
 
 
 def sources() -> dict[str, ast.Module]:

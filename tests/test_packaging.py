@@ -1,4 +1,4 @@
-"""The wheel: complete, under one name, and usable without the checkout it was built from."""
+"""The wheel: it is complete, has one top-level name, and works without the checkout from which it was built."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ print(sys.modules["voiceflow"].__file__)
 
 
 def files(*folders: str) -> list[Path]:
-    """What is in the repository, or would be if it were committed now; not the links."""
+    """The files in the repository, as if everything were committed now, without the links."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *folders]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     paths = [Path(name) for name in listed.split("\0") if name]
@@ -38,7 +38,7 @@ def run(*command: object, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy of the repository that has not got the links."""
+    """The wheel, built from a copy of the repository without the links."""
     folder = tmp_path_factory.mktemp("packaging")
     tree, built = folder / "tree", folder / "built"
     for path in files():

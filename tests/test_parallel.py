@@ -1,4 +1,4 @@
-"""Branches beside each other: every branch gets each frame, and what they let pass leaves once."""
+"""Parallel branches: each gets every frame, and a frame that all of them let pass leaves once."""
 
 import asyncio
 import copy
@@ -59,14 +59,14 @@ class Never(Frame):
 
 
 class Idle(Processor):
-    """Consumes what never comes: everything passes it by."""
+    """Consumes a frame that never comes: everything passes it by."""
 
     def process(self, frame: Never) -> Never:
         return frame
 
 
 class Slow(Processor):
-    """Its own task: everything passes it by, but waits for what it takes a second for."""
+    """Has a task of its own, and takes a second for each frame it consumes; all others pass it by, after those."""
 
     async def process(self, frame: SpeechStarted) -> SpeechStarted:
         await asyncio.sleep(1.0)

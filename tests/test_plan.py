@@ -1,4 +1,4 @@
-"""Linking: what fits together, what is inserted, and what is said about what does not fit."""
+"""Linking: what fits together, what is inserted, and the errors for what does not fit."""
 
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -480,7 +480,7 @@ def test_a_step_tells_the_formats_that_arrive():
 
 
 def test_a_format_that_cannot_be_converted_is_found_at_link_time():
-    """What is missing is said before the call, not in it."""
+    """A codec whose package is missing is an error before the call, not in it."""
     with patch.dict(sys.modules, {"G722": None}), pytest.raises(MissingExtraError, match="g722"):
         link(source(AudioFormat("g722", 16_000)) | VAD() | STT() | LLM() | TTS() | sink())
 

@@ -1,4 +1,4 @@
-"""Routes: which number leads where, in any writing, also while the file changes."""
+"""Routes: the route of each number, however the number is written, also while the file changes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 class Clock:
-    """What lookups take for the time, in seconds."""
+    """The clock of the lookups, in seconds, which tests set."""
 
     now = 100.0
 
@@ -130,7 +130,7 @@ def test_what_is_no_number_is_refused_with_the_reason(written: str, reason: str)
 
 @st.composite
 def spellings(draw: st.DrawFn) -> tuple[str, str]:
-    """A number in E.164 and in another writing."""
+    """A number in E.164 and in another notation."""
     digits = draw(
         st.one_of(st.from_regex(r"1[0-9]{10}", fullmatch=True), st.from_regex(r"[2-9][0-9]{6,14}", fullmatch=True))
     )

@@ -1,4 +1,4 @@
-"""What a processor's annotations say about it, and what a beginner's mistakes are answered with."""
+"""The signature of a processor, as its annotations state it, and the errors for a beginner's mistakes."""
 
 import typing
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator

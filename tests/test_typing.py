@@ -1,4 +1,4 @@
-"""What `mypy --strict` says of users' own models: each right form passes, and each mistake is reported where it is.
+"""`mypy --strict` on users' own models: each right form passes, and each mistake is reported where it is.
 
 A row of the table is one file of a user; all of them are checked in one run of mypy.
 """

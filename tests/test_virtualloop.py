@@ -1,4 +1,4 @@
-"""Virtual time jumps where nothing can happen meanwhile, and waits for whatever lives in real time."""
+"""Virtual time jumps while nothing else can happen, and waits for everything that lives in real time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from voiceflow.testing.virtualloop import VirtualLoop
 
 T = TypeVar("T")
 DEADLINE = 30.0
-"""Virtual seconds. Real ones that a child takes to start may be many on a busy machine."""
+"""Virtual seconds: many, since a child process may take as many real ones to start on a busy machine."""
 HOUR = 3600.0
 
 
@@ -27,7 +27,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 async def beside_a_call(work: Awaitable[T]) -> T:
-    """What comes of `work` while audio is paced, and before a deadline."""
+    """The result of `work`, which runs while audio is paced, and before a deadline."""
 
     async def pace() -> None:
         while True:  # noqa: ASYNC110

@@ -1,4 +1,4 @@
-"""A model that waits for a thread, because other calls have taken all of them, is not given up as one that hangs."""
+"""A model that waits for a thread, because other calls have taken all of them, is not given up as if it hung."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""A call from a file to a file: who speaks when, on the loop's clock, and what is recorded of it."""
+"""A call from a file to a file: when caller and agent speak, on the loop's clock, and what is recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WAV files in and out, and one clear error for everything that is not one."""
+"""Reading and writing WAV files, and one clear error for everything that is no WAV file."""
 
 from __future__ import annotations
 

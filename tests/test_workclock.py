@@ -1,4 +1,4 @@
-"""Limits on work: they stand still while the work waits for a thread."""
+"""Limits on work: they do not run while the work waits for a thread."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""The echo of eight_stages.py that prints, at a key, how many tasks the process has."""
+"""The echo of eight_stages.py, which also prints how many tasks the process has when a key is pressed."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Speaks for ten seconds at each key, after a `Clear` of what it was saying."""
+"""Speaks for ten seconds at each key, after a `Clear` of the speech that still plays."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The command line. Each command is a file; what it needs is imported when it runs, so that help is quick."""
+"""The command line. Each command is a file and imports what it needs only when it runs, so that help is quick."""
 
 import click
 
@@ -22,7 +22,7 @@ Examples:
   voiceflow run hello.py --wav speech.wav heard.wav   call it with a recording
   voiceflow graph hello.py                            see what runs where
   voiceflow call ws://127.0.0.1:8000/sip/media-stream   call it with a simulated phone
-  voiceflow doctor                                    see what is missing, and what mends it
+  voiceflow doctor                                    see what is missing, and how to fix it
 """,
 )
 @click.version_option(package_name=DISTRIBUTION, prog_name="voiceflow")

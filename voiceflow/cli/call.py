@@ -1,4 +1,4 @@
-"""`voiceflow call`: the simulated phone, and some hundreds of them."""
+"""`voiceflow call`: calls a server from a simulated phone or browser, or from some hundreds of them at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .choices import OneOf, callers, codecs
 from .problems import Refused, explained, log_level_option, start_logging
 
 OPUS = "Opus"
-"""What browsers speak, at 48 kHz; coding is a part of their transport."""
+"""The codec of browsers, at 48 kHz. Their transport encodes and decodes it."""
 CARRIERS_ONLY = {
     "codec": "a browser speaks Opus",
     "rate": "a browser speaks Opus at 48000 Hz",
@@ -25,7 +25,7 @@ CARRIERS_ONLY = {
     "token": "a browser has no stream token",
     "call_id": "a browser's call has no id of its own",
 }
-"""Options that a call from a browser cannot have, and why."""
+"""Options that a call from a browser cannot have, each with the reason."""
 INTERRUPTED = 130
 """The exit code of a program that was stopped with Ctrl-C."""
 SECONDS = click.FloatRange(min=0, min_open=True)
@@ -60,7 +60,7 @@ Exit codes: 0 every call ended well, 1 one failed or no audio ever came back to 
 @click.option(
     "--codec",
     type=OneOf(codecs),
-    help="How audio is coded, either way, by a name of the carrier's. Without it, its usual one.",
+    help="The audio codec, in both directions, by the carrier's name for it. Without it, the carrier's usual one.",
 )
 @click.option("--rate", type=int, metavar="HZ", help="The sample rate of L16, instead of 16000.")
 @click.option(
@@ -76,49 +76,60 @@ Exit codes: 0 every call ended well, 1 one failed or no audio ever came back to 
     help="Record the first call: the caller on the left, on the right the agent as it was played.",
 )
 @click.option("--mono", is_flag=True, help="Record the agent alone.")
-@click.option("--digits", default="", metavar="KEYS", help="Keys to press after that: 0-9, *, #, A-D, w for 0.5 s.")
+@click.option(
+    "--digits",
+    default="",
+    metavar="KEYS",
+    help="Keys to press after speaking: 0-9, *, #, A-D; w waits for 0.5 s.",
+)
 @click.option(
     "--barge-in-at",
     type=SECONDS,
     metavar="SECONDS",
-    help="Interrupt the agent then, by the --digits or by saying it all again, and time the agent's `clear`.",
+    help="Interrupt the agent at this time, by the --digits or by saying everything again, and measure the time until "
+    "its `clear`.",
 )
 @click.option("--calls", type=click.IntRange(min=1), default=1, metavar="N", help="How many calls at once.")
 @click.option(
     "--seconds",
     type=SECONDS,
     metavar="SECONDS",
-    help="Hang up after that. Without it, when all is said and the agent has been quiet for a second.",
+    help="Hang up after this time. Without it, when everything is said and the agent has been quiet for a second.",
 )
-@click.option("--loss", type=PERCENT, default=0.0, metavar="PERCENT", help="Caller's audio that gets lost.")
-@click.option("--jitter", type=click.FloatRange(min=0), default=0.0, metavar="MS", help="How late it may come.")
+@click.option("--loss", type=PERCENT, default=0.0, metavar="PERCENT", help="Share of the caller's audio to lose.")
+@click.option("--jitter", type=click.FloatRange(min=0), default=0.0, metavar="MS", help="How late audio may arrive.")
 @click.option(
     "--reorder",
     type=PERCENT,
     default=0.0,
     metavar="PERCENT",
-    help="How much the next overtakes, where the carrier keeps no order.",
+    help="Share of the audio that arrives after the piece sent next, where the carrier does not keep the order.",
 )
-@click.option("--vanish-after", type=SECONDS, metavar="SECONDS", help="Be gone then, in the middle of a message.")
+@click.option(
+    "--vanish-after",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Drop the connection after this time, in the middle of a message.",
+)
 @click.option("--from", "caller_id", default="+12025550123", show_default=True, metavar="NUMBER", help="Who calls.")
 @click.option("--to", "did", default="+12025550199", show_default=True, metavar="NUMBER", help="Who is called.")
-@click.option("--token", metavar="TOKEN", help="The stream token that a server wants which is not local.")
-@click.option("--call-id", metavar="ID", help="The call's id, which the token names.")
+@click.option("--token", metavar="TOKEN", help="The stream token, which a server demands unless it is local.")
+@click.option("--call-id", metavar="ID", help="The id of the call for which the token was issued.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @log_level_option
 def call(**options: Any) -> None:
     """Call a server as a carrier or a browser would, and measure what comes back.
 
-    Audio goes out every 20 ms and what comes back is played in real time. A carrier returns marks when they were
-    played, and refuses what it refuses, with its code; a browser shows the transcript and each turn's latency. The
-    delay is that of an echo: `voiceflow run echo`.
+    Audio goes out every 20 ms, and what comes back is played in real time. A simulated carrier returns marks once they
+    were played, and refuses what the real one refuses, with the same error code; a browser shows the transcript and
+    each turn's latency. The delay can be measured of an echo only: `voiceflow run echo`.
     """
     from voiceflow.simulator.report import STOPPED
 
     from .reporttable import show
     from .simulation import make_calls
 
-    start_logging(options["log_level"] or "warning")  # what it has to say is its result
+    start_logging(options["log_level"] or "warning")  # by default the result is all that is printed
     asked = _asked(options)
     _check(asked)
     with explained(asked.log_level):
@@ -139,7 +150,7 @@ def call(**options: Any) -> None:
 
 
 def _asked(options: dict[str, Any]) -> CallOptions:
-    """The options, with who calls and how audio is coded."""
+    """The options, with the provider and the codec filled in where they were not given."""
     from voiceflow.transports.carriers import carrier_named, names
 
     context, provider = click.get_current_context(), options["provider"]
@@ -158,7 +169,7 @@ def _asked(options: dict[str, Any]) -> CallOptions:
 
 
 def _check(asked: CallOptions) -> None:
-    """Refuse what no carrier does, and what would only fail after the call."""
+    """Refuse options that no carrier supports, and those that would only fail after the call."""
     if asked.provider != BROWSER:
         _check_carrier(asked)
     if not re.fullmatch("[0-9*#A-DWa-dw]*", asked.digits):
@@ -172,7 +183,7 @@ def _check(asked: CallOptions) -> None:
 
 
 def _check_carrier(asked: CallOptions) -> None:
-    """Refuse what this carrier does not do, and name those which do."""
+    """Refuse options that this carrier does not support, and name the carriers that do."""
     from voiceflow.transports.carriers import carrier_named, carriers
 
     carrier = carrier_named(asked.provider)

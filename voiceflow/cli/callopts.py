@@ -1,4 +1,4 @@
-"""What `voiceflow call` was asked for on the command line."""
+"""The options of `voiceflow call`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from voiceflow.audio import AudioFormat
 
 BROWSER = "webrtc"
-"""What stands for a browser among the carriers."""
+"""The provider that stands for a browser, beside the names of carriers."""
 
 
 class CallOptions(msgspec.Struct, frozen=True):
-    """What was asked for on the command line."""
+    """What was asked for on the command line. Times are in seconds but `jitter`, which is in milliseconds; `rate` is in
+    Hz; `loss` and `reorder` are in percent."""
 
     url: str
     provider: str

@@ -1,4 +1,4 @@
-"""Options whose choices are known only when they are asked for: which carriers there are."""
+"""Options whose choices, such as the names of the carriers, are looked up only when they are needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ else:
 
 
 class OneOf(_Text):
-    """One of some names, which are found when the command runs or shows its help."""
+    """The type of an option that takes one of `names()`, which is called when the command runs or shows its help."""
 
     name = "name"
 
@@ -42,7 +42,7 @@ class OneOf(_Text):
 
 
 def transports() -> Sequence[str]:
-    """All by which calls come."""
+    """The names of all transports by which calls arrive."""
     from voiceflow.transports.dry_call import transports
 
     return transports()
@@ -55,12 +55,12 @@ def carrier_names() -> Sequence[str]:
 
 
 def callers() -> Sequence[str]:
-    """All whose end can be simulated."""
+    """The names of everything that `voiceflow call` can simulate: the carriers, and a browser."""
     return *carrier_names(), "webrtc"
 
 
 def codecs() -> Sequence[str]:
-    """All carriers' names of codecs."""
+    """The names of the codecs of all carriers, each once."""
     from voiceflow.transports.carriers import carriers
 
     return list(dict.fromkeys(codec for carrier in carriers() for codec in carrier.codecs))

@@ -1,4 +1,4 @@
-"""`voiceflow doctor`: what is missing, and what mends it."""
+"""`voiceflow doctor`: shows what is missing for calls, and how to fix it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 Examples:
   voiceflow doctor
   voiceflow doctor -c voiceflow.yaml
-  voiceflow doctor --ice        whether browsers find a way to calls
+  voiceflow doctor --ice        check that browsers can connect
   voiceflow doctor --json
 
 \b
@@ -34,7 +34,7 @@ Exit codes: 0 nothing fails, 1 something does, 2 the options cannot be used.
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(config: Path | None, ice: bool, as_json: bool) -> None:
-    """Look whether everything is there that calls need, and say what mends what is not.
+    """Check that everything that calls need is there, and say how to fix what is not.
 
     Python, extras, models, the language model, Ollama, the port, the carriers' credentials, the public
     address, cloudflared. Keys are not shown. The environment and the configuration are those of `voiceflow run`
@@ -69,7 +69,7 @@ async def _examined_ice(setting: Setting) -> list[Finding]:
 
 
 async def _examined(setting: Setting) -> list[Finding]:
-    """All findings, in order. A terminal shows what is being waited for."""
+    """All findings, in order. A terminal shows which checks are still running."""
     from rich.console import Console
 
     from voiceflow.doctor import checks, examine

@@ -1,4 +1,4 @@
-"""`voiceflow graph`: what a pipeline becomes when it is linked."""
+"""`voiceflow graph`: draws a pipeline as it is linked."""
 
 from __future__ import annotations
 

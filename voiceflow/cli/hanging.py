@@ -1,4 +1,4 @@
-"""Who hangs in a call: who was given something, and neither made anything of it nor finished."""
+"""Finds the processors of a call that hang: those that were given a frame and neither yielded anything nor finished."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 Places: TypeAlias = "dict[Processor, FrameType]"
 
 LONG: Final = 5.0
-"""Seconds at one place and without a result, from which on who was at work when the caller left is taken to hang. A
-caller from a recording leaves a busy agent after a minute only."""
+"""Seconds after which a processor that was at work when the caller left, at one place in its code and without a result,
+is taken to hang. A caller from a recording leaves a busy agent only after a minute."""
 SLOW: Final = 2.0
-"""Seconds after the call's end from which on it is looked what those wait for that have not finished. The call waits
-for them a while longer."""
+"""Seconds after the call's end until the processors that have not finished are looked up, with the place at which each
+waits. The call itself waits for them somewhat longer."""
 
 
 class Hanging:
-    """Watches the frames of a running call."""
+    """Watches the frames of a running call, to tell after its end which processor hung."""
 
     def __init__(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
         self._call = call
         self._loop = loop
         self._given: dict[Processor, Frame] = {}
-        """What each processor was given last of what it takes."""
+        """The last frame that each processor was given, of the types that it takes."""
         self._seen: tuple[Places, Places] = ({}, {})
-        """Where each was at work when it was looked for the last time but one, and for the last time."""
+        """Where each processor was at work at the last look but one, and at the last one."""
         self._yielded: dict[Processor, float] = {}
-        """When something came of it for the last time."""
+        """When each processor last yielded something."""
         self._finished: dict[Processor, bool] = {}
-        """Those that were given the stream's end, and whether they have passed it on."""
+        """The processors that were given `End`, and whether they have passed it on."""
         self._hang: Places = {}
-        """Where those wait that hang."""
+        """Where the processors that hang wait."""
         self._processors = [element for element in call.elements if isinstance(element, Processor)]
         self._workers = [p for p in self._processors if isinstance(p, Source) or p.signature.kind.is_async]
         call.observe(self._observe)
@@ -50,7 +50,8 @@ class Hanging:
 
     @property
     def found(self) -> str | None:
-        """Who, and at what. Who stands behind somebody that hangs waits, too, and is not meant."""
+        """A message that names the first processor that hangs, and at what; None if none does. Those downstream of it
+        only wait for it."""
         for processor in self._processors:
             if processor in self._hang or not self._finished.get(processor, True):
                 return self._told(processor)
@@ -79,7 +80,7 @@ class Hanging:
         return {worker: frame for worker in self._workers if worker in self._given and (frame := waiting(worker.name))}
 
     def _end(self) -> None:
-        """The call ends. If the caller left, work on what nobody hears any more is about to be cancelled."""
+        """Note what is at work as the call ends: if the caller left, work on unheard speech is cancelled next."""
         self._loop.call_later(SLOW, self._look_at_late)
         if not self._call.is_connected:
             for worker, frame in self._at_work().items():

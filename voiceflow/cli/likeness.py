@@ -1,4 +1,4 @@
-"""How late and how alike what was heard is to what was said."""
+"""Compares what was heard with what was said: by how much it is late, and how much alike the two are."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST_DELAY = 2.0
-"""Delays up to this are found, in seconds."""
+"""The longest delay that is found, in seconds."""
 ALIKE = 0.5
-"""The correlation from which on a part is taken to be found."""
+"""The least correlation at which a part is taken as found."""
 QUIET = 1000
-"""The largest sample of a part in which too little is said to find it again."""
+"""A part all of whose samples are below this is too quiet to be found again."""
 _BLOCK = 1 << 18
-"""Samples that are correlated at a time: bounds the memory that a long call takes."""
+"""How many samples are correlated at a time, which bounds the memory that a long call takes."""
 
 
 class Likeness(NamedTuple):
@@ -30,7 +30,7 @@ class Likeness(NamedTuple):
 
 
 def compare(said: AudioRaw, heard: AudioRaw) -> Likeness | None:
-    """The delay of 0 to 2 s at which `heard` is most like `said`, both at one rate. None if one is silent."""
+    """The delay of 0 to 2 s at which `heard` is most like `said`; both have the same rate. None if one is silent."""
     a, b = _mono(said), _mono(heard)
     lags = round(LONGEST_DELAY * said.format.rate) + 1
     # The energy of the part of `heard` that each delay lays beside `said`.
@@ -48,8 +48,8 @@ def compare(said: AudioRaw, heard: AudioRaw) -> Likeness | None:
 def positions(said: AudioRaw, heard: AudioRaw, place: Callable[[int], int]) -> Iterator[tuple[int, int]]:
     """Where parts of `said`, each half a second long, are found again in `heard`: the first sample of each, in both.
 
-    `place` tells the first sample of `heard` at which what begins at a sample of `said` may be. Silent parts, and those
-    that are not found, are left out.
+    `place` maps a sample of `said` to the first sample of `heard` at which the part that begins there may be. Silent
+    parts, and parts that are not found, are left out.
     """
     size = said.format.rate // 2
     for start in range(0, len(said.samples) - size + 1, size):

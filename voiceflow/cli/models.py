@@ -1,4 +1,4 @@
-"""`voiceflow models`: the models that are known by name, and where they are."""
+"""`voiceflow models`: shows the models that are known by name, says where they are, and downloads them."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Volume(Processor):
 
 
 def pipeline(call: Call) -> Pipeline:
-    """What becomes of one call. Called once for each, so that every call has its own processors."""
+    """Build the pipeline of one call. This is called once for each, so that every call has its own processors."""
     return call.source | Volume(0.5) | call.sink
 '''
 

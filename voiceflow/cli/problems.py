@@ -1,4 +1,4 @@
-"""What is wrong with what we were given: one message, exit code 2, a traceback only for those who ask."""
+"""How commands report wrong input - one message, exit code 2, a traceback only with --log-level debug - and log."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 
 class Refused(click.ClickException):
-    """We cannot do what was asked. A call that began and failed is exit code 1 instead."""
+    """The command cannot do what was asked: exit code 2. A call that began and failed has exit code 1 instead."""
 
     exit_code = 2
 
 
 def log_level_option(command: C) -> C:
-    """Adds `--log-level`."""
+    """Add the option `--log-level` to a command."""
     return click.option(
         "--log-level",
         type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
@@ -33,7 +33,7 @@ def log_level_option(command: C) -> C:
 
 
 def config_option(command: C) -> C:
-    """Adds `-c`."""
+    """Add the option `-c` to a command."""
     return click.option(
         "-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration, YAML."
     )(command)
@@ -58,7 +58,7 @@ def start_logging(level: str | None) -> None:
 
 @contextmanager
 def explained(log_level: str | None) -> Iterator[None]:
-    """Turn what is raised about a pipeline or a file into `Refused`."""
+    """Turn whatever is raised inside, about a pipeline or a file, into `Refused`."""
     try:
         yield
     except click.ClickException:
@@ -66,7 +66,7 @@ def explained(log_level: str | None) -> Iterator[None]:
     except Exception as error:
         if log_level == "debug":
             click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-        # Linking raises TypeError for wrong annotations, with all there is to say. Others are from models.
+        # Linking raises TypeError for wrong annotations, with a complete message. Other exceptions come from models.
         told = isinstance(error, VoiceflowError | TypeError)
         message = str(error) if told else f"{type(error).__name__}: {error} (--log-level debug shows where)"
         raise Refused(message) from error

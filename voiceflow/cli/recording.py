@@ -1,4 +1,4 @@
-"""A call from a WAV file, and what became of it: `voiceflow run --wav`."""
+"""`voiceflow run --wav`: makes one call from a WAV file, and reports its result."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ INTERRUPTED = 130
 
 
 class Outcome(NamedTuple):
+    """The result of a call from a recording. Times are in seconds."""
+
     said: AudioRaw
     heard: AudioRaw
     ended: Ended | None
-    """None if the user stopped it."""
+    """None if the user stopped the call."""
     problem: str | None
-    """Why it is no success."""
+    """Why the call is no success; None if it is one."""
     call_seconds: float
     took_seconds: float
     conversation: list[Transcript | Reply]
@@ -53,7 +55,7 @@ def run_recording(
     as_json: bool,
     log_level: str | None,
 ) -> None:
-    """Call the pipeline `target` with a recording, write what was heard, and print what became of it."""
+    """Call the pipeline `target` with a recording, write what was heard, and print the result."""
     from voiceflow.config.order import settle
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.sounds.wavfile import read_wav, write_wav
@@ -80,7 +82,7 @@ def run_recording(
 
 
 def _leave(problem: str) -> NoReturn:
-    """Exit with code 1, even where a thread hangs for which Python would wait."""
+    """Exit with code 1, even if a thread hangs for which Python would wait."""
     from voiceflow.testing.virtualloop import rests
 
     error = click.ClickException(problem)
@@ -94,14 +96,14 @@ def _leave(problem: str) -> NoReturn:
 
 
 class _Unawaited(ThreadPoolExecutor):
-    """Threads for `asyncio.to_thread`, for which the end of the event loop does not wait: one may hang."""
+    """The threads of `asyncio.to_thread`. The end of the event loop does not wait for them, since one may hang."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         super().shutdown(wait=False, cancel_futures=cancel_futures)
 
 
 def _check_output(path_in: Path, path_out: Path) -> None:
-    """Say before the call what would only fail after it."""
+    """Refuse, before the call, an output file that could not be written after it."""
     if path_out.is_dir():
         raise Refused(f"cannot write {path_out}: it is a folder, name a file")
     if not path_out.parent.is_dir():
@@ -122,7 +124,7 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
     from .verdict import Verdict
 
     class RecordedCaller(WavSource):
-        """Tells when the call runs."""
+        """Tells the verdict when the call runs."""
 
         @property
         def name(self) -> str:
@@ -192,7 +194,7 @@ def _advance(progress: Progress, bar: TaskID, source: WavSource) -> None:
 
 
 def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
-    """What the call came to, in seconds and milliseconds, as it is printed."""
+    """The result of the call as it is printed: times in seconds, or in milliseconds where the key says so."""
     from .likeness import compare
 
     said, heard, ended, problem, call_seconds, took_seconds, conversation = outcome
@@ -214,12 +216,13 @@ def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
 
 
 def _line(said: Transcript | Reply) -> dict[str, Any] | None:
-    """Who said what; of the agent, what was heard of it."""
+    """A line of the conversation: who spoke, and the words; of a reply, those that were heard. None for a reply of
+    which nothing had been heard when the call ended."""
     from voiceflow.frames import Transcript
 
     if isinstance(said, Transcript):
         return {"who": "caller", "said": said.text}
-    if not said.text or not (said.heard or said.interrupted):  # nothing of it had been heard when the call ended
+    if not said.text or not (said.heard or said.interrupted):
         return None
     return {"who": "agent", "said": said.heard, "interrupted": said.interrupted}
 

@@ -1,4 +1,4 @@
-"""The table of `voiceflow call`."""
+"""The table in which `voiceflow call` shows its result."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from voiceflow.simulator.measure import Quantiles
 from voiceflow.simulator.report import Gaps, Heard, Report
 
 LATE = 20.0
-"""Milliseconds: a phone that is later than a piece has measured itself."""
+"""Milliseconds. A simulated phone that sends later than by one piece of audio has measured itself, not the server."""
 
 ECHO = 0.3
-"""The correlation below which what came back has nothing to do with what was said."""
+"""The correlation below which the audio that came back has nothing to do with what was said."""
 
 
 def show(report: Report) -> None:
-    """Print it on standard output."""
+    """Print the report on standard output."""
     table = Table(show_header=False)
     for name, value, style in _rows(report):
         table.add_row(Text(name, style="dim"), Text(value, style=style, overflow="fold"))

@@ -1,4 +1,4 @@
-"""`voiceflow routes`: which number leads where."""
+"""`voiceflow routes`: shows the route of each number."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
 
 
 def _print_json(file: Path | None, default: Route | None, routes: dict[str, Route]) -> None:
-    """`default` is the route of all other numbers; null where they are refused."""
+    """Print the routes as JSON. `default` is the route of all other numbers; null if they are refused."""
     import msgspec
 
     config = str(file) if file else None
@@ -66,7 +66,7 @@ def _print_json(file: Path | None, default: Route | None, routes: dict[str, Rout
 
 
 def _print_table(routes: dict[str, Route]) -> None:
-    """Many routes side by side, one with all there is to it."""
+    """Print several routes as rows that are cut to the width of the terminal; a single one in full."""
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text

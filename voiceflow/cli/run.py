@@ -1,4 +1,4 @@
-"""`voiceflow run`: a pipeline behind phone numbers, or for one call from a WAV file."""
+"""`voiceflow run`: serves a pipeline to carriers and browsers, or runs it for one call from a WAV file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from voiceflow.linking.plan import Plan
 
 SERVING = ("host", "port", "ws_url", "provider", "reload", "workers", "insecure")
-"""Options that are about serving, which a call from a recording does not."""
+"""Options that are about serving, and so do not go with a call from a recording."""
 
 
 @click.command(
@@ -72,9 +72,8 @@ def run(
 
     FILE is a Python file with a function `pipeline(call)`, NAME a built-in pipeline.
 
-    What an option says counts most, then the environment, then .env beside FILE (with NAME: in the working folder),
-    then the configuration: -c, else ./voiceflow.yaml, else ~/.config/voiceflow/config.yaml, else
-    ~/.vibecode/sip_config.yaml.
+    Options count most, then the environment, then .env beside FILE (with NAME: in the working folder), then the
+    configuration: -c, else ./voiceflow.yaml, else ~/.config/voiceflow/config.yaml, else ~/.vibecode/sip_config.yaml.
     """
     start_logging(log_level)
     if wav is not None:
@@ -118,7 +117,7 @@ def _refuse_serving() -> None:
 
 
 def _linked(target: str, provider: str | None) -> Plan:
-    """The pipeline as it is linked for a call, so that its mistakes show before the phone rings."""
+    """The plan of the pipeline, linked as for a call, so that its mistakes show before the phone rings."""
     from voiceflow.linking.linker import link
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.transports.dry_call import nominal_call
@@ -127,7 +126,7 @@ def _linked(target: str, provider: str | None) -> Plan:
 
 
 def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bool) -> None:
-    """Print where everything is, at addresses that may be called from here."""
+    """Print the pipeline, and the addresses of everything that is served, as they can be reached from this machine."""
     from voiceflow import draw
     from voiceflow.config.settings import origin
     from voiceflow.server.app import MEDIA

@@ -1,4 +1,4 @@
-"""The calls of `voiceflow call`: their script, their carrier, their progress, their recording."""
+"""Makes the calls of `voiceflow call`: writes their script, shows their progress, gathers recording and report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SPEECH = Path(simulator.__file__).with_name("speech.wav")
 
 
 class Made(NamedTuple):
-    """Calls that were made."""
+    """The result of the calls that were made."""
 
     report: Report
     unanswered: bool
@@ -75,7 +75,7 @@ def make_calls(asked: CallOptions) -> Made | None:
 
 
 def _waits(script: Script) -> bool:
-    """Whether the caller stays long enough for an answer: one that is told to leave earlier hears none."""
+    """Whether the caller stays long enough for an answer. Callers who are told to leave earlier need not hear one."""
     return script.vanish is None and (script.length is None or (script.length - script.over) * PIECE >= ANSWER)
 
 
@@ -105,10 +105,10 @@ def _script(asked: CallOptions) -> Script:
 
 
 def _mirror(asked: CallOptions) -> Mirror:
-    """The carrier's end of a new call."""
+    """The simulated carrier's end of a new call."""
     carrier = carrier_named(asked.provider)
     stream_id, call_id = carrier.ids(uuid.uuid4())
-    # As our answer to the carrier's webhook asks for them.
+    # A carrier sends the parameters for which our answer to its webhook asks.
     parameters = {"from": asked.caller_id, "to": asked.did}
     if asked.token is not None:
         parameters["token"] = asked.token
@@ -127,7 +127,7 @@ def _mirror(asked: CallOptions) -> Mirror:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop, where there is one: its sockets cost half."""
+    """uvloop's event loop if it is installed, since its sockets cost half; else None, which stands for asyncio's."""
     try:
         import uvloop
     except ImportError:
@@ -136,7 +136,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _run(calls: Calls[Any]) -> None:
-    gc.freeze()  # a collection that walks every module makes all calls late by tens of milliseconds
+    gc.freeze()  # a collection that walked every module would make all calls late by tens of milliseconds
     progress = asyncio.create_task(_show_progress(calls))
     try:
         await calls.run()
@@ -147,7 +147,7 @@ async def _run(calls: Calls[Any]) -> None:
 
 async def _show_progress(calls: Calls[Any]) -> None:
     """Show on standard error how far the first call is, until cancelled."""
-    await calls.begun.wait()  # a call that is not taken needs no bar
+    await calls.begun.wait()  # a call that is not accepted needs no bar
     first, script = calls.callers[0], calls.script
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f} of {task.total:.1f} s")
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as progress:
@@ -163,25 +163,27 @@ async def _show_progress(calls: Calls[Any]) -> None:
 
 
 def _recordings(first: Conversation, script: Script) -> tuple[AudioRaw, AudioRaw, AudioRaw]:
-    """Of the first call: what the caller said, what the caller heard, and what of that the agent sent."""
+    """Three recordings of the first call: what the caller said; what the caller heard; and the same without its gaps,
+    as the agent sent it."""
     said = decoded(b"".join(map(script.piece, range(first.number))), script.format)
     return said, played(first.player, first.zero), decoded(first.player.recording, first.player.format)
 
 
 def _count_delays(first: BrowserCaller, said: AudioRaw, sent: AudioRaw, tally: Tally) -> None:
-    """Count how late an echo came back, each half second: silence, of which there is more, shifts it in the stream."""
+    """Measure the delay of an echo for each half second of speech. Each is searched for anew, since silence that the
+    server adds shifts the echo in the stream."""
     rate, size = said.format.rate, said.format.frame_bytes
 
     def spoken(sample: int) -> float:
-        """When the piece that begins there was sent."""
+        """When the piece that begins at `sample` was sent, on the phone's clock."""
         return first.zero + sample / rate + PIECE
 
     def place(sample: int) -> int:
-        """What came a piece before that, or later, may be its echo."""
+        """The first sample that may be its echo: the search begins with what came a piece before it was sent."""
         return first.received(spoken(sample) - PIECE) // size
 
     for sample, found in positions(said, sent, place):
-        last = found + round(PIECE * rate) - 1  # of what became of the piece
+        last = found + round(PIECE * rate) - 1  # the last sample of the piece's echo
         tally.delay.add(max(0.0, first.arrival(last * size) - spoken(sample)))
 
 

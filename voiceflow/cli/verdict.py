@@ -1,4 +1,4 @@
-"""Whether a call from a recording was any good: who failed, who hung, and whether the caller was answered."""
+"""Judges a call from a recording: whether it failed, whether a processor hung, and whether the caller was answered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class VerdictTurn:
-    """What came of one thing that the caller said."""
+    """The replies and the errors that followed one utterance or key of the caller."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
@@ -34,14 +34,14 @@ class VerdictTurn:
 
 
 class Verdict:
-    """Watches a call, and tells at its end what was wrong with it."""
+    """Watches a call, and says at its end what was wrong with it."""
 
     def __init__(self, call: Call, said: AudioRaw) -> None:
-        """`call` is to run yet; `said` is what the caller will say."""
+        """`call` must not run yet; `said` is what the caller will say."""
         self._call = call
         self._said = said
         self._before = VerdictTurn()
-        """What came before the caller had said anything that was understood."""
+        """The replies and errors before the caller had said anything that was understood."""
         self._turns: list[VerdictTurn] = []
         self._errors: list[Error] = []
         self._hanging: Hanging | None = None
@@ -49,12 +49,12 @@ class Verdict:
         call.on_reply(lambda reply: self._turn.replies.append(reply))
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """To be called as soon as the call runs."""
+        """Begin to watch. Must be called as soon as the call runs."""
         self._hanging = Hanging(self._call, loop)
         self._call.observe(self._observe)
 
     def problem(self, ended: Ended) -> str | None:
-        """Why the call is not to be called a success."""
+        """Why the call was no success; None if it was one."""
         if ended.error is not None:
             return f"the call failed: {ended.error}"
         if self._hanging is not None and (hanging := self._hanging.found):
@@ -73,11 +73,12 @@ class Verdict:
 
     @property
     def _was_answered(self) -> bool:
-        """Or need not have been: a pipeline without a speaker of its own listens, or echoes."""
+        """Whether the caller was answered, or needed no answer: a pipeline without a speaker of its own only listens,
+        or echoes."""
         if self._call.is_echo or any(turn.answered for turn in self._turns):
             return True
         speaker = next(e for e in self._call.elements if isinstance(e, Processor) and e.is_speaker)
-        if speaker.signature.takes(AudioRaw):  # it answers what it hears, whatever others understand of that
+        if speaker.signature.takes(AudioRaw):  # it answers audio, whether or not a transcript comes of that
             return self._before.answered or _is_quiet(self._said)
         return not self._turns
 

@@ -1,4 +1,4 @@
-"""What a task waits for: the place in somebody's code at which it goes on."""
+"""Finds the line of a processor's own code at which its task waits."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _OTHERS = (
     *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
     *(str(Path(voiceflow.__file__).parent / name) for name in ("engine", "inference")),
 )
-"""Where code is that waits on behalf of other code."""
+"""Folders of code that waits on behalf of other code: Python's, installed packages, and parts of voiceflow."""
 
 
 def waiting(name: str) -> FrameType | None:
-    """Where a running task called `name` waits. None if there is no such task, or it is in nobody's own code."""
+    """The frame in which a task called `name` waits: the innermost one that is not of a folder in `_OTHERS`. None if
+    there is no such task or frame."""
     own = [
         frame
         for task in asyncio.all_tasks()
@@ -33,7 +34,7 @@ def waiting(name: str) -> FrameType | None:
 
 
 def _frames(awaited: Any) -> Iterator[FrameType]:
-    """From the coroutine of a task to what is awaited innermost."""
+    """The frames from the coroutine of a task to what it awaits innermost."""
     while awaited is not None:
         for kind in ("cr", "ag", "gi"):
             if hasattr(awaited, f"{kind}_frame"):
@@ -41,5 +42,5 @@ def _frames(awaited: Any) -> Iterator[FrameType]:
                     yield frame
                 awaited = getattr(awaited, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
                 break
-        else:  # `async for` and `anext` await a step of a generator, which does not say of which
+        else:  # `async for` and `anext` await a step of a generator, whose generator no attribute of it names
             awaited = next(filter(inspect.isasyncgen, gc.get_referents(awaited)), None)

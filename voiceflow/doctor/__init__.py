@@ -1,5 +1,5 @@
-"""Whether everything is there that calls need. A check is a coroutine that returns a finding; none waits for another,
-and each has a deadline.
+"""Checks that everything that calls need is there. A check is a coroutine that returns a finding; none waits for
+another, and each has a deadline.
 
 >>> setting = Setting.read(None)
 >>> for name, check in checks(setting).items():
@@ -21,7 +21,7 @@ __all__ = ["Check", "Finding", "Setting", "checks", "examine", "examine_ice"]
 
 
 def checks(setting: Setting) -> dict[str, Check]:
-    """All of them by name, in the order in which they are shown."""
+    """All checks by name, in the order in which they are shown."""
     voices = dict.fromkeys(re.sub(r"#\d+$", "", route.tts_voice) for route in setting.routes)  # NAME#SPEAKER
     return {
         "python": machine.python,

@@ -1,4 +1,4 @@
-"""What a check is given, and what it returns."""
+"""A check's input and result, and how a check is run."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ DEADLINE = 5.0
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a check found out."""
+    """The result of a check."""
 
     check: str
     status: Status
     said: str
     remedy: str | None = None
-    """A command, or what to do."""
+    """The command to run, or what else to do."""
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """What the checks are about."""
+    """What the checks examine: the environment and the configuration."""
 
     environment: Mapping[str, str]
     config: Config = Config()
@@ -57,7 +57,7 @@ Check: TypeAlias = Callable[[Setting], Awaitable[Finding]]
 
 
 async def examine(name: str, check: Check, setting: Setting) -> Finding:
-    """What a check finds within `DEADLINE`. One that fails itself is a finding too."""
+    """Run a check. One that raises, or takes longer than `DEADLINE`, gives a finding with the status "warn"."""
     try:
         async with asyncio.timeout(DEADLINE):
             return await check(setting)
@@ -68,8 +68,8 @@ async def examine(name: str, check: Check, setting: Setting) -> Finding:
 
 
 async def in_thread(function: Callable[[], T]) -> T:
-    """What `function` returns or raises. The thread does not keep the process from ending: a name server that is
-    silent, or a disk that hangs, would."""
+    """What `function` returns or raises, run in a thread of its own. The thread is a daemon: otherwise a silent name
+    server, or a disk that hangs, would keep the process from ending."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 

@@ -1,4 +1,4 @@
-"""`voiceflow doctor --ice`: by which ways a browser and this machine find each other, and what is in their way."""
+"""`voiceflow doctor --ice`: tests how a browser and this machine can connect, and what stands in the way."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CREDENTIALS = {
     Coturn: "make ice.secret the server's static-auth-secret, and set the clocks of both machines",
     StaticServers: "correct ice.username and ice.credential",
 }
-"""What to do where a server refuses them."""
+"""What to do if a server refuses the credentials, by the kind of its entry in the configuration."""
 NO_ANSWER = "start the server, or let its port through the firewalls on the way"
 NO_RELAY = "let the TURN server relay to its own addresses, and let UDP reach the ports by which it relays"
 NOT_GIVEN = "correct the credentials in the configuration; the warning above tells what the provider said"
@@ -62,7 +62,7 @@ async def examine_ice(setting: Setting) -> list[Finding]:
 
 
 async def _provided(setting: Setting) -> list[tuple[ICE | None, list[IceServer]]]:
-    """The servers, and which entry of the configuration they are from. None: the default."""
+    """The servers, by the entry of the configuration that they come from; None stands for the default server."""
     if setting.config.ice is None:
         return [(None, await StaticICE().ice_servers())]
     provided: list[tuple[ICE | None, list[IceServer]]] = []

@@ -1,4 +1,4 @@
-"""Two peers on this machine look for a way to each other, as a browser and the server do."""
+"""Connects two peers on this machine by ICE, as a browser and the server do."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from voiceflow.transports.webrtc.session import usable
 from voiceflow.transports.webrtc.turn_servers import IceServer
 
 GATHER: Final = 8.0
-"""Seconds for candidates. aioice gives up a silent server after 5."""
+"""Seconds to gather candidates. aioice gives up a silent server after 5."""
 CONNECT: Final = 8.0
+"""Seconds to connect, and to exchange data."""
 STATES: Final = {"IN_PROGRESS": "no answer", "FAILED": "failed", "SUCCEEDED": "answered, but was not chosen"}
-"""What a pair's state means for people."""
+"""The states of candidate pairs, in words."""
 DATA: Final = bytes(1200)
-"""What is sent each way: as much as the largest packets of a call's beginning."""
+"""Sent both ways; as long as the largest packets at the beginning of a call."""
 
 
 class Path(msgspec.Struct, frozen=True):
-    """What came of an attempt."""
+    """The result of an attempt to connect."""
 
     candidates: list[str]
-    """Those of one peer, as TYPE ADDRESS."""
+    """The candidates of one peer, each as "TYPE HOST:PORT"."""
     pair: str | None = None
     """The pair over which data went both ways."""
     seconds: float = 0.0
-    """How long that took, from when the candidates were known."""
+    """How long it took to connect, from when the candidates were known."""
     failing: list[str] = []
-    """The pairs that were tried in vain, and how far each came."""
+    """The pairs that were tried in vain, each with its state."""
 
 
 async def find(servers: Sequence[IceServer], *, relay_only: bool) -> Path:
@@ -72,7 +73,7 @@ async def _introduce(one: Connection, other: Connection) -> None:
 
 
 async def _exchange(one: Connection, other: Connection) -> None:
-    """Datagrams may get lost, so each is sent until one has come."""
+    """Return once each peer has received `DATA`. Datagrams may get lost, so both send it again until then."""
 
     async def send(connection: Connection) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Asks one STUN or TURN server for what a call wants of it."""
+"""Asks one STUN or TURN server for what a call needs from it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from aiortc.rtcicetransport import parse_stun_turn_uri
 from .finding import in_thread
 
 ANSWER: Final = 4.0
-"""Seconds for a server. A packet that is lost on the way is sent again after half a second, and after one more."""
+"""Seconds that a server has to answer. A packet that is lost is sent again after half a second, and after one more."""
 RETRIES: Final = 2
 REFUSED: Final = (401, 441)
 """Unauthorized, Wrong Credentials (RFC 8656, section 19; RFC 8489, section 14.8)."""
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """What came of one server."""
+    """The result of asking one server."""
 
     url: str
     works: bool
     said: str
     refused: bool = False
-    """It answers, but does not take the credentials."""
+    """Whether it answers, but does not accept the credentials."""
 
 
 async def probe(url: str, username: str | None, credential: str | None) -> Probe:
@@ -63,7 +63,7 @@ async def probe(url: str, username: str | None, credential: str | None) -> Probe
 
 
 async def _resolve(host: str) -> str:
-    """An IPv4 address: candidates of servers are asked for by IPv4 only."""
+    """The IPv4 address of `host`: a call, too, asks servers for candidates by IPv4 only."""
     return await in_thread(lambda: socket.gethostbyname(host))
 
 
@@ -79,7 +79,7 @@ def _reason(error: Exception, host: str) -> str:
 
 
 class _Asker(asyncio.DatagramProtocol):
-    """A STUN client with one question."""
+    """A STUN client for a single request."""
 
     def __init__(self) -> None:
         self.transaction: stun.Transaction | None = None
@@ -116,7 +116,7 @@ async def _mapped(address: tuple[str, int]) -> str:
 
 
 class _Relayed(asyncio.DatagramProtocol):
-    """The relay's end of an allocation, which is given back at once."""
+    """Our end of a TURN allocation, which is given back at once; `lost` is set when it is gone."""
 
     def __init__(self) -> None:
         self.lost = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine, as far as we may see it."""
+"""Finds the program that listens on a port of this machine, as far as we are permitted to see it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import subprocess
 from pathlib import Path
 
 SECONDS = 2.0
+"""How long lsof may take."""
 LISTENING = "0A"
 """The state in /proc/net/tcp, TCP_LISTEN in Linux' tcp_states.h."""
 
 
 def listener(port: int) -> str | None:
-    """The program and its process id, None if it cannot be told: it is another user's, or ended meanwhile."""
+    """The program and its process id. None if it is not found: it belongs to another user, or ended meanwhile."""
     return _by_proc(port) if Path("/proc/net/tcp").exists() else _by_lsof(port)
 
 
@@ -29,7 +30,7 @@ def _by_proc(port: int) -> str | None:
 
 
 def _inodes(port: int) -> set[str]:
-    """The sockets that listen on the port."""
+    """The inodes of the sockets that listen on the port."""
     found = set()
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         lines = table.read_text().splitlines()[1:] if table.exists() else []

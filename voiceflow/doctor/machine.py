@@ -1,4 +1,4 @@
-"""What this machine has: Python, packages, models, Ollama."""
+"""Checks of this machine: Python, packages, models, Ollama."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ PURPOSE = {
     "ollama": "language models by Ollama",
     "claude": "language models by Anthropic",
     "openai": "language models by OpenAI and others",
-    "g722": "G.722, by which some carriers have a wider band",
+    "g722": "G.722, the wideband codec of some carriers",
 }
+"""What each extra is for."""
 
 
 async def python(setting: Setting) -> Finding:
@@ -45,7 +46,7 @@ async def configuration(setting: Setting) -> Finding:
 
 
 async def extra(setting: Setting, name: str) -> Finding:
-    """Whether what an extra installs is there."""
+    """Whether the packages that an extra installs are there."""
     wanted = [
         re.split(r"[^\w.-]", line, maxsplit=1)[0]
         for line in requires(DISTRIBUTION) or ()
@@ -97,7 +98,7 @@ async def _model(kind: str, name: str) -> Finding:
 
 
 async def language_model(setting: Setting) -> Finding:
-    """Which one `AutoLLM` uses, and why; keys are not shown."""
+    """Which language model `AutoLLM` uses, and why. Keys are not shown."""
     try:
         chosen = choose(setting.environment)
     except ConfigError as error:
@@ -111,7 +112,7 @@ async def language_model(setting: Setting) -> Finding:
 
 
 def _llm(setting: Setting) -> ChosenLLM:
-    """Which one is asked. A wrong LLM_PROVIDER is told by `language_model`."""
+    """The language model that is chosen. A wrong LLM_PROVIDER is reported by `language_model` alone."""
     try:
         return choose(setting.environment)
     except ConfigError:
@@ -120,8 +121,8 @@ def _llm(setting: Setting) -> ChosenLLM:
 
 
 def _without_llm(chosen: ChosenLLM) -> Status:
-    """How bad it is that the language model which is chosen cannot be used. The built-in responder stands in for one
-    that nobody asked for."""
+    """The status of a finding that the chosen language model cannot be used: a warning if nobody asked for that model,
+    since the built-in responder stands in for it then."""
     return "fail" if chosen.named or chosen.key else "warn"
 
 

@@ -1,4 +1,4 @@
-"""Whether calls can reach us: the port, the carriers' credentials, the public address, the tunnel."""
+"""Checks that calls can reach us: the port, the carriers' credentials, the public address, the tunnel."""
 
 from __future__ import annotations
 
@@ -62,13 +62,14 @@ async def carrier(setting: Setting, carrier: Carrier[Any]) -> Finding:
 
 
 def _credentials(settings: CarrierSettings) -> dict[str, str | None]:
-    """What calls of a carrier need, by the environment variable or, where there is none, the key that says it."""
+    """The credentials that calls of a carrier need, each by its environment variable or, where there is none, by its
+    key in the configuration."""
     variables = {field: variable for variable, field in settings.environment.items()}
     return {variables.get(field, field): getattr(settings, field) for field in settings.credentials}
 
 
 async def public_address(setting: Setting) -> Finding:
-    """Whether carriers can find us."""
+    """Whether a public address is configured, by which carriers can find us."""
     name, address = "public address", setting.config.public_ws_url
     if address is None:
         configured = any(any(_credentials(settings).values()) for settings in setting.config.provider_config)

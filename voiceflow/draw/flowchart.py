@@ -1,4 +1,4 @@
-"""A plan as a Mermaid flowchart: Markdown pages draw it."""
+"""A plan as a Mermaid flowchart, which Markdown pages draw."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _words(words: str) -> str:
 
 
 def _edges(row: Row, above: Sequence[Node] = ()) -> Iterator[tuple[Sequence[Node], Node]]:
-    """Every node with the nodes directly above it."""
+    """Every node of a row, with the nodes directly above it."""
     for part in row:
         if isinstance(part, Node):
             yield above, part

@@ -1,4 +1,4 @@
-"""What all pictures of a plan say: its steps in words, in rows, branches beside each other."""
+"""The content that all pictures of a plan share: its steps in words, in rows, with branches beside each other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Fan:
-    """Rows beside each other."""
+    """Branches: rows that are drawn beside each other."""
 
     rows: tuple[Row, ...]
 

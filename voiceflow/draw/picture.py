@@ -9,7 +9,7 @@ from voiceflow.linking.plan import Plan
 
 from .nodes import LISTENING, SPEECH, Fan, Node, Row, read
 
-# In pixels: the height of a box, between two boxes, for a line to change its column, around everything.
+# In pixels: the height of a box, the gap between two boxes, the height in which a line changes its column, the margin.
 _BOX, _GAP, _BEND, _MARGIN = 52, 52, 28, 24
 _STYLE = """
 svg { --ink: #1c2733; --dim: #56677a; --paper: #ffffff; --listening: #2a6cc4; --speech: #b3540c }
@@ -68,7 +68,7 @@ def svg(plan: Plan) -> str:
 
 
 def _size(part: Row | Node | Fan) -> _Point:
-    """Width and height, without what leads to it."""
+    """Width and height in pixels, without the line that leads to it."""
     if isinstance(part, Node):
         return 36 + max(9.6 * len(part.name), 6.4 * len(part.note), 6.4 * len(part.arrives)), _BOX
     inner = [_size(p) for p in (part.rows if isinstance(part, Fan) else part)]

@@ -1,7 +1,7 @@
-"""What one process shares between all its calls: threads for blocking work (pools.py, threads.py), limits on work
-that stand still while it waits (workclock.py), functions of users in any form (functions.py) and whatever they raise
-(failures.py), work that several calls need (flights.py), models in memory (modelcache.py), and the watch over the event
-loop (looplag.py)."""
+"""What one process shares between all its calls: threads for blocking work (pools.py, threads.py), time limits that
+stop counting while work waits for a thread (workclock.py), calls of users' functions in any form (functions.py) and of
+whatever they raise (failures.py), work that several calls need (flights.py), models in memory (modelcache.py), and the
+watch over the event loop (looplag.py)."""
 
 from voiceflow.inference.failures import contained
 from voiceflow.inference.flights import Flights

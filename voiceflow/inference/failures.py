@@ -1,4 +1,4 @@
-"""What the code of users raises ends at most its own call: whatever it is, it is a failure like others."""
+"""Contains what users' code raises: whatever it is, it becomes an ordinary exception, which ends at most one call."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 
 def failure(error: BaseException) -> Exception:
-    """`error` as something that may be raised in a task: what would end the event loop, as `SystemExit` does, or is
-    taken for something else on its way, as `StopIteration`, is the cause of a `RuntimeError`."""
+    """`error` as an exception that may be raised in a task. One that would end the event loop, as `SystemExit` does, or
+    be taken for something else on its way, as `StopIteration` is, becomes the cause of a `RuntimeError`."""
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
     told = RuntimeError(f"it raised {type(error).__name__}: {error}".removesuffix(": "))
@@ -19,11 +19,11 @@ def failure(error: BaseException) -> Exception:
 
 @contextlib.contextmanager
 def contained() -> Iterator[None]:
-    """Whatever the code of users inside raises is raised as an `Exception`. A `CancelledError` of something that was
-    awaited inside is a failure as well: only one that was meant for this task ends it."""
+    """Raise whatever users' code inside raises as an `Exception`. A `CancelledError` of something that was awaited
+    inside becomes a `RuntimeError`; only the cancellation of this task itself passes unchanged."""
     try:
         yield
-    except GeneratorExit:  # what awaits it is closed
+    except GeneratorExit:  # the coroutine or generator around it is being closed
         raise
     except asyncio.CancelledError as error:
         task = asyncio.current_task()

@@ -1,4 +1,4 @@
-"""Work that several calls need is done once, and all of them wait for it."""
+"""Does work that several calls need only once, while all of them wait for it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 
 class Flights(Generic[T]):
-    """Work that is under way, by its key. It goes on when those that wait for it give up, and fails for all of them
-    when it fails; then the next one tries again."""
+    """Work that is under way, by its key. It goes on even if those that wait for it give up. If it fails, it fails for
+    all of them, and the next call of `join` begins it again."""
 
     def __init__(self) -> None:
         self._tasks: dict[Hashable, asyncio.Task[T]] = {}
@@ -28,4 +28,4 @@ class Flights(Generic[T]):
         if self._tasks.get(key) is task:
             del self._tasks[key]
         if not task.cancelled():
-            task.exception()  # it may be that nobody waits any more
+            task.exception()  # marks it as seen, in case nobody waits any more

@@ -1,4 +1,4 @@
-"""Functions that users write, called in whichever form they have: plain or `async`, function or generator."""
+"""Calls functions that users write, whichever form they have: plain or `async`, function or generator."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .failures import contained
 from .pools import InferencePool
 
 _KINDS = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
-"""Of functions that only begin to work when what they return is awaited or iterated."""
+"""Tests for functions that only begin to work when what they return is awaited or iterated."""
 _DONE: Final = object()
 
 
 async def called(pool: InferencePool, function: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
-    """What `function(*args, **kwargs)` returns, or what is returned has to give: for a coroutine its result, for a
-    generator or any iterator, async or not, an `AsyncGenerator`, which has to be closed. What is not async runs in
-    `pool`. Raises what `function` raises; what is no `Exception` is raised as `RuntimeError`."""
+    """The result of `function(*args, **kwargs)`. An awaitable is awaited; a generator or any other iterator, async or
+    not, becomes an `AsyncGenerator`, which has to be closed. Code that is not async runs in `pool`. Raises what
+    `function` raises; what is no `Exception` is raised as `RuntimeError`."""
     with contained():
         if any(kind(function) for kind in _KINDS):
             given = function(*args, **kwargs)
@@ -56,7 +56,7 @@ async def _stepwise(pool: InferencePool, steps: Iterator[Any]) -> AsyncGenerator
                 break
             yield result
     finally:
-        with contextlib.suppress(ValueError):  # a thread is still at it, and lets go of it when it is not
+        with contextlib.suppress(ValueError):  # a thread still runs the generator, and frees it when it is done
             if inspect.isgenerator(steps):
                 with contained():
                     steps.close()

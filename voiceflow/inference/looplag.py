@@ -1,7 +1,7 @@
 """The lag gauge: how late the event loop runs, and which processor made it late.
 
-Every call in a process shares one loop, so one stage that blocks makes every caller wait. A timer on the loop
-beats; a thread watches the beat, and when it is overdue looks at what the loop's thread is doing. That costs
+All calls in a process share one loop, so one stage that blocks makes every caller wait. A timer on the loop beats
+regularly. A thread watches the beat and, when it is overdue, looks at what the loop's thread is doing. That costs
 nothing per frame.
 """
 
@@ -22,7 +22,7 @@ log = logging.getLogger("voiceflow.looplag")
 BEAT = 0.05
 """Seconds between two beats."""
 TOLERANCE = 0.1
-"""A beat this many seconds late is reported: five pieces of audio."""
+"""Seconds. A beat that is later than this is reported: it is five pieces of audio."""
 
 
 class LagGauge:
@@ -84,11 +84,11 @@ class LagGauge:
 
 
 def _culprit(frame: FrameType | None) -> tuple[str, FrameType] | None:
-    """The innermost processor that is running, and where."""
+    """The name of the innermost processor that is running, and the frame in which it runs."""
     while frame is not None:
         names = frame.f_locals
-        owner = names.get("self", names.get("place"))  # one of its methods, or the stage that it runs in
-        owner = getattr(owner, "place", owner)  # the worker that it runs in
+        owner = names.get("self", names.get("place"))  # of the processor's own method, or of the stage around it
+        owner = getattr(owner, "place", owner)  # of the worker around it
         owner = getattr(owner, "processor", owner)
         if isinstance(owner, Processor):
             return owner.name, frame

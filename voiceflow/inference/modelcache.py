@@ -1,8 +1,8 @@
-"""Models are loaded once per process and shared by all calls whose processors ask for the same one.
+"""Loads models once per process, and shares them between all calls whose processors ask for the same one.
 
-A model is kept as long as a processor that works with it is. Of those that no processor works with any more the most
-recently used are kept, for the next call; and always those that were loaded outside of a call, when a server starts:
-its routes need them.
+A model is kept as long as a processor uses it. Of the models that no processor uses any more, the most recently used
+ones are kept for the next call. Models that were loaded outside of a call, when a server starts, are always kept: the
+server's routes need them.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from .flights import Flights
 from .pools import loading_pool
 
 UNUSED = 4
-"""How many models are kept that nobody works with."""
+"""How many models that no processor uses are kept."""
 
 
 @runtime_checkable
 class BeforeCalls(Protocol):
-    """A processor with something to do once per process when its model is loaded, before there are calls."""
+    """A processor that has something to do once per process, after its model is loaded and before the first call."""
 
     async def before_calls(self) -> None:
-        """Make what all calls share. Does not raise."""
+        """Prepare what all calls share. Must not raise."""
 
 
 class _Loaded(msgspec.Struct):
@@ -36,10 +36,11 @@ class _Loaded(msgspec.Struct):
     model: Any
     users: list[ref[Processor]]
     stays: bool = False
+    """Whether it was loaded outside of a call, and so is always kept."""
 
 
 _models: dict[Hashable, _Loaded] = {}
-"""The least recently used come first."""
+"""The models in memory, the least recently used first."""
 _flights: Flights[Any] = Flights()
 
 
@@ -60,8 +61,8 @@ async def load(processors: Iterable[Processor], waits_for: Callable[[Processor],
 
 
 def release(processors: Iterable[Processor]) -> None:
-    """Their call is over. Otherwise their models are kept until the processors are garbage, which Python notices late
-    where they refer to each other."""
+    """Forget `processors` as users of their models, when their call is over. Otherwise the models would be kept until
+    the processors are garbage, which Python notices late where they refer to each other."""
     over = set(map(id, processors))
     for loaded in _models.values():
         loaded.users = [user for user in loaded.users if id(user()) not in over]
@@ -77,7 +78,7 @@ async def _give(processor: Processor, *, stays: bool) -> None:
         return model
 
     model = _models[key].model if key in _models else await _flights.join(key, load_model)
-    # The most recently used comes last. It may have been forgotten since it was loaded, where many are loaded at once.
+    # The most recently used comes last. Where many are loaded at once, it may have been forgotten since it was loaded.
     loaded = _models[key] = _models.pop(key, _Loaded(model, []))
     loaded.stays = loaded.stays or stays
     if not any(user() is processor for user in loaded.users):
@@ -97,7 +98,8 @@ def _forget_unused() -> None:
 
 
 class _Itself(msgspec.Struct, frozen=True, eq=False):
-    """Something that cannot be compared: equal to nothing else. Holds it, so that its id is not used again."""
+    """Stands for a value that is not hashable; equals only a stand-in for the same object. It holds the value, so that
+    no other object can get its id."""
 
     value: Any
 

@@ -1,4 +1,4 @@
-"""Blocking work runs here, in bounded pools of threads that all calls share."""
+"""Bounded pools of threads for blocking work, which all calls share."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 GRACE = 3.0
-"""Seconds that a job which nobody awaits any more may go on before another thread takes the place of its own."""
+"""Seconds that a job which nobody awaits any more may go on before its thread is replaced by another."""
 SPARE = 8
 """How many threads of a pool may be replaced at a time."""
 WAITING = 32
-"""Threads for functions that wait for a network: they take memory, not a processor."""
+"""Threads for functions that wait for a network: these take memory, but no CPU."""
 LOADING = 8
 """Threads for loading models."""
 EXIT = 1.0
-"""Seconds that what runs has to end when the process exits. A library's thread that is met in the middle of its work
-may crash; one that hangs is left behind."""
+"""Seconds that running jobs have to end when the process exits, since a library's thread may crash if the exit
+interrupts its work. A job that hangs is left behind."""
 
 logger = logging.getLogger(__name__)
 
 
 class InferencePool(Executor):
-    """Runs blocking functions in threads. Jobs not yet begun are withdrawn when their awaiter is cancelled;
-    running ones cannot be stopped: they are disowned, and counted until they end. One that does not end soon is
-    taken to hang: it keeps its thread, and the pool gets another, `SPARE` of them at most."""
+    """Runs blocking functions in threads. A job not yet begun is withdrawn when its awaiter is cancelled. A running one
+    cannot be stopped: it is disowned, and counted until it ends. One that does not end within `GRACE` seconds is taken
+    to hang: it keeps its thread, and the pool gets another, `SPARE` of them at most."""
 
     def __init__(self, threads: int | None = None, name: str = "inference") -> None:
         self.threads = threads or os.cpu_count() or 1
         self.running = 0
         self.disowned = 0
         self.hung = 0
-        """How many of the disowned have had their thread replaced."""
+        """How many of the disowned jobs have had their thread replaced."""
         self.lock = threading.Lock()
-        """Guards the counts, and what waits."""
+        """Guards the counts and the waiting jobs."""
         self.ended = threading.Condition(self.lock)
         """Notified when a job has ended."""
         self.waiting: dict[_Job, Future[object]] = {}
         self.overdue: dict[_Job, None] = {}
-        """What hangs while no thread is left to take the place of its own."""
+        """Jobs that hang while no thread is left to replace theirs."""
         self.reported: set[str] = set()
-        """Functions of which the log has told that they hang."""
+        """Names of functions that were logged as hanging, once each."""
         self.workers = Threads(name)
         _pools.add(self)
 
@@ -66,12 +66,12 @@ class InferencePool(Executor):
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being worked on, or waits for that."""
+        """Whether a job waits for a thread, or runs and is not taken to hang."""
         return self.running > self.hung or bool(self.waiting)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `function` returns or raises; what is no `Exception` is raised as `RuntimeError`. Time that it waits
-        for a thread is not counted by the `WorkClock` that it is begun under."""
+        """What `function` returns or raises; what is no `Exception` is raised as `RuntimeError`. The time that it waits
+        for a thread is not counted by the current `WorkClock`."""
         job = _Job(self, functools.partial(function, *args, **kwargs), current_clock())
         try:
             return await asyncio.get_running_loop().run_in_executor(self, cast(Callable[[], T], job))
@@ -89,13 +89,14 @@ class InferencePool(Executor):
         return future
 
     def wind_up(self, until: float) -> None:
-        """Withdraw what waits, and wait until `until`, on the monotonic clock, for what runs and does not hang."""
+        """Withdraw the waiting jobs, and wait for the running ones that do not hang, until the time `until` on the
+        monotonic clock."""
         with self.ended:
             self.waiting.clear()
             self.ended.wait_for(lambda: self.running <= self.hung, max(0.0, until - time.monotonic()))
 
     def admit(self) -> None:
-        """Begin what waits, as far as there are threads. Call it with the lock held."""
+        """Begin waiting jobs, as far as threads are free. Call it with the lock held."""
         while self.waiting and self.running - self.hung < self.threads:
             job = next(iter(self.waiting))
             future = self.waiting.pop(job)
@@ -131,19 +132,19 @@ class _Job:
             future.set_result(result)
 
     def wait(self) -> None:
-        """No thread is free. On the loop."""
+        """Stop the job's clock, as no thread is free. Called on the loop."""
         if self._clock is not None:
             self._waits_on = asyncio.get_running_loop()
             self._clock.wait()
 
     def begin(self) -> None:
-        """A thread is free. On the loop or in any thread."""
+        """Let the job's clock go on, as a thread is free. Called on the loop or in any thread."""
         if self._waits_on is not None and self._clock is not None:
             with contextlib.suppress(RuntimeError):  # its loop is closed
                 self._waits_on.call_soon_threadsafe(self._clock.begin)
 
     def disown(self) -> None:
-        """Nobody awaits it any more."""
+        """Withdraw the job if it waits, and disown it if it runs: nobody awaits it any more."""
         pool = self._pool
         with pool.lock:
             if pool.waiting.pop(self, None) is not None:
@@ -171,10 +172,10 @@ class _Job:
             pool.ended.notify_all()
             if self._timer is not None:
                 self._timer.cancel()
-                self._timer = None  # it holds this job, and that what it worked on
+                self._timer = None  # it holds this job, which holds what the job worked on
 
     def replace(self) -> None:
-        """Another thread takes the place of its own. Call it with the lock held."""
+        """Count the job as hung, so that another thread may run in place of its own. Call it with the lock held."""
         self._pool.overdue.pop(self, None)
         self._pool.hung += 1
         self._hung = True
@@ -214,24 +215,24 @@ def _wind_up() -> None:
 
 @functools.cache
 def shared_pool() -> InferencePool:
-    """The process's pool for what keeps a processor busy, made at its first use."""
+    """The process's pool for work that keeps a CPU busy, made at its first use."""
     return InferencePool()
 
 
 @functools.cache
 def recognition_pool() -> InferencePool:
-    """The same for speech recognition, of which a single job may take seconds: one thread less than there are
-    processors, so that the agents' voices never wait for callers."""
+    """The process's pool for speech recognition, of which a single job may take seconds. It has one thread less than
+    there are CPUs, so that the agents' speech synthesis never waits for it."""
     return InferencePool(max(1, shared_pool().threads - 1), "recognition")
 
 
 @functools.cache
 def waiting_pool() -> InferencePool:
-    """The same for what mostly waits, for a network or a database: tools, clients of language models."""
+    """The process's pool for work that mostly waits for a network or a database: tools, clients of language models."""
     return InferencePool(WAITING, "waiting")
 
 
 @functools.cache
 def loading_pool() -> InferencePool:
-    """The same for loading models: a load that hangs takes no thread from the calls."""
+    """The process's pool for loading models, so that a load that hangs takes no thread from the calls."""
     return InferencePool(LOADING, "loading")

@@ -1,5 +1,5 @@
-"""Threads that a pool's jobs run in. They are daemons: the interpreter joins all others when it exits, and those of
-`concurrent.futures` as well, so that one job that hangs would keep the process for ever."""
+"""The threads in which a pool's jobs run. They are daemons: the interpreter waits for all other threads when it exits,
+and for those of `concurrent.futures` as well, so that one job that hangs would keep the process alive for ever."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IDLE = 60.0
 
 
 class Threads:
-    """Begins every function at once: in a thread that has nothing to do, else in a new one.
+    """Runs every function at once: in an idle thread, else in a new one.
 
     A function calls `release` when it is about to return, so that whatever it wakes finds its thread free.
     """

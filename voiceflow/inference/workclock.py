@@ -1,4 +1,4 @@
-"""Time limits that count work, not waiting: while a job waits for a thread of a pool, the limit on it stands still.
+"""Time limits that count work, not waiting: while a job waits for a thread of a pool, its limit does not run.
 
     async with WorkClock().within(5.0, "no result within 5 s"):
         await pool.run(function)
@@ -16,11 +16,11 @@ from contextvars import ContextVar, Token
 from typing import Self
 
 WAIT = 60.0
-"""Seconds that a job may wait for a thread. No caller waits longer."""
+"""Seconds that a job may wait for a thread. No caller would wait longer."""
 
 
 class TooLateError(TimeoutError):
-    """A limit of `WorkClock.within` that has passed; other `TimeoutError`s are those of the work itself."""
+    """The limit of `WorkClock.within` has passed. Other `TimeoutError`s come from the work itself."""
 
 
 class NoThreadError(TooLateError):
@@ -28,8 +28,9 @@ class NoThreadError(TooLateError):
 
 
 class WorkClock:
-    """Counts the time that is worked on something for a call: on jobs that are begun inside `within`, or where there
-    is no limit, inside a plain `with` of it; also by tasks that are made there. It has one limit at a time."""
+    """Counts the time that work for a call takes, less the time that its jobs wait for a thread. Its jobs are those
+    that are begun inside `within` or, where there is no limit, inside a plain `with` of the clock; also those of tasks
+    that are created there. It has one limit at a time."""
 
     def __init__(self) -> None:
         self._waiting = 0  # how many of its jobs wait for a thread
@@ -52,8 +53,8 @@ class WorkClock:
 
     @contextlib.asynccontextmanager
     async def within(self, seconds: float, message: str) -> AsyncIterator[None]:
-        """Raise `TooLateError(message)` when what is inside has worked for so long, and `NoThreadError` when it has
-        waited for a thread for 60 s."""
+        """Raise `TooLateError(message)` when the body has worked for `seconds`, and `NoThreadError` when it has waited
+        for a thread for 60 s."""
         token = _current.set(self)
         try:
             async with asyncio.timeout(None) as timeout:
@@ -83,7 +84,7 @@ class WorkClock:
             self._stop()
 
     def begin(self) -> None:
-        """The job has got its thread, or was withdrawn."""
+        """One of its jobs that waited has got its thread, or was withdrawn."""
         self._waiting -= 1
         if not self._waiting:
             self._waited += asyncio.get_running_loop().time() - self._waits_since
@@ -107,5 +108,5 @@ _current: ContextVar[WorkClock | None] = ContextVar("clock", default=None)
 
 
 def current_clock() -> WorkClock | None:
-    """What counts the time of the running code."""
+    """The clock that counts the time of the running code, if there is one."""
     return _current.get()

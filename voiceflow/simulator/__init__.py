@@ -1,7 +1,8 @@
-"""The telephone at the other end of a carrier's media stream: one simulated call, or some hundreds at once.
+"""Simulates callers, over a carrier's media stream or from a browser: one call, or some hundreds at once.
 
-player.py is the carrier's playout buffer, caller.py one call and a load of them, line.py their WebSocket, script.py
-what a caller does, measure.py what is counted, record.py what was heard, report.py what is printed.
+load.py makes many calls at once: caller.py those of a carrier, over the WebSocket of line.py, and browser.py those of a
+browser, over signaling.py and peer.py. player.py is the playout buffer, script.py what a caller does, packetloss.py a
+bad network, ticker.py the timer of all calls, measure.py what is counted, record.py what was heard, report.py results.
 
 speech.wav, 3.4 s, was spoken by espeak-ng and finished by sox:
 

@@ -31,18 +31,18 @@ from voiceflow.transports.webrtc.source_sink import FAILURE
 from voiceflow.transports.webrtc.turn_servers import read_servers
 
 JITTER_BUFFER: Final = 0.02
-"""Seconds that the first audio waits, so that what follows may be as late without a gap."""
+"""Seconds that audio after a silence waits, so that what follows may be late by as much without a gap."""
 VANISHED: Final = 5.0
 """Seconds without a packet after which a server is gone: it sends all the time, silence too."""
 LOOK: Final = 0.5
-"""How often, in seconds, it is looked whether it is."""
+"""Seconds between two checks whether the server is gone."""
 
 
 class BrowserCaller:
-    """One call, made by `call`."""
+    """One call. Make it with `BrowserCaller.call`."""
 
     def __init__(self, script: Script, tally: Tally, ticker: Ticker, *, record: bool, phase: float) -> None:
-        """`phase`: when in the 20 ms its pieces are sent, from 0 to 1."""
+        """`phase`: the point within each 20 ms at which pieces are sent, from 0 to 1."""
         self.player = Player(FORMAT, jitter_buffer=JITTER_BUFFER, record=record)
         self.ended: CallOutcome | None = None
         self.number = 0
@@ -58,7 +58,7 @@ class BrowserCaller:
         self._ear = Ear(FORMAT)
         self._leaving = Leaving(script, Ear(FORMAT))
         self._inbound = Inbound(self._hear)
-        self._arrivals: list[tuple[float, int]] = []  # when what came, as bytes of the recording
+        self._arrivals: list[tuple[float, int]] = []  # when audio came, and its offset in the recording, in bytes
         self._lines: dict[int | str, Said] = {}
         self._connected_at = math.inf
         self._heard_at = math.inf
@@ -106,21 +106,21 @@ class BrowserCaller:
 
     @property
     def seconds(self) -> float:
-        """How long the call has lasted."""
+        """How long the call has lasted, in seconds."""
         return self.number * PIECE
 
     @property
     def conversation(self) -> list[Said]:
-        """Who said what, as far as it was told."""
+        """What caller and agent said, as far as the server has told it."""
         return [line for line in self._lines.values() if line.text]
 
     def arrival(self, offset: int) -> float:
-        """When that byte of the recording came."""
+        """When the byte at `offset` in the recording came, on the phone's clock."""
         place = bisect_right(self._arrivals, offset, key=lambda arrival: arrival[1])
         return self._arrivals[max(0, place - 1)][0]
 
     def received(self, now: float) -> int:
-        """How many bytes of the recording had come by then."""
+        """How many bytes of the recording had come at the time `now`."""
         place = bisect_right(self._arrivals, now, key=lambda arrival: arrival[0])
         return self._arrivals[place][1] if place < len(self._arrivals) else self.player.size
 
@@ -146,7 +146,7 @@ class BrowserCaller:
             await self._signaling.close()
 
     def _end(self, reason: str, *, failed: bool = False) -> None:
-        """From now on nothing is said and nothing heard."""
+        """End the call for this reason: from now on nothing is said and nothing heard."""
         if not self._over.done():
             self._over.set_result(CallOutcome(reason, failed))
 
@@ -217,7 +217,7 @@ class BrowserCaller:
                 self._end(f"the server ended the call: {reason}", failed=reason == FAILURE)
 
     def _clear(self, now: float) -> None:
-        """As the page, mute the agent until its next reply."""
+        """Mute the agent until its next reply, as the page does."""
         self._muted = True
         self._tally.clears += 1
         if self._interrupted is not None:
@@ -229,7 +229,7 @@ class BrowserCaller:
 
 
 class BrowserLoad(Calls[BrowserCaller]):
-    """Calls at once, each from a browser of its own."""
+    """Many calls at once, each from a browser of its own."""
 
     def __init__(self, url: str, count: int, script: Script, *, relay_only: bool = False) -> None:
         super().__init__(count, script)

@@ -26,16 +26,16 @@ from voiceflow.transports.dialect import ClearRequest, MarkRequest, Message, Mir
 JITTER_BUFFER: Final = 0.02
 """Seconds that the first audio after a silence waits: a piece, as in a telephone network's gateways."""
 WELL: Final = (1000, 1005)
-"""The codes of a server that just hangs up: "normal closure", and none at all (RFC 6455, section 7.4.1)."""
+"""The close codes of a server that hangs up in order: "normal closure", and none at all (RFC 6455, section 7.4.1)."""
 
 
 class Caller:
-    """One call, over a line that is open."""
+    """One call of a carrier, over an open WebSocket."""
 
     def __init__(
         self, line: Line, mirror: Mirror, script: Script, tally: Tally, ticker: Ticker, *, record: bool, phase: float
     ) -> None:
-        """`phase`: when in the 20 ms its pieces are sent, from 0 to 1."""
+        """`phase`: the point within each 20 ms at which pieces are sent, from 0 to 1."""
         outbound = mirror.start.outbound
         buffer = mirror.buffer.seconds if mirror.buffer else math.inf
         self.player = Player(outbound, buffer=buffer, jitter_buffer=JITTER_BUFFER, record=record)
@@ -62,7 +62,7 @@ class Caller:
 
     @property
     def seconds(self) -> float:
-        """How long the call has lasted."""
+        """How long the call has lasted, in seconds."""
         return self.number * PIECE
 
     async def converse(self) -> None:
@@ -83,7 +83,7 @@ class Caller:
             self._line.abort()
 
     def _leave(self, reason: str) -> None:
-        """From now on nothing is said and nothing heard."""
+        """Leave the call for this reason: from now on nothing is said and nothing heard."""
         if not self._reason:
             self._reason = reason
             self.player.clear(self._clock())
@@ -111,7 +111,7 @@ class Caller:
 
     @property
     def _deadline(self) -> float:
-        """When the next piece is to be sent: a microphone has its last sample only then."""
+        """When the next piece is to be sent: at its end, since a microphone has its last sample only then."""
         return self.zero + (self.number + 1) * PIECE
 
     def _speak(self, number: int) -> None:
@@ -135,7 +135,7 @@ class Caller:
             self._travel(partial(self._send_media, held))
 
     def _travel(self, arrive: Callable[[], None]) -> None:
-        """Let something reach the server, after what came before it."""
+        """Call `arrive` when a message reaches the server: late by the network's jitter, and never out of order."""
         jitter = self._script.network.jitter
         if not jitter:
             arrive()
@@ -210,7 +210,7 @@ def _closed(closed: Closed) -> CallOutcome:
 
 
 class Load(Calls[Caller]):
-    """Calls at once, one by each of `mirrors`, a carrier's end each."""
+    """Many calls of a carrier at once, one for each of `mirrors`, the carrier's end of a call."""
 
     def __init__(self, url: str, mirrors: Sequence[Mirror], script: Script) -> None:
         super().__init__(len(mirrors), script)

@@ -1,7 +1,7 @@
-"""A WebSocket as a carrier opens it: messages go out and come in, nothing is compressed.
+"""A WebSocket as a carrier opens it, without compression.
 
-Hundreds of calls share one core, so this is the sans-I/O half of `websockets` right on a transport: no task, no
-queue and no lock, which cost more than the messages themselves.
+Hundreds of calls share one core, so this puts the sans-I/O half of `websockets` directly on an asyncio transport: no
+task, no queue and no lock, which would cost more than the messages themselves.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ HANDSHAKE: Final = 10.0
 GOODBYE: Final = 2.0
 """Seconds after which a server that does not close its end is given up."""
 LARGEST: Final = 16 << 20
-"""Bytes of a message. Ten minutes of audio in one piece are less: the player refuses those, by the carrier's code."""
+"""The most bytes of a message. Ten minutes of audio in one message are less, so that the player can refuse them, with
+the carrier's code."""
 
 
 class Closed(msgspec.Struct, frozen=True):
     """How the socket was closed (RFC 6455, section 7.4.1)."""
 
     code: int
-    """1000 where all is well, 1006 where the connection was lost without a word."""
+    """1000 for a normal closure, 1006 if the connection was lost without a close frame."""
     reason: str
 
 
 class Line(asyncio.Protocol):
-    """One WebSocket. That it may be closed is a state, not an exception."""
+    """One WebSocket. That the server has closed it is a state, not an exception."""
 
     def __init__(self, uri: WebSocketURI) -> None:
         loop = asyncio.get_running_loop()
@@ -51,14 +52,14 @@ class Line(asyncio.Protocol):
         self._parts: list[Frame] = []
 
     def listen(self, on_message: Callable[[str | bytes], None]) -> None:
-        """Give each message to `on_message`, also those that came before."""
+        """Pass each message to `on_message`, first those that came before this call."""
         self._on_message = on_message
         for message in self._early:
             on_message(message)
         self._early.clear()
 
     def send(self, message: str | bytes) -> None:
-        """Only while it is open."""
+        """Send a message. Call this only while `is_open`."""
         if isinstance(message, str):
             self._websocket.send_text(message.encode())
         else:
@@ -66,7 +67,7 @@ class Line(asyncio.Protocol):
         self._write()
 
     async def close(self) -> None:
-        """Close as is polite, and wait until the other end has closed, too."""
+        """Close with a close frame, and wait `GOODBYE` seconds at most for the server to close its end."""
         if self.is_open:
             self._websocket.send_close(1000)
             self._write()
@@ -74,7 +75,7 @@ class Line(asyncio.Protocol):
         self.abort()
 
     def vanish(self, message: str | bytes) -> None:
-        """Be gone in the middle of a message."""
+        """Drop the connection in the middle of `message`."""
         if self.is_open:
             if isinstance(message, str):
                 self._websocket.send_text(message.encode())
@@ -96,7 +97,7 @@ class Line(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's derive from nothing
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports have no base class
         self._websocket.send_request(self._websocket.connect())
         self._write()
 
@@ -125,11 +126,11 @@ class Line(asyncio.Protocol):
         )
 
     def _receive(self, frame: Frame) -> None:
-        """Put a message together, of one frame or more."""
+        """Join frames into messages, each of one frame or more."""
         if frame.opcode is Opcode.CLOSE:
             self._write()  # websockets' answer
             assert self._transport is not None
-            self._transport.close()  # a server that does not, after its close, would keep us waiting
+            self._transport.close()  # else a server that does not, after its close frame, would keep us waiting
             return
         if frame.opcode in (Opcode.PING, Opcode.PONG):
             return  # answered by websockets
@@ -157,7 +158,7 @@ class Line(asyncio.Protocol):
         for data in self._websocket.data_to_send():
             if data:
                 self._transport.write(data)
-            else:  # websockets' sign that nothing more will be sent
+            else:  # empty data is websockets' sign that nothing more will be sent
                 self._transport.close()
 
 
@@ -179,7 +180,7 @@ async def dial(url: str) -> Line:
 
 
 def parse(url: str) -> WebSocketURI:
-    """The parts of a WebSocket's URL. Raises `ProviderConnectionError` for another one."""
+    """The parts of a WebSocket's URL. Raises `ProviderConnectionError` for any other URL."""
     try:
         return parse_uri(url)
     except (InvalidURI, ValueError) as error:

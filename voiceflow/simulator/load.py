@@ -1,4 +1,4 @@
-"""Calls at once, whoever makes them: a carrier's phone (caller.py) or a browser (browser.py)."""
+"""Makes many simulated calls at once, either a carrier's (caller.py) or browsers' (browser.py)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from voiceflow.simulator.script import PIECE, Ear, Script
 from voiceflow.simulator.ticker import Ticker
 
 RAMP: Final = 0.01
-"""Seconds between the beginnings of two calls: all at once would measure the handshakes."""
+"""Seconds between the beginnings of two calls: starting all at once would measure the handshakes."""
 GOLDEN: Final = 0.6180339887498949
-"""Multiples of it spread evenly over the unit interval, however many there are."""
+"""The golden ratio's fraction: its multiples, modulo 1, spread evenly over 0 to 1, however many there are."""
 REST: Final = 1.0
-"""The caller hangs up when there is nothing more to do and the agent, who has answered, has been quiet for this long,
-in seconds."""
+"""Seconds. A caller with nothing more to do hangs up when the agent has answered and then been quiet for this long."""
 ANSWER: Final = 8.0
-"""... or, who has not, for this long: a model may think."""
+"""Seconds that a caller with nothing more to do waits for the agent to answer: a model may think."""
 PATIENCE: Final = 60.0
-"""... or when there has been nothing more to do for this long, whatever the agent says."""
+"""Seconds after which a caller with nothing more to do hangs up in any case, even while the agent speaks."""
 
 
 class CallOutcome(msgspec.Struct, frozen=True):
@@ -36,7 +35,7 @@ class CallOutcome(msgspec.Struct, frozen=True):
 
 
 class Conversation(Protocol):
-    """One call that was taken."""
+    """One call that the server accepted."""
 
     player: Player
     ended: CallOutcome | None
@@ -47,7 +46,7 @@ class Conversation(Protocol):
 
     @property
     def seconds(self) -> float:
-        """How long the call has lasted."""
+        """How long the call has lasted, in seconds."""
 
     async def converse(self) -> None:
         """Conduct the call to its end."""
@@ -57,25 +56,25 @@ C = TypeVar("C", bound=Conversation)
 
 
 class Calls(ABC, Generic[C]):
-    """Calls at once, all by one script. The first is recorded."""
+    """Many calls at once, all by one script. The first is recorded."""
 
     def __init__(self, count: int, script: Script) -> None:
         self.tally = Tally()
         self.callers: list[C] = []
-        """Those whose calls were taken."""
+        """The calls that the server accepted."""
         self.begun = asyncio.Event()
-        """Set once there is one."""
+        """Set once the first call was accepted."""
         self.refused: list[CallOutcome] = []
-        """Why the other calls were not."""
+        """Why the other calls were not accepted."""
         self.cpu_seconds = 0.0
-        """The phone's own processor time."""
+        """CPU time of this process, which simulates the callers."""
         self.took = 0.0
         """Seconds from the first call's beginning to the last one's end."""
         self.script = script
         self._count = count
 
     async def run(self) -> None:
-        """Conduct all calls to their ends. Raises `ProviderConnectionError` if not even the first was taken."""
+        """Conduct all calls to their ends. Raises `ProviderConnectionError` if the first was not accepted."""
         ticker, began, cpu = Ticker(), time.perf_counter(), time.process_time()
         try:
             first = await self._begin(0, ticker)
@@ -92,7 +91,7 @@ class Calls(ABC, Generic[C]):
 
     @abstractmethod
     async def _begin(self, number: int, ticker: Ticker) -> C:
-        """The caller of that number, whose call was taken. Raises `ProviderConnectionError`."""
+        """Make call `number`, and return it once it is accepted. Raises `ProviderConnectionError` if it is not."""
 
     async def _call(self, number: int, ticker: Ticker) -> None:
         try:
@@ -109,12 +108,12 @@ class Calls(ABC, Generic[C]):
 
 
 def phase(number: int) -> float:
-    """When in the 20 ms the caller of that number sends, from 0 to 1: not all at once."""
+    """The point within each 20 ms at which caller `number` sends, from 0 to 1, so that not all send at once."""
     return number * GOLDEN % 1
 
 
 class Leaving:
-    """Tells when a caller hangs up."""
+    """Decides when a caller hangs up."""
 
     def __init__(self, script: Script, ear: Ear) -> None:
         self._script = script
@@ -124,7 +123,7 @@ class Leaving:
         self._silent_from = script.silent_from if script.length is None else 0
 
     def hear(self, data: bytes, number: int, end: float) -> None:
-        """The agent sent `data`, which will have been played at `end`; the caller is at that piece."""
+        """Told that the agent sent `data`, played by the time `end`, while the caller is at piece `number`."""
         script = self._script
         if script.length is None and number >= self._silent_from - 1 and not self._ear.is_quiet(data):
             self._answered = True
@@ -132,7 +131,7 @@ class Leaving:
                 self._quiet_since = end
 
     def is_due(self, number: int, now: float, end: float) -> bool:
-        """Whether the caller leaves before saying that piece, with the agent's audio so far played at `end`."""
+        """Whether the caller hangs up at `now`, before piece `number`; the agent's audio is played by `end`."""
         script = self._script
         if script.length is not None:
             return number >= script.length

@@ -1,7 +1,7 @@
-"""What a load of calls came to: how late, how steady, how much, and what went wrong.
+"""Measures a load of calls: delays, jitter, amounts, and what went wrong.
 
-No I/O and no clock: whoever has them says what happened and when, in seconds. All calls count into one `Tally`,
-whose size grows neither with their number nor with their length.
+No I/O and no clock: the simulated callers report what happened and when, in seconds. All of them count into one
+`Tally`, whose size grows neither with their number nor with the length of their calls.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from voiceflow.transports.dialect import Refusal
 STEP: Final = 1e-4
 """The resolution of durations, in seconds."""
 LONGEST_GAP: Final = 0.5
-"""Silence of up to this, in seconds, is a gap in what is being said. Longer ones are pauses: the agent had ended."""
+"""Seconds. Silence of up to this length is a gap in speech; longer silence is a pause after the agent had ended."""
 PATIENCE: Final = 60.0
-"""Seconds after which what has not come back never will."""
+"""Seconds after which audio that has not come back never will: the server is no echo."""
 
 
 class Quantiles(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class Durations:
         total, steps = sum(self._counts.values()), sorted(self._counts)
 
         def quantile(share: float) -> float:
-            """The least duration that `share` of all do not exceed, to the middle of a step."""
+            """The least duration that a `share` of all do not exceed, in milliseconds, as the middle of a step."""
             left = math.ceil(share * total)
             for step in steps:
                 left -= self._counts[step]
@@ -62,7 +62,7 @@ class Durations:
 
 
 class Refusals(msgspec.Struct):
-    """How often the carrier refused what it was sent for one reason, and what it said the first time."""
+    """How often the carrier refused a message for one reason, and its words the first time."""
 
     code: int
     title: str
@@ -71,27 +71,28 @@ class Refusals(msgspec.Struct):
 
 
 class Tally:
-    """All that is counted, of all calls together."""
+    """The counts and durations of all calls together."""
 
     def __init__(self) -> None:
         self.delay = Durations()
-        """From the sending of a piece of the caller's audio to the coming back of what an echo makes of it."""
+        """From the sending of a piece of the caller's audio to the arrival of its echo."""
         self.jitter = Durations()
-        """By how much that differs from one piece to the next (as in RFC 3550, section 6.4.1)."""
+        """By how much the delay, or in a browser's call the transit time of packets, differs from one piece to the next
+        (as in RFC 3550, section 6.4.1)."""
         self.not_echoes = 0
-        """Calls to which more came back than was said: they have no delay."""
+        """Calls in which more audio came back than was sent: those are no echoes, and have no delay."""
         self.first_audio = Durations()
         """From the start of the stream to the agent's first audio."""
         self.clear = Durations()
         """From a barge-in to the agent's `clear`."""
         self.turn = Durations()
-        """From the caller's last sound to the agent's first, as the server tells a browser."""
+        """From the caller's last sound to the agent's first, as the server reports it to browsers."""
         self.lost = 0.0
         """Seconds of the agent's audio that did not arrive in time: the network's loss."""
         self.late = Durations()
         """How late the phone itself was in sending."""
         self.sent = 0
-        """Messages."""
+        """Messages; packets of audio in browsers' calls."""
         self.received = 0
         self.marks_played = 0
         self.marks_cleared = 0
@@ -115,19 +116,20 @@ class Tally:
 
 
 class EchoDelay:
-    """Finds what was sent in what comes back: an echo loses nothing, so what its n-th byte is made of is known."""
+    """Measures the delay of an echo by counting bytes: an echo loses nothing, so it is known from which piece its n-th
+    byte comes."""
 
     def __init__(self, tally: Tally, piece: float, size: int) -> None:
-        """All pieces that are sent are `piece` seconds long; what comes back of each has `size` bytes."""
+        """Each piece that is sent is `piece` seconds long; its echo has `size` bytes."""
         self._tally = tally
         self._size = size
         self._patience = PATIENCE / piece
-        self._sent: deque[float | None] | None = deque()  # when each that is not back was sent
+        self._sent: deque[float | None] | None = deque()  # when each piece that is not back was sent
         self._back = 0  # bytes that came back of the oldest of them
-        self._before: float | None = None
+        self._before: float | None = None  # the delay of the last piece
 
     def sent(self, now: float | None) -> None:
-        """A piece was sent, or, without a time, got lost: silence comes back in its place."""
+        """Told that a piece was sent at `now`, or, with None, that it was lost, so that silence comes back instead."""
         if self._sent is not None:
             self._sent.append(now)
             if len(self._sent) > self._patience:

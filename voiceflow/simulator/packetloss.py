@@ -1,4 +1,4 @@
-"""What a network does to the audio that a browser sends: below encryption, where packets are what the network sees."""
+"""Simulates a bad network for the audio that a browser sends, below encryption, where a real network acts as well."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 Send = Callable[[bytes], Awaitable[None]]
 
 VERSION_2: Final = range(128, 192)
-"""The first byte of RTP and RTCP packets (RFC 7983, section 7). Others are of DTLS and STUN."""
+"""The first byte of RTP and RTCP packets (RFC 7983, section 7). All other packets are DTLS or STUN."""
 
 
 class LossyPath:
-    """Stands between DTLS and ICE, and passes packets of audio on as `network` does."""
+    """Stands between DTLS and ICE, and passes packets of audio on with the loss, jitter and reordering of `network`."""
 
     def __init__(self, send: Send, network: Network) -> None:
         self._send = send
@@ -50,7 +50,7 @@ class LossyPath:
                 await self._send(packet)
 
     async def close(self) -> None:
-        """What is on its way is lost."""
+        """Drop the packets that are on their way."""
         late = set(self._late)
         for task in late:
             task.cancel()
@@ -63,7 +63,7 @@ class LossyPath:
 
 
 def impair(transport: RTCIceTransport, network: Network) -> LossyPath:
-    """Have what is sent over `transport` go through `network`."""
+    """Let everything that is sent over `transport` go through `network`."""
     path = LossyPath(transport._send, network)
     transport._send = path.send
     return path

@@ -1,6 +1,6 @@
 """A browser's side of a WebRTC connection: it offers one Opus line and the data channel, as the page does.
 
-What comes back is taken as packets, before aiortc's own jitter buffer, whose delay would be measured otherwise.
+Incoming audio is taken as packets before they reach aiortc's jitter buffer, whose delay would be measured otherwise.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from voiceflow.transports.webrtc.turn_servers import IceServer
 log = logging.getLogger("voiceflow.simulator")
 
 GATHER: Final = 10.0
-"""Seconds to look for ways to the server, as in the page. aiortc gives up a silent STUN server after 5."""
+"""Seconds to gather ICE candidates, as in the page. aiortc gives up a silent STUN server after 5."""
 CONNECT: Final = 15.0
 """Seconds for the connection, as in the page."""
 CLOSE: Final = 5.0
 ADVICE: Final = "`voiceflow doctor --ice` shows what is in the way"
 
 Speak = Callable[[], Awaitable[bytes | None]]
-"""The next 20 ms, when it is time for them; None for silence. Raises `MediaStreamError` when there is no more."""
+"""Returns the next 20 ms of audio when they are due; None for silence. Raises `MediaStreamError` at the end."""
 
 _decode: Any = msgspec.json.Decoder(messages.ToPage).decode
 _encode = msgspec.json.Encoder().encode
 
 
 class Microphone(MediaStreamTrack):
-    """What aiortc sends to the server."""
+    """The track that aiortc sends to the server: the audio of `speak` as Opus."""
 
     kind = "audio"
 
@@ -68,7 +68,7 @@ class Microphone(MediaStreamTrack):
 
 
 class Peer:
-    """One connection. `offer`, have it answered, `accept`; and `close`, in any case."""
+    """One connection. Call `offer`, let the server answer it, `accept` the answer; and call `close` in any case."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class Peer:
         *,
         relay_only: bool = False,
     ) -> None:
-        """`hear` is given each packet of audio, `read` each message on the data channel. `relay_only`: use no way
-        but through a TURN server."""
+        """`speak` returns the audio to send; `hear` is given each packet of audio, `read` each message on the data
+        channel. `relay_only`: connect through a TURN server only."""
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
         self._read = read
         self._connection = RTCPeerConnection(RTCConfiguration(usable(servers), iceTransportPolicy=policy))
@@ -99,7 +99,8 @@ class Peer:
         self._channel.on("open", self._opened)
 
     async def offer(self) -> str:
-        """Our offer, with all candidates. Raises `ProviderConnectionError`."""
+        """Our offer (SDP), with all candidates. Raises `ProviderConnectionError` if the ICE servers do not answer in
+        time, or there are no candidates."""
         try:
             async with asyncio.timeout(GATHER):
                 await self._connection.setLocalDescription(await self._connection.createOffer())
@@ -111,9 +112,10 @@ class Peer:
         return sdp
 
     async def accept(self, sdp: str, network: Network = PERFECT) -> None:
-        """Connect to who has answered, until the data channel is open. What we say goes through `network`.
+        """Connect to the server whose answer (SDP) this is, and return when the data channel is open. Audio that we
+        send goes through `network`.
 
-        Raises `ProviderConnectionError`.
+        Raises `ProviderConnectionError` if the answer cannot be used, or no connection is found in time.
         """
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
@@ -135,7 +137,7 @@ class Peer:
         if self._path is not None:
             await self._path.close()
         assert self._connection.sctp is not None
-        for transport in (self._transport, self._connection.sctp.transport):  # until they are bundled, two
+        for transport in (self._transport, self._connection.sctp.transport):  # two until they are bundled
             stop_asking(transport.transport)
         try:
             async with asyncio.timeout(CLOSE):
@@ -172,6 +174,6 @@ class Peer:
     def _lose(self, before: str, after: str) -> None:
         if not self._connected.done():
             self._connected.set_exception(ProviderConnectionError(before))
-            self._connected.exception()  # whoever does not wait for it need not know
+            self._connected.exception()  # marks it as seen, in case nobody waits for it
         if not self.lost.done():
             self.lost.set_result(after)

@@ -1,7 +1,7 @@
-"""A carrier's playout buffer: it plays what it is sent in real time, returns marks, and forgets at a clear.
+"""A carrier's playout buffer: it plays audio in real time, returns marks, and drops what is unplayed at a clear.
 
-No I/O and no clock: every method is told the time, in seconds from any zero, never going back. So the same
-player serves a call over a socket and a test in virtual time. What it says is exact: which byte was played when.
+No I/O and no clock: every method is told the time, in seconds from any zero, never going back. So the same player
+serves a call over a socket and a test in virtual time. It tells exactly which byte was played when.
 
 Sources: twilio.com/docs/voice/media-streams/websocket-messages ("Mark message", "Clear message"); marks come back
 once the audio before them was played, at once if there is none, and all of them at a clear.
@@ -27,19 +27,19 @@ class Span(msgspec.Struct):
     end: float
     """When its last sample was played."""
     offset: int
-    """Of its first byte, in all that is played."""
+    """The position of its first byte in all the audio that is played, in bytes."""
     size: int = 0
     """In bytes."""
     cut: bool = False
-    """Whether it is a clear that made it end here, and not the stream."""
+    """Whether a clear made it end here, and not the stream."""
 
 
 class Returned(msgspec.Struct, frozen=True):
-    """A mark that goes back."""
+    """A mark that is returned to its sender."""
 
     name: str
     played: bool
-    """Whether all before it was played. Else it is one that a clear returned."""
+    """Whether all the audio before it was played. Else a clear returned it."""
 
 
 class Player:
@@ -54,9 +54,9 @@ class Player:
         speed: float = 1.0,
         record: bool = True,
     ) -> None:
-        """`buffer`: how many seconds it keeps unplayed. `jitter_buffer`: how many seconds audio waits that comes
-        when nothing is playing, so that what follows may be as late without a gap. `speed`: of its clock, against
-        the time it is told; 0.999 plays a thousandth too slowly. `record`: whether to keep what was played."""
+        """`buffer`: how many seconds of unplayed audio it holds. `jitter_buffer`: how many seconds audio waits that
+        comes when nothing is playing, so that what follows may be late by as much without a gap. `speed`: of its clock,
+        against the time it is told; 0.999 plays a thousandth too slowly. `record`: whether to keep what was played."""
         self.format = format
         self.spans: list[Span] = []
         """All that was played or will be, in order. Only the last may have an end that is still to come."""
@@ -108,14 +108,14 @@ class Player:
         self._marks.append((max(self.end, now), name))
 
     def advance(self, now: float) -> list[Returned]:
-        """The marks that have gone back by now, and were not told before."""
+        """The marks that are due by `now` and were not returned before."""
         returned = []
         while self._marks and self._marks[0][0] <= now + _EPSILON:
             returned.append(Returned(self._marks.popleft()[1], played=True))
         return returned
 
     def clear(self, now: float) -> list[Returned]:
-        """Drop what was not played, and return all marks."""
+        """Drop the audio that was not played, and return all marks."""
         returned = self.advance(now)
         returned += [Returned(name, played=False) for _, name in self._marks]
         self._marks.clear()
@@ -140,6 +140,6 @@ class Player:
         return (last.offset + self._played(last, now)) / self.format.byte_rate
 
     def _played(self, span: Span, now: float) -> int:
-        """How many bytes of it have been played: whole samples."""
+        """How many bytes of `span` have been played: whole samples."""
         samples = math.floor((now - span.start) * self._byte_rate / self.format.frame_bytes + _EPSILON * 1000)
         return min(max(0, samples * self.format.frame_bytes), span.size)

@@ -1,4 +1,4 @@
-"""What a call sounded like, sample by sample: the caller as sent, the agent as it was really played."""
+"""Turns a call into recordings, sample by sample: the caller as sent, the agent as it was really played."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voiceflow.simulator.player import Player
 
 
 def decoded(data: bytes, format: AudioFormat) -> AudioRaw:
-    """Audio as it goes over the wire, made audible at its own rate."""
+    """Audio as it goes over the wire, decoded to pcm16 at its own rate."""
     return convert(AudioRaw(data, format), AudioFormat("pcm16", format.rate))
 
 

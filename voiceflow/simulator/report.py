@@ -1,4 +1,4 @@
-"""What `voiceflow call` prints of its calls, for people and for machines."""
+"""The result of `voiceflow call`, which it prints as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Heard(msgspec.Struct, frozen=True):
     delay_ms: float
     """From mouth to ear, the carrier's 20 ms of packetization and its jitter buffer included."""
     correlation: float
-    """Normalised: 1 for the same audio, about 0 for other audio. Falls with every gap, which makes what follows
+    """Normalised: 1 for the same audio, about 0 for other audio. Every gap lowers it, since what follows comes
     later."""
     correlation_without_gaps: float
-    """The same, of what the agent sent."""
+    """The correlation with the audio that the agent sent, without the gaps in its playout."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Said(msgspec.Struct, frozen=True):
     who: str
     """caller or agent"""
     text: str
-    """Of the agent: what was heard of it, or, where the call ended before that was told, what was to be said."""
+    """For the agent, the words that were heard or, if the call ended before the server told those, the whole reply."""
     interrupted: bool = False
 
 
@@ -50,11 +50,11 @@ class TurnDurations(msgspec.Struct, frozen=True):
 
 
 class Marks(msgspec.Struct, frozen=True):
-    """Marks that went back."""
+    """How many marks were returned to the server."""
 
     played: int
     cleared: int
-    """They went back because of a clear."""
+    """Returned because of a clear."""
 
 
 class Gaps(msgspec.Struct, frozen=True):
@@ -63,11 +63,11 @@ class Gaps(msgspec.Struct, frozen=True):
     count: int
     ms: float
     lost_ms: float
-    """Audio that the network lost, or brought too late. From browsers' calls only."""
+    """Audio that the network lost, or brought too late. In browsers' calls only."""
 
 
 class Traffic(msgspec.Struct, frozen=True):
-    """Messages of a carrier, packets of audio of a browser."""
+    """Messages in carriers' calls, packets of audio in browsers'."""
 
     sent: int
     received: int
@@ -76,7 +76,7 @@ class Traffic(msgspec.Struct, frozen=True):
 
 
 class Phone(msgspec.Struct, frozen=True):
-    """How the phone itself fared. Where it is late, it measures itself and not the server."""
+    """How busy and how late the simulated phone was. If it is late, the figures are about itself, not the server."""
 
     cpu_ms_per_call_second: float
     late_ms: Quantiles | None
@@ -96,25 +96,26 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     delay_ms: Quantiles | None
     """From sending 20 ms of audio to receiving what the server made of it. None if it is no echo, or lost audio."""
     jitter_ms: Quantiles | None
-    """By how much that differs from one piece to the next; for a browser, of the way back alone (RFC 3550, 6.4.1)."""
+    """By how much the delay differs from one piece to the next (RFC 3550, 6.4.1); for a browser, on the way back
+    alone."""
     heard: Heard | None
-    """None if one of both was silent."""
+    """None if the caller or the agent was silent."""
     first_audio_ms: Quantiles | None
-    """From the stream's start message, or from when a browser's connection stands, to the agent's first audio."""
+    """From the stream's start message, or from when a browser is connected, to the agent's first audio."""
     clears: int
     clear_ms: Quantiles | None
     """From the barge-in to `clear`. None if there was no barge-in, or no clear came."""
     marks: Marks | None
-    """None if the calls are a browser's, which has none."""
+    """None in browsers' calls, which have no marks."""
     turn_ms: Quantiles | None
-    """From the caller's last sound to the agent's first. None if nobody told: carriers are not."""
+    """From the caller's last sound to the agent's first. None if the server told none; it tells browsers alone."""
     turns: Sequence[TurnDurations]
-    """Those of the first call."""
+    """The turns of the first call."""
     conversation: Sequence[Said]
-    """That of the first call."""
+    """The conversation of the first call."""
     gaps: Gaps
     refused: list[Refusals]
-    """What the carrier would not have taken."""
+    """What the server sent and the carrier would not have accepted."""
     messages: Traffic
     phone: Phone
     recorded: str | None
@@ -122,7 +123,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 STOPPED = "stopped by the user"
 ECHO = 0.5
-"""The correlation from which on what is heard is taken for an echo of what was said."""
+"""The least correlation at which what the agent sent is taken for an echo of what was said."""
 
 
 def report(
@@ -136,7 +137,7 @@ def report(
     turns: Sequence[TurnDurations] = (),
     conversation: Sequence[Said] = (),
 ) -> Report:
-    """What `calls` came to, which have run."""
+    """The report on `calls`, which must have run."""
     tally = calls.tally
     seconds = sum(caller.seconds for caller in calls.callers)
     endings = Counter([*(caller.ended for caller in calls.callers), *calls.refused])

@@ -19,18 +19,18 @@ KEY: Final = 10
 PAUSE: Final = 25
 """Pieces that a `w` among the keys stands for: half a second, as carriers understand it."""
 QUIET: Final = 500
-"""The largest sample of what counts as silence: -36 dB, above the noise of a G.711 or G.722 line."""
+"""Audio all of whose samples are below this counts as silence: -36 dB, above the noise of a G.711 or G.722 line."""
 
 
 class Network(msgspec.Struct, frozen=True):
     """What happens to the caller's audio on its way."""
 
     loss: float = 0.0
-    """The share that gets lost."""
+    """The share of messages or packets that is lost, from 0 to 1."""
     jitter: float = 0.0
-    """Seconds that a message may be late."""
+    """Seconds by which one may be late, at most."""
     reorder: float = 0.0
-    """The share that comes after what was sent next."""
+    """The share, from 0 to 1, that arrives after the one that was sent next."""
 
 
 PERFECT: Final = Network()
@@ -49,14 +49,14 @@ class Script(msgspec.Struct, frozen=True):
     barge_in: int | None = None
     """The number of the piece with which the caller interrupts the agent."""
     length: int | None = None
-    """How many pieces the call lasts. Without it: until both are quiet."""
+    """How many pieces the call lasts. None: until both sides are quiet."""
     vanish: int | None = None
-    """The number of the piece in the middle of which the caller is gone."""
+    """The number of the piece in the middle of which the caller drops the connection."""
     network: Network = PERFECT
 
     @property
     def silent_from(self) -> int:
-        """The number of the piece from which on the caller is silent: what is heard then is an answer."""
+        """The number of the piece from which on the caller is silent: audio that is heard then is an answer."""
         ear = Ear(self.format)
         quiet = [ear.is_quiet(self.piece(number)) for number in range(self.over)]
         loud = [number for number, is_quiet in enumerate(quiet) if not is_quiet]
@@ -75,7 +75,7 @@ class Script(msgspec.Struct, frozen=True):
         return max([spoken, *(number + KEY for number in self.keys)])
 
     def piece(self, number: int) -> bytes:
-        """The audio of that piece."""
+        """The audio of piece `number`."""
         said, since = self.speech, number
         if self.again and self.barge_in is not None and number >= self.barge_in:
             said, since = self.again, number - self.barge_in
@@ -113,14 +113,14 @@ def write(
 
 
 def pieces(audio: AudioRaw, format: AudioFormat) -> tuple[bytes, ...]:
-    """`audio` as a carrier sends it, the last piece made whole with silence."""
+    """`audio` as a carrier sends it: in `format`, in pieces of 20 ms, the last one filled up with silence."""
     data, size = convert(audio, format).data, format.bytes_for(PIECE)
     data += silence(-len(data) % size, format)
     return tuple(data[start : start + size] for start in range(0, len(data), size))
 
 
 def press(digits: str, at: int) -> dict[int, str]:
-    """Which key is pressed before which piece, from the one numbered `at` on."""
+    """The keys of `digits`, each by the number of the piece that it precedes, from piece `at` on."""
     keys = {}
     for digit in digits:
         if digit in "wW":
@@ -132,7 +132,8 @@ def press(digits: str, at: int) -> dict[int, str]:
 
 
 class Ear:
-    """Tells whether there is anything to be heard, piece by piece: G.722 is not understood out of its context."""
+    """Tells of each piece in turn whether it is silent. It keeps state between pieces, without which G.722 cannot be
+    decoded."""
 
     def __init__(self, format: AudioFormat) -> None:
         self._decode = Chain(format, AudioFormat("pcm16", format.rate), StreamResampler).push

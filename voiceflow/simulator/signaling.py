@@ -1,4 +1,4 @@
-"""The server's signaling as a page uses it: a WebSocket on which questions are answered in order."""
+"""The client of the server's signaling, as the page has one: a WebSocket on which questions are answered in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voiceflow.simulator.line import Closed, Line, dial
 
 PATH: Final = "/ws"
 ANSWER: Final = 15.0
-"""Seconds for an answer, as a page waits for it."""
+"""Seconds to wait for an answer, as the page does."""
 
 
 class Signaling:
@@ -25,7 +25,8 @@ class Signaling:
         line.listen(self._receive)
 
     async def ask(self, answer: str, **question: Any) -> dict[str, Any]:
-        """The `answer` to a question. Raises `ProviderConnectionError`, if it is an error, or none."""
+        """Send a question and return its answer, whose type must be `answer`. Raises `ProviderConnectionError` if the
+        server answers anything else, or not at all."""
         self._asked = asyncio.get_running_loop().create_future()
         self.tell(**question)
         answered, closed = self._asked, self._line.closed
@@ -41,7 +42,7 @@ class Signaling:
         return message
 
     def tell(self, **message: Any) -> None:
-        """Say something that has no answer."""
+        """Send a message that has no answer."""
         if self._line.is_open:
             self._line.send(msgspec.json.encode(message).decode())
 
@@ -58,14 +59,14 @@ class Signaling:
 
 
 async def connect(url: str) -> Signaling:
-    """Reach the server at `url`. Raises `ProviderConnectionError`."""
+    """Connect to the server at `url`. Raises `ProviderConnectionError` if that fails."""
     return Signaling(await dial(signaling_url(url)))
 
 
 def signaling_url(url: str) -> str:
-    """Where the signaling is of a page at `url`. A WebSocket's URL is taken as it is.
+    """The URL of the signaling for a page at `url`. A WebSocket's URL is returned as it is.
 
-    Raises `ProviderConnectionError` for what is neither.
+    Raises `ProviderConnectionError` if `url` is neither.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""One timer for all calls: what is to happen at which time."""
+"""One timer for all calls, which runs actions at given times."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import Final
 
 EARLY: Final = 0.0005
-"""Seconds that something may happen too early: uvloop's timers count whole milliseconds."""
+"""Seconds that an action may run too early: uvloop's timers count whole milliseconds."""
 
 
 class Ticker:
-    """Runs actions at their times, in order. An action must not block, and may ask for further ones."""
+    """Runs actions at their times, in order. An action must not block; it may schedule further ones."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` is not the loop's: uvloop's stands still during an iteration, and counts milliseconds."""
+        """`clock`, in seconds, is not the loop's: uvloop's stands still during an iteration and counts milliseconds."""
         self.clock = clock
         self._actions: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()  # actions of one time keep their order
@@ -26,7 +26,7 @@ class Ticker:
         self._running = False
 
     def at(self, when: float, action: Callable[[], None]) -> None:
-        """Run `action` at that time of the clock."""
+        """Run `action` at the time `when` of the clock."""
         heapq.heappush(self._actions, (when, next(self._numbers), action))
         if not self._running and self._actions[0][0] == when:
             self._schedule()
@@ -38,7 +38,7 @@ class Ticker:
 
     def _run(self) -> None:
         self._running = True
-        actions, due = self._actions, self.clock() + EARLY  # what becomes due meanwhile waits: sockets want to be read
+        actions, due = self._actions, self.clock() + EARLY  # actions due later wait: sockets must be read
         try:
             while actions and actions[0][0] <= due:
                 heapq.heappop(actions)[2]()

@@ -21,7 +21,8 @@ _AMPLITUDE = 0.25 * 32767  # of each of the two tones: -12 dBFS
 
 
 def tones(digits: str) -> AudioRaw:
-    """The tones of `digits`, 0-9, *, #, A-D; `w` is a pause of half a second."""
+    """The tones of `digits` (0-9, *, #, A-D; `w` is a pause of half a second) as pcm16, 8 000 Hz, mono. Raises
+    `CallError` for any other character."""
     pieces = []
     for digit in digits.upper():
         if digit == "W":

@@ -1,4 +1,4 @@
-"""WAV files, in and out as one `AudioRaw`. To play what is long, see wavstream.py."""
+"""Reads and writes WAV files as one `AudioRaw`. To play long ones, see wavstream.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .wavheader import explained, find_samples
 def read_wav(path: str | os.PathLike[str]) -> AudioRaw:
     """The whole of a WAV file as pcm16: 16-bit PCM, mu-law or A-law, mono or stereo, 4 000 to 192 000 Hz.
 
-    Raises `AudioCodecError` for a file that is missing or anything else; it says how to convert it.
+    Raises `AudioCodecError` for a file that is missing or is anything else; its message says how to convert the file.
     """
     with explained(path):
         content = Path(path).read_bytes()
@@ -27,7 +27,8 @@ def read_wav(path: str | os.PathLike[str]) -> AudioRaw:
 
 
 def write_wav(path: str | os.PathLike[str], audio: AudioRaw) -> None:
-    """Write `audio`, which must be pcm16, as a WAV file. Raises `OSError` where that is not possible."""
+    """Write `audio` as a WAV file. Raises `AudioCodecError` if it is not pcm16, `OSError` if the file cannot be
+    written."""
     if audio.format.encoding != "pcm16":
         raise AudioCodecError(
             f"cannot write {audio.format} audio to {path}: a WAV file takes pcm16. Convert it first, with "

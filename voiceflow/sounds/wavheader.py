@@ -1,7 +1,7 @@
-"""Where in a WAV file its samples are, and what they are.
+"""Finds the samples in a WAV file, and their format.
 
-The chunks are walked here: the standard library's `wave` reads neither WAVE_FORMAT_EXTENSIBLE (before Python 3.12) nor
-G.711, does not notice a file that was cut off, and its errors do not say what to do.
+This module walks the chunks itself: the standard library's `wave` reads neither WAVE_FORMAT_EXTENSIBLE (before Python
+3.12) nor G.711, does not notice a file that was cut off, and its errors do not say what to do.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ _ENCODINGS = {
     0x0055: "MP3",
 }
 _KSDATAFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")
-"""What follows the two bytes of the format tag in the subformat GUID of WAVE_FORMAT_EXTENSIBLE."""
+"""The bytes after the format tag, which has two, in the subformat GUID of WAVE_FORMAT_EXTENSIBLE."""
 _STREAMED = 0x7FFFF000
-"""From this length on, a program did not know it that wrote to a pipe: SoX writes this, arecord 0x7FFFFFFF or so,
-FFmpeg 0xFFFFFFFF. The samples go on to the end of the file."""
+"""A length in bytes that is not true, if a header states it or a larger one: it is what a program writes that wrote to
+a pipe and did not know the length. SoX writes this one, arecord 0x7FFFFFFF or so, FFmpeg 0xFFFFFFFF. The samples go on
+to the end of the file."""
 
 
 class Samples(NamedTuple):
@@ -43,7 +44,8 @@ class Samples(NamedTuple):
 
 
 def find_samples(file: BinaryIO, length: int) -> Samples:
-    """The samples of an open file of `length` bytes. Raises `AudioCodecError`, whose text goes on from "FILE ..."."""
+    """Where the samples of an open file of `length` bytes are. Raises `AudioCodecError`, whose message is the end of a
+    sentence that begins with the file's name."""
     head = file.read(12)
     if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
         raise AudioCodecError(f"is not a WAV file: it begins with {head!r}" if head else "is empty")
@@ -62,7 +64,7 @@ def find_samples(file: BinaryIO, length: int) -> Samples:
 
 @contextmanager
 def explained(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn what goes wrong with the file `path` into an `AudioCodecError` that names it and says what to do."""
+    """Turn errors about the file `path` into an `AudioCodecError` that names it and says what to do."""
     try:
         yield
     except FileNotFoundError as error:
@@ -80,14 +82,15 @@ def explained(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _conversion(path: str | os.PathLike[str]) -> str:
-    """The command that makes a file which can be read."""
+    """The command that converts the file to one that can be read."""
     source = Path(path)
     target = source.with_name(f"{source.stem}-pcm16.wav")
     return f"ffmpeg -i {shlex.quote(str(source))} -ac 1 -ar 16000 -c:a pcm_s16le {shlex.quote(str(target))}"
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place and promised size of each chunk's content; the file stands there."""
+    """Each chunk's name, and the offset and stated size of its content in bytes. The file is positioned at the content
+    when a chunk is yielded."""
     start = 12
     while len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
@@ -116,7 +119,7 @@ def _format(fmt: bytes) -> AudioFormat:
 
 def _samples(audio_format: AudioFormat, start: int, promised: int | None, there: int) -> Samples:
     unit = audio_format.frame_bytes
-    size = there - there % unit if promised is None else promised  # who writes to a pipe may be stopped anywhere
+    size = there - there % unit if promised is None else promised  # writing to a pipe may stop anywhere
     if size > there:
         raise AudioCodecError(f"is cut off: its header promises {size} bytes of samples, {there} are there")
     if size == 0:

@@ -1,7 +1,7 @@
-"""A WAV file, or audio of any length, piece by piece in the format in which it is to be heard.
+"""Plays a WAV file, or audio of any length, piece by piece in the format in which it is to be heard.
 
-Reading and converting happen in threads, a piece at a time, when somebody asks for the next: a recording of an hour
-takes no more memory than one of a second, begins as early, and holds up no other call.
+Each piece is read and converted in a thread when it is asked for: a recording of an hour takes no more memory than one
+of a second, begins as early, and holds up no other call.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from .wavfile import read_wav
 from .wavheader import explained, find_samples
 
 PIECE: Final = 0.2
-"""Seconds that each piece is long, about."""
+"""The approximate length of each piece, in seconds."""
 
 Slice = Callable[[int, int], bytes]
-"""So many bytes of samples from a place on; fewer at their end."""
+"""Reads samples: takes the offset and the count, both in bytes, and returns that many bytes."""
 
 
 async def stream_wav(wav: str | os.PathLike[str] | AudioRaw, format: AudioFormat) -> AsyncGenerator[AudioRaw, None]:
     """Yield a WAV file, or a piece of audio, in `format` and in pieces of about `PIECE` seconds.
 
-    Together they are what `Convert(format)` makes of the whole. Raises `AudioCodecError` as `read_wav` does, and
-    `MissingExtraError` where a codec's package is not installed, before the first piece. To be closed where it is not
-    iterated to its end: the file is open until then.
+    Together the pieces are what `Convert(format)` makes of the whole. Raises `AudioCodecError` as `read_wav` does, and
+    `MissingExtraError` if a codec's package is not installed, before the first piece. Close the generator if you do not
+    iterate it to its end: the file is open until then.
     """
     pool = waiting_pool()
     recording = await pool.run(_Recording, wav, format)
@@ -45,7 +45,7 @@ async def stream_wav(wav: str | os.PathLike[str] | AudioRaw, format: AudioFormat
 
 
 class _Recording:
-    """What is being played. Its methods block."""
+    """The audio that is being played. Its methods block."""
 
     def __init__(self, wav: str | os.PathLike[str] | AudioRaw, format: AudioFormat) -> None:
         self.close: Callable[[], None] = _nothing
@@ -53,7 +53,7 @@ class _Recording:
         self._place = 0
         self._over = False
         if not isinstance(wav, AudioRaw) and not _is_regular(wav):
-            wav = read_wav(wav)  # a pipe, whose end nobody knows before it was read, or nothing that can be opened
+            wav = read_wav(wav)  # a pipe, whose length is unknown until it is read, or no file at all
         self._slice, self._source, self._size = _in_memory(wav) if isinstance(wav, AudioRaw) else self._in_file(wav)
         self._step = self._source.bytes_for(PIECE)
         try:

@@ -1,1 +1,1 @@
-"""For tests of pipelines: calls in virtual time."""
+"""Tools for tests of pipelines: calls in virtual time."""

@@ -1,15 +1,16 @@
 """An event loop whose time is virtual: when nothing is ready to run, time jumps to the next timer.
 
 A call on it takes as long as its work, not as long as its audio, and every pause, pace and deadline is exact. Whatever
-answers from outside the loop lives in real time, and is waited for:
+answers from outside the loop lives in real time, and the loop waits for it:
 
-- Time stands still for what `run_in_executor` and `asyncio.to_thread` run in threads; for `STANDSTILL` seconds, then it
-  goes on as usual, so that the deadlines of what hangs there do pass.
-- Time runs as usual while sockets and pipes are open, child processes live, or threads that were started since the loop
-  was made: any of them may call at any moment. The threads of an executor count while they work.
+- Virtual time stands still while functions that `run_in_executor` and `asyncio.to_thread` were given run in threads.
+  After `STANDSTILL` seconds it runs like real time, so that the deadlines of functions that hang do pass.
+- Virtual time runs like real time while sockets or pipes are open, and while child processes or threads live that were
+  started after the loop was made: any of them may call the loop at any moment. The threads of an executor count only
+  while they work.
 
-Threads that were there before the loop are taken for others' business. One that a program starts and that never ends
-makes its time real.
+Threads that were there before the loop are ignored. A thread that the program starts and that never ends makes the time
+real from then on.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 STANDSTILL: Final = 30.0
-"""Real seconds."""
+"""Real seconds for which virtual time stands still while functions run in threads."""
 LOOK: Final = 0.01
-"""How often it is looked whether threads still live that have not called, in real seconds."""
+"""Real seconds between two checks whether threads that may call the loop still live."""
 SILENT: Final = ("asyncio_", "inference_", "recognition_", "waiting_", "loading_", "lag gauge")
-"""How the names of threads begin that call nobody of their own accord: of executors whose work is counted while it is
-awaited, and of the watch over the loop."""
+"""Prefixes of the names of threads that never call the loop of their own accord: those of executors, whose work is
+counted while it is awaited, and the lag gauge."""
 
 
 class _Selector(selectors.DefaultSelector):
-    """Instead of waiting, moves the loop's time on."""
+    """A selector that advances the loop's time instead of waiting."""
 
     loop: VirtualLoop
 
@@ -66,6 +67,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._now = 0.0
         self._stood = 0.0
+        """Real seconds for which virtual time has stood still without a break."""
         self.threads = 0
         """How many functions run in threads at the moment."""
         self.before = frozenset(threading.enumerate())
@@ -84,7 +86,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now += seconds
 
     def waited(self, seconds: float, *, standing: bool, woken: bool) -> None:
-        """So long it was waited in real time: `standing` for work in threads alone, until something came if `woken`."""
+        """Told after the loop has waited `seconds` in real time: `standing` if only for functions in threads, `woken`
+        if something came."""
         self._stood = 0.0 if woken or not standing else self._stood + seconds
         if not standing or self._stood > STANDSTILL:
             self.advance(seconds)
@@ -96,7 +99,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return future
 
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
-        """Waits for a thread that is not started by `run_in_executor`."""
+        """Waits for asyncio's own thread, which is not started by `run_in_executor` but counts like one that is."""
         self.threads += 1
         try:
             await super().shutdown_default_executor(*args, **kwargs)
@@ -108,8 +111,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def _may_call(before: frozenset[threading.Thread]) -> bool:
-    """Whether a thread lives that may call the loop: asyncio's own that waits for a child process (before Python 3.12),
-    or one of the program's."""
+    """Whether a thread lives that may call the loop: one with which asyncio waits for a child process (before Python
+    3.12), or one that the program has started."""
     own = threading.current_thread()
     return any(
         thread is not own and thread not in before and not thread.name.startswith(SILENT) and not rests(thread)
@@ -118,7 +121,7 @@ def _may_call(before: frozenset[threading.Thread]) -> bool:
 
 
 def rests(thread: threading.Thread) -> bool:
-    """Whether a thread is an executor's, and has nothing to do."""
+    """Whether a thread belongs to an executor and has nothing to do."""
     frame = sys._current_frames().get(thread.ident or 0)
     if frame is None or frame.f_code is not executors._worker.__code__:
         return False

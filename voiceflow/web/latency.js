@@ -21,7 +21,7 @@ export class Latency {
     this.list.replaceChildren();
   }
 
-  /** The newest comes first, with its figures. @param {{turn: number, stages: Record<string, number>}} turn */
+  /** Adds a turn on top, with its figures open. @param {{turn: number, stages: Record<string, number>}} turn */
   add({ turn, stages }) {
     const total = Object.values(stages).reduce((sum, seconds) => sum + seconds, 0);
     for (const details of this.list.querySelectorAll("details")) details.open = false;

@@ -1,9 +1,10 @@
-/** A level meter: a stream's loudness over the last two seconds, newest on the right. */
+/** A level meter: a stream's loudness over the last two seconds, with the newest on the right. */
 
 const BARS = 40;
 const QUIETEST_DB = -60;
+/** Milliseconds between two levels. */
 const INTERVAL = 50;
-/** Who wants less motion sees one level, and slower. */
+/** Milliseconds between two levels for people who prefer reduced motion, who see a single level. */
 const CALM_INTERVAL = 500;
 
 export class Meter {
@@ -12,7 +13,7 @@ export class Meter {
   /** @type {AudioContext | null} */
   #context = null;
 
-  /** @param {HTMLElement} place holds the canvas; its colour is the canvas's. */
+  /** @param {HTMLElement} place holds the canvas; the bars have the canvas's text colour. */
   constructor(place) {
     this.canvas = /** @type {HTMLCanvasElement} */ (place.querySelector("canvas"));
     new ResizeObserver(() => this.#draw()).observe(this.canvas);

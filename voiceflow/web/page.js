@@ -1,4 +1,4 @@
-/** The page to talk from: it shows what `VoiceflowClient` tells. */
+/** The page from which people talk to the agent: it shows the events of `VoiceflowClient`. */
 
 import { VoiceflowClient } from "./voiceflow-client.js";
 import { Latency } from "./latency.js";
@@ -22,13 +22,13 @@ const keys = new Map(KEYS.map((key) => [key, makeKey(key)]));
 const client = new VoiceflowClient();
 let reachable = false;
 
-/** What goes on with the call, in words; and what can be done now. @param {string} words */
+/** Shows the state of the call in words, and enables what can be done now. @param {string} words */
 function show(words) {
   const { inCall } = client;
   if (find("#status").textContent !== words) find("#status").textContent = words;
   document.body.classList.toggle("in-call", inCall);
   button.textContent = inCall ? "Hang up" : "Call";
-  // Not `disabled`, which would take the focus from who is on it.
+  // Not `disabled`, which would take the keyboard focus away from the button.
   button.ariaDisabled = String(!inCall && !reachable);
   for (const key of keys.values()) key.ariaDisabled = String(!inCall);
 }

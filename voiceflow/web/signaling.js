@@ -1,5 +1,5 @@
 /**
- * The WebSocket over which calls begin: kept open, reconnected with back-off.
+ * The WebSocket over which calls begin. It is kept open, and reconnected with back-off. Times are in milliseconds.
  *
  * @typedef {(name: string, detail?: object) => void} Tell dispatches an event of the client
  */
@@ -9,14 +9,14 @@ const ANSWER_TIMEOUT = 15_000;
 const FIRST_RETRY = 500;
 const LONGEST_RETRY = 15_000;
 
-/** What went wrong, in words for the person who calls. */
+/** An error whose message is for the person who calls. */
 export class Failure extends Error {}
 
-/** Each question has one answer, and they come in order. */
+/** A connection on which each question has one answer, and answers come in the order of the questions. */
 export class Signaling {
   #retry = FIRST_RETRY;
   #closed = false;
-  /** One at a time: of the next attempt, of the next ping, or of the answer to it. */
+  /** The only timer: until the next attempt to connect, until the next ping, or for the answer to it. */
   #timer = 0;
   /** @type {{resolve: (message: any) => void, reject: (failure: Failure) => void}[]} */
   #asked = [];
@@ -33,7 +33,7 @@ export class Signaling {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
-  /** The answer to `message`. @param {object} message @returns {Promise<any>} */
+  /** Resolves to the answer to `message`; rejects with a `Failure`. @param {object} message @returns {Promise<any>} */
   ask(message) {
     return new Promise((resolve, reject) => {
       if (!this.open) return reject(new Failure("the server cannot be reached: try again in a moment"));
@@ -86,7 +86,7 @@ export class Signaling {
     clearTimeout(this.#timer);
     for (const { reject } of this.#asked.splice(0)) reject(new Failure(reason));
     if (this.#closed) return;
-    const wait = this.#retry * (0.5 + 0.5 * Math.random()); // after a restart not all pages come at once
+    const wait = this.#retry * (0.5 + 0.5 * Math.random()); // so that not all pages come at once after a restart
     this.#timer = setTimeout(() => (this.socket = this.#connect()), wait);
     this.#retry = Math.min(2 * this.#retry, LONGEST_RETRY);
     this.tell("lost", { reason });

