@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from voiceflow.processors.bargein import BargeIn
     from voiceflow.processors.dialog import Dialog, Greeting
     from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, Message, OllamaLLM, OpenAILLM, ToolCall
     from voiceflow.processors.stt import STT, Transcription, WhisperSTT
     from voiceflow.processors.text import CleanForSpeech, SplitSentences
     from voiceflow.processors.tts import TTS, PiperTTS, Speech
-    from voiceflow.processors.turns import BargeIn
     from voiceflow.processors.vad import VAD, EnergyVAD, SileroVAD
 
 _SUBPACKAGES = {
@@ -23,7 +23,7 @@ _SUBPACKAGES = {
     "stt": ("STT", "Transcription", "WhisperSTT"),
     "text": ("CleanForSpeech", "SplitSentences"),
     "tts": ("TTS", "PiperTTS", "Speech"),
-    "turns": ("BargeIn",),
+    "bargein": ("BargeIn",),
     "vad": ("VAD", "EnergyVAD", "SileroVAD"),
 }
 _SUBPACKAGE_OF = {name: subpackage for subpackage, names in _SUBPACKAGES.items() for name in names}

@@ -10,7 +10,7 @@ import pytest
 from doubles import Script, make_call
 
 from voiceflow import DTMF, Call, Frame, LLMText, Processor, Transcript, processor
-from voiceflow.inference.looplag import LagGauge
+from voiceflow.engine.loop_lag import LagGauge
 
 BLOCK = 0.4
 """Seconds: long against the gauge's beat and tolerance, also on a busy machine."""
@@ -90,7 +90,7 @@ def run_with_gauge(*elements: Processor, script: tuple[Frame | float, ...] = (DT
     ],
 )
 def test_a_processor_that_blocks_the_loop_is_named(make, name, caplog):
-    caplog.set_level(logging.WARNING, "voiceflow.inference.looplag")
+    caplog.set_level(logging.WARNING, "voiceflow.engine.loop_lag")
     gauge = run_with_gauge(harmless(), make(), harmless())
     assert name in gauge.culprits
     assert f"{name} blocks the event loop" in caplog.text
@@ -115,7 +115,7 @@ def test_a_source_that_blocks_the_loop_is_named():
 
 
 def test_what_blocks_and_is_no_processor_is_told_apart(caplog):
-    caplog.set_level(logging.WARNING, "voiceflow.inference.looplag")
+    caplog.set_level(logging.WARNING, "voiceflow.engine.loop_lag")
 
     async def main() -> LagGauge:
         with LagGauge() as gauge:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voiceflow.audio import CANONICAL, AudioFormat
-from voiceflow.cli.likeness import compare
+from voiceflow.cli.audio_comparison import compare
 from voiceflow.frames import AudioRaw
 
 

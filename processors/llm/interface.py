@@ -10,12 +10,12 @@ from voiceflow.errors import ProviderConnectionError
 from voiceflow.frames import Error, LLMText, Transcript
 from voiceflow.inference import NoThreadError, TooLateError, WorkClock
 from voiceflow.processor import Processor
+from voiceflow.processors.bargein.resume_reply import ResumeReply
 from voiceflow.processors.llm.history import History, Turn, has_words
 from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.pieces import Answer, Piece, pieces
 from voiceflow.processors.llm.spoken import SpokenText
 from voiceflow.processors.llm.tools import Tool, Toolbox
-from voiceflow.processors.turns.goon import GoOn
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -104,8 +104,8 @@ class LLM(Processor):
     async def open(self, call: Call) -> None:
         call.on_reply(self._history.announce)
 
-    async def process(self, frame: Transcript | GoOn) -> AsyncIterator[LLMText | Error]:
-        if isinstance(frame, GoOn):
+    async def process(self, frame: Transcript | ResumeReply) -> AsyncIterator[LLMText | Error]:
+        if isinstance(frame, ResumeReply):
             turn = self._history.go_on()
         else:
             text = frame.text.strip()

@@ -12,7 +12,7 @@ import pytest
 from cli.processes import command, serving
 
 from voiceflow import ConfigError
-from voiceflow.config.order import settle
+from voiceflow.config.precedence import settle
 from voiceflow.config.settings import ENVIRONMENT
 
 SPEECH = Path(__file__).parent.parent / "data" / "speech.wav"

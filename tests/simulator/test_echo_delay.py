@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voiceflow.audio import AudioFormat
-from voiceflow.cli.likeness import positions
+from voiceflow.cli.audio_comparison import positions
 from voiceflow.frames import AudioRaw
 
 FORMAT = AudioFormat("pcm16", 8_000)

@@ -27,8 +27,8 @@ from simulator.servers import Serve, in_thread, serving
 from websockets.asyncio.server import ServerConnection
 
 from voiceflow import DTMF, Clear, Processor, ProviderConnectionError
+from voiceflow.cli.audio_comparison import compare
 from voiceflow.cli.call import call
-from voiceflow.cli.likeness import compare
 from voiceflow.config.ice import Coturn
 from voiceflow.config.settings import Config
 from voiceflow.simulator import browser

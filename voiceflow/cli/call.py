@@ -10,9 +10,9 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from .callopts import BROWSER, CallOptions
+from .call_options import BROWSER, CallOptions
 from .choices import OneOf, callers, codecs
-from .problems import Refused, explained, log_level_option, start_logging
+from .cli_errors import Refused, explained, log_level_option, start_logging
 
 OPUS = "Opus"
 """The codec of browsers, at 48 kHz. Their transport encodes and decodes it."""
@@ -126,7 +126,7 @@ def call(**options: Any) -> None:
     """
     from voiceflow.simulator.report import STOPPED
 
-    from .reporttable import show
+    from .report_table import show
     from .simulation import make_calls
 
     start_logging(options["log_level"] or "warning")  # by default the result is all that is printed

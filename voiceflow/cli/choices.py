@@ -9,7 +9,7 @@ import click
 
 from voiceflow.errors import VoiceflowError
 
-from .problems import Refused
+from .cli_errors import Refused
 
 if TYPE_CHECKING:
     _Text = click.ParamType[str]

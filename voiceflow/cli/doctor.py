@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .problems import config_option, start_logging
+from .cli_errors import config_option, start_logging
 
 if TYPE_CHECKING:
     from voiceflow.doctor import Finding, Setting

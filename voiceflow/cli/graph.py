@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .choices import OneOf, transports
-from .problems import Refused, config_option, explained, log_level_option, start_logging
+from .cli_errors import Refused, config_option, explained, log_level_option, start_logging
 
 
 @click.command(
@@ -48,7 +48,7 @@ def graph(
     made. The environment and the configuration are those of `voiceflow run`.
     """
     from voiceflow import draw
-    from voiceflow.config.order import settle
+    from voiceflow.config.precedence import settle
     from voiceflow.linking.linker import link
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.transports.dry_call import nominal_call

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .problems import Refused, explained, log_level_option, start_logging
+from .cli_errors import Refused, explained, log_level_option, start_logging
 
 if TYPE_CHECKING:
     from voiceflow.weights import Model
@@ -36,7 +36,7 @@ def models(context: click.Context, as_json: bool) -> None:
     installs two of them as packages. Others are downloaded when they are first used, or by `download`.
     A file .env in the working folder adds to the environment.
     """
-    from voiceflow.config.order import read_environment
+    from voiceflow.config.precedence import read_environment
 
     with explained(None):
         read_environment()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .problems import Refused
+from .cli_errors import Refused
 
 TEMPLATE = '''\
 """A pipeline: the caller hears what the caller says, at half the volume.

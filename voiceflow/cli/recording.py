@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
-from .problems import Refused, explained, start_logging
+from .cli_errors import Refused, explained, start_logging
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -56,7 +56,7 @@ def run_recording(
     log_level: str | None,
 ) -> None:
     """Call the pipeline `target` with a recording, write what was heard, and print the result."""
-    from voiceflow.config.order import settle
+    from voiceflow.config.precedence import settle
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.sounds.wavfile import read_wav, write_wav
 
@@ -115,8 +115,8 @@ def _check_output(path_in: Path, path_out: Path) -> None:
 def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outcome:
     """Run the call to its end, or until the user stops it."""
     from voiceflow.call import Call
+    from voiceflow.engine.loop_lag import LagGauge
     from voiceflow.frames import Transcript
-    from voiceflow.inference.looplag import LagGauge
     from voiceflow.route import Route
     from voiceflow.testing.virtualloop import VirtualLoop
     from voiceflow.transports.wav import WavSink, WavSource
@@ -195,7 +195,7 @@ def _advance(progress: Progress, bar: TaskID, source: WavSource) -> None:
 
 def _result(outcome: Outcome, path_in: Path, path_out: Path) -> dict[str, Any]:
     """The result of the call as it is printed: times in seconds, or in milliseconds where the key says so."""
-    from .likeness import compare
+    from .audio_comparison import compare
 
     said, heard, ended, problem, call_seconds, took_seconds, conversation = outcome
     likeness = compare(said, heard)

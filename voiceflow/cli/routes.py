@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .problems import Refused, config_option
+from .cli_errors import Refused, config_option
 
 if TYPE_CHECKING:
     from voiceflow.route import Route
@@ -33,7 +33,7 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     Without -c, the configuration is ./voiceflow.yaml, else ~/.config/voiceflow/config.yaml, else
     ~/.vibecode/sip_config.yaml. A file .env in the working folder adds to the environment.
     """
-    from voiceflow.config.order import settle
+    from voiceflow.config.precedence import settle
     from voiceflow.config.routes import e164
     from voiceflow.config.settings import origin
     from voiceflow.errors import DIDNotFoundError, VoiceflowError

@@ -10,10 +10,10 @@ import click
 from click.core import ParameterSource
 
 from .choices import OneOf, carrier_names
-from .problems import Refused, config_option, explained, log_level_option, start_logging
+from .cli_errors import Refused, config_option, explained, log_level_option, start_logging
 
 if TYPE_CHECKING:
-    from voiceflow.config.order import Settled
+    from voiceflow.config.precedence import Settled
     from voiceflow.linking.plan import Plan
 
 SERVING = ("host", "port", "ws_url", "provider", "reload", "workers", "insecure")

@@ -26,12 +26,12 @@ from voiceflow.sounds.wavfile import read_wav, write_wav
 from voiceflow.transports.carriers import carrier_named
 from voiceflow.transports.dialect import Mirror, Start
 
-from .likeness import compare, positions
+from .audio_comparison import compare, positions
 
 if TYPE_CHECKING:
     from voiceflow.simulator.browser import BrowserCaller
 
-    from .callopts import CallOptions
+    from .call_options import CallOptions
 
 SPEECH = Path(simulator.__file__).with_name("speech.wav")
 """What the caller says unless told otherwise."""

@@ -9,8 +9,8 @@ import numpy as np
 from voiceflow.frames import DTMF, AudioRaw, Error, Frame, Transcript
 from voiceflow.processor import Processor
 
+from .audio_comparison import QUIET
 from .hanging import Hanging
-from .likeness import QUIET
 
 if TYPE_CHECKING:
     import asyncio

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from voiceflow.config.order import settle
+from voiceflow.config.precedence import settle
 from voiceflow.config.settings import Config
 from voiceflow.errors import VoiceflowError
 from voiceflow.route import Route

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .fork import Junction
-from .node import Node
+from .node import ProcessorNode
 from .source_reader import SourceReader
 from .worker import Worker
 
@@ -12,7 +12,7 @@ class Graph:
     """What runs, and what it is about. Filled by the wiring; keeps no state of its own."""
 
     def __init__(self) -> None:
-        self.places: list[Node] = []
+        self.places: list[ProcessorNode] = []
         """Every processor but the two ends, upstream before downstream."""
         self.workers: list[Worker] = []
         self.junctions: list[Junction] = []

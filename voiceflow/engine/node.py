@@ -14,7 +14,7 @@ from voiceflow.turns.replies import Replies
 from .failures import Failures
 
 
-class Node:
+class ProcessorNode:
     """What each processor has in a call: the port its frames leave by, and how it fails and is reset."""
 
     __slots__ = ("_converter", "_failures", "port", "processor", "replies", "step")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voiceflow.call import Build, Call
 from voiceflow.errors import CallError
-from voiceflow.inference import modelcache
+from voiceflow.inference import model_cache
 from voiceflow.limits import Ended
 from voiceflow.linking.linker import link
 from voiceflow.pipeline import Element
@@ -26,7 +26,7 @@ async def run_call(call: Call, build: Build) -> Ended:
 async def preload(pipeline: Element) -> None:
     """Load the models of `pipeline`, which must not be one that a call uses, before the first call: a caller waits ten
     seconds for a model at most. Raises what linking and loading raise."""
-    await modelcache.load([step.processor for step in link(pipeline).walk()])
+    await model_cache.load([step.processor for step in link(pipeline).walk()])
 
 
 Call.runner = run_call

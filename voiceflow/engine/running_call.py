@@ -14,7 +14,7 @@ from voiceflow.errors import USER_ERRORS, CallError, ProcessorError
 from voiceflow.frameflow.epoch import Epoch, current_reply
 from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, Clear, End, Frame, LLMText, Transcript
-from voiceflow.inference import modelcache
+from voiceflow.inference import model_cache
 from voiceflow.limits import Ended
 from voiceflow.linking.plan import Plan, Step
 from voiceflow.pipeline import Element
@@ -29,7 +29,7 @@ from .failures import Failures
 from .fork import Junction
 from .graph import Graph
 from .interruption import Interruption
-from .node import Node
+from .node import ProcessorNode
 from .playing import Room, hold_line, play, speech_format
 from .source_reader import SourceReader
 from .tasks import Tasks
@@ -144,7 +144,7 @@ class RunningCall:
                 closing = self._ending.logged(processor.close(), f"{processor.name}.close")
                 self.tasks.start(closing, processor.name)
         await self.tasks.finish()
-        modelcache.release(self._processors)
+        model_cache.release(self._processors)
         self.playout.close()
         self.opened.set()  # whoever still waits to say something finds the call over
         self.turns.end()
@@ -212,13 +212,13 @@ class RunningCall:
     def _processors(self) -> list[Processor]:
         return [step.processor for step in self.plan.walk()]
 
-    def _place(self, step: Step) -> Node:
+    def _place(self, step: Step) -> ProcessorNode:
         replies = None
         if step.speaker:
             announce, expect = self.call.events.replied, self.turns.dead_air.expect_speech
             signature = step.processor.signature
             replies = Replies(signature, self.epoch, self.turns.floor, self.playout, announce, expect)
-        return Node(step, self.epoch, self._act, self.failures, replies)
+        return ProcessorNode(step, self.epoch, self._act, self.failures, replies)
 
     def _act(self, frame: Frame) -> None:
         """A processor yielded `Clear` or `End`."""
@@ -256,7 +256,7 @@ async def load_models(processors: list[Processor], limit: float) -> None:
     for processor in processors:
         try:
             async with asyncio.timeout(limit) as deadline:
-                await modelcache.load([processor])
+                await model_cache.load([processor])
         except TimeoutError as error:
             if not deadline.expired():
                 raise

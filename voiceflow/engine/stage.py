@@ -15,10 +15,10 @@ from voiceflow.frameflow.dispatch import CONTROL, FINISH, PROCESS_AUDIO, incomin
 from voiceflow.frameflow.epoch import Deliver, Work
 from voiceflow.frames import Frame
 
-from .node import Node
+from .node import ProcessorNode
 
 
-def fuse(place: Node) -> Deliver:
+def fuse(place: ProcessorNode) -> Deliver:
     """The closure that runs the processor of `place` and lets what it yields go on through its port."""
     processor, port = place.processor, place.port
     process: Callable[[Frame], Any] = processor.process
@@ -61,7 +61,7 @@ def fuse(place: Node) -> Deliver:
     return stage
 
 
-def drain(place: Node, results: Iterable[Frame] | Frame | None) -> None:
+def drain(place: ProcessorNode, results: Iterable[Frame] | Frame | None) -> None:
     """Let everything go on that a generator yields. Interrupted by another, its further speech is dropped."""
     if results is None:
         return

@@ -22,7 +22,7 @@ from voiceflow.turns.turn_taking import TurnTaking
 
 from .fork import Junction
 from .graph import Graph
-from .node import Node
+from .node import ProcessorNode
 from .stage import fuse
 from .worker import Worker
 
@@ -43,8 +43,8 @@ class Downstream(NamedTuple):
 class Parts(NamedTuple):
     """Makes the parts of one call."""
 
-    place: Callable[[Step], Node]
-    worker: Callable[[Node], Worker]
+    place: Callable[[Step], ProcessorNode]
+    worker: Callable[[ProcessorNode], Worker]
     junction: Callable[[Fork], Junction]
 
 
@@ -211,7 +211,7 @@ def forks(steps: Sequence[Step | Fork]) -> list[Fork]:
     return found
 
 
-def as_linked(place: Node, deliver: Deliver) -> Deliver:
+def as_linked(place: ProcessorNode, deliver: Deliver) -> Deliver:
     """Lets audio through in the format that the sink accepts; stages and workers see to that themselves."""
     accepts = place.processor.accepts
 

@@ -19,7 +19,7 @@ from voiceflow.frameflow.epoch import Port, Work, current_reply, nowhere
 from voiceflow.frameflow.link import Link
 from voiceflow.frames import End, Frame, Transcript
 
-from .node import Node
+from .node import ProcessorNode
 from .tasks import Tasks
 from .timeslice import BATCH, TimeSlice
 
@@ -41,7 +41,7 @@ class Worker:
         "work",
     )
 
-    def __init__(self, place: Node, tasks: Tasks, idle: Callable[[], None]) -> None:
+    def __init__(self, place: ProcessorNode, tasks: Tasks, idle: Callable[[], None]) -> None:
         self.place = place
         self.inbox = Link(max(place.step.formats, key=lambda f: f.byte_rate, default=CANONICAL))
         self.incoming = incoming(place.processor.signature, place.processor.accepts)

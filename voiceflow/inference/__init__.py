@@ -1,13 +1,13 @@
-"""What one process shares between all its calls: threads for blocking work (pools.py, threads.py), time limits that
-stop counting while work waits for a thread (workclock.py), calls of users' functions in any form (functions.py) and of
-whatever they raise (failures.py), work that several calls need (flights.py), models in memory (modelcache.py), and the
-watch over the event loop (looplag.py)."""
+"""What one process shares between all its calls: threads for blocking work (pools.py, threads.py), time limits that do
+not count the wait for a thread (work_clock.py), calls of users' functions in any form (user_functions.py) and of
+whatever they raise (containment.py), work that several calls need (single_flight.py),
+models in memory (model_cache.py)."""
 
-from voiceflow.inference.failures import contained
-from voiceflow.inference.flights import Flights
-from voiceflow.inference.functions import called
+from voiceflow.inference.containment import contained
 from voiceflow.inference.pools import SPARE, InferencePool, loading_pool, recognition_pool, shared_pool, waiting_pool
-from voiceflow.inference.workclock import NoThreadError, TooLateError, WorkClock
+from voiceflow.inference.single_flight import Flights
+from voiceflow.inference.user_functions import called
+from voiceflow.inference.work_clock import NoThreadError, TooLateError, WorkClock
 
 __all__ = [
     "SPARE",

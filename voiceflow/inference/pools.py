@@ -15,9 +15,9 @@ from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
-from .failures import failure
+from .containment import failure
 from .threads import Threads
-from .workclock import WorkClock, current_clock
+from .work_clock import WorkClock, current_clock
 
 P = ParamSpec("P")
 T = TypeVar("T")

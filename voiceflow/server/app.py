@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from voiceflow.call import Build
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
+from voiceflow.engine.loop_lag import LagGauge
 from voiceflow.engine.runner import preload
 from voiceflow.errors import VoiceflowError
-from voiceflow.inference.looplag import LagGauge
 from voiceflow.processors.llm.ollama import address
 from voiceflow.security.local import is_local
 from voiceflow.security.tokens import StreamTokens
@@ -28,7 +28,7 @@ from .browsercalls import BrowserCalls
 from .iceservers import ice_servers
 from .mediastreams import CarrierCalls
 from .page import page
-from .signaling import Signaling
+from .signaling import SignalingEndpoint
 from .webhooks import Webhooks
 
 log = logging.getLogger("voiceflow.server")
@@ -51,7 +51,7 @@ class Server:
         self._client = httpx.AsyncClient()
         self.calls = CarrierCalls(build, config, routes, tokens, self._client, open=open)
         self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active)
-        signaling = Signaling(self._browsers, open=open)
+        signaling = SignalingEndpoint(self._browsers, open=open)
         webhooks = Webhooks(config, routes, tokens, open=open)
         self._app: ASGIApp = Starlette(
             routes=[

@@ -16,7 +16,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload
 
-from voiceflow.config.order import Settled, settle
+from voiceflow.config.precedence import Settled, settle
 from voiceflow.errors import VoiceflowError
 from voiceflow.security.tokens import run_key
 from voiceflow.server.library_logs import quieten_libraries

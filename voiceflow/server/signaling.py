@@ -78,7 +78,7 @@ REFUSED: Final = (
 MISSING_SDP: Final = "Missing SDP in offer"
 
 
-class Signaling:
+class SignalingEndpoint:
     """Answers browsers' offers and starts their calls."""
 
     def __init__(self, calls: BrowserCalls, *, open: bool) -> None:

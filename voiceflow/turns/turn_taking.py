@@ -17,7 +17,7 @@ from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, End, Frame, Transcript
 from voiceflow.playout.playout import Playout
 
-from .deadair import DeadAir
+from .dead_air import DeadAir
 from .floor import Floor
 from .listener import Listener
 from .replies import Replies

@@ -15,8 +15,8 @@ import msgspec
 
 from voiceflow.processor import Processor
 
-from .flights import Flights
 from .pools import loading_pool
+from .single_flight import Flights
 
 UNUSED = 4
 """How many models that no processor uses are kept."""

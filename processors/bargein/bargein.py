@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from voiceflow.annotations import Kind, Signature
 from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processor import Processor
-from voiceflow.processors.turns.backchannels import BACKCHANNELS, Ignored
-from voiceflow.processors.turns.goon import GoOn
-from voiceflow.processors.turns.resumption import Resumption
+from voiceflow.processors.bargein.backchannels import BACKCHANNELS, Ignored
+from voiceflow.processors.bargein.resume_reply import ResumeReply
+from voiceflow.processors.bargein.resumption import Resumption
 from voiceflow.processors.vad import PREROLL, VAD
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class BargeIn(Processor):
     def signature(self) -> Signature:
         """Only the frames that the condition is about: a `BargeIn` on the wrong side of the STT does not link."""
         heard = (Transcript,) if self.min_words else (SpeechStarted, SpeechStopped)
-        return Signature(Kind.GENERATOR, heard, (*heard, Clear, GoOn))
+        return Signature(Kind.GENERATOR, heard, (*heard, Clear, ResumeReply))
 
     async def open(self, call: Call) -> None:
         self._vad = next((element for element in call.elements if isinstance(element, VAD)), None)

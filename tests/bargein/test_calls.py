@@ -20,7 +20,7 @@ from voiceflow import (
     SpeechStopped,
     Transcript,
 )
-from voiceflow.processors.turns import BargeIn
+from voiceflow.processors.bargein import BargeIn
 from voiceflow.processors.vad import EnergyVAD
 
 RATE = 16_000

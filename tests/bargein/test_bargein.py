@@ -10,7 +10,7 @@ from talking import Notes, Parrot, Voice, audio, ear_of, run, when
 
 from voiceflow import AudioRaw, Call, Frame, LinkError, LLMText, Processor, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.linking.linker import link
-from voiceflow.processors.turns import BargeIn
+from voiceflow.processors.bargein import BargeIn
 
 LINE = "x" * 40
 """Four seconds of what the agent says."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from voiceflow.frames import Frame, SpeechStopped, Transcript
-from voiceflow.processors.turns.goon import GoOn
+from voiceflow.processors.bargein.resume_reply import ResumeReply
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -53,7 +53,7 @@ class Resumption:
         saying = asyncio.ensure_future(self._call.say(rest)) if rest else None
         await asyncio.sleep(0)  # it has its place, which is before that of what the model adds
         if any(reply.answers and not reply.complete for reply in cut):
-            self._emit(GoOn())
+            self._emit(ResumeReply())
         if saying is not None:
             await saying
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from voiceflow.processors.turns import BACKCHANNELS
-from voiceflow.processors.turns.backchannels import Ignored, words
+from voiceflow.processors.bargein import BACKCHANNELS
+from voiceflow.processors.bargein.backchannels import Ignored, words
 
 COUNTED = Ignored(BACKCHANNELS)
 

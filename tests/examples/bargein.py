@@ -1,5 +1,5 @@
 from voiceflow import Processor, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.processors.turns import BargeIn
+from voiceflow.processors.bargein import BargeIn
 
 from . import Example
 
