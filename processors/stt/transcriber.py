@@ -170,7 +170,7 @@ class Transcriber(Processor):
         return emit
 
     async def _apologise(self) -> None:
-        with contextlib.suppress(CallError):  # no processor speaks: the Error frame has told
+        with contextlib.suppress(CallError):  # no processor speaks: the `Error` frame is all there is
             await self.call.say(self._stt.apology)
 
     # Transcribing

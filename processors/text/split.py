@@ -108,10 +108,10 @@ def _lines(sentences: Iterable[str]) -> Iterator[LLMText]:
 def _end(text: str, start: int, *, opening: bool, over: bool) -> int | None:
     """Where the sentence that begins at `start` ends or is cut; None if that is undecided, or if no text is left."""
     clause = late_clause = end = None
-    told = len(text)  # no sentence ends before this place
+    unbroken = len(text)  # no sentence ends before this position
     for place in PLACE.finditer(text, start):
         if place.end() > start + LONGEST:
-            told = start + LONGEST + 1
+            unbroken = start + LONGEST + 1
             break
         if place["clause"]:
             length = place.end() - start
@@ -122,22 +122,22 @@ def _end(text: str, start: int, *, opening: bool, over: bool) -> int | None:
             continue
         is_end = ends(text, start, place, over=over)
         if is_end is not False:
-            told, end = place.start(), place.end() if is_end else None
+            unbroken, end = place.start(), place.end() if is_end else None
             break
     else:
         end = len(text) if over and start < len(text) else None
     if clause is not None:
-        if told - clause >= REST:
+        if unbroken - clause >= REST:
             return clause
         if end is None:
             return None  # it may end within REST characters after the clause
-    return min((cut for cut in (late_clause, *_cuts(text, start, told)) if cut is not None), default=end)
+    return min((cut for cut in (late_clause, *_cuts(text, start, unbroken)) if cut is not None), default=end)
 
 
-def _cuts(text: str, start: int, told: int) -> Iterator[int]:
-    """The places where a sentence that is too long is cut if it has no clause, as far as it is known to reach."""
-    space = text.find(" ", start + LONGER, told)
+def _cuts(text: str, start: int, unbroken: int) -> Iterator[int]:
+    """The places where a sentence that is too long is cut if it has no clause; it goes on until `unbroken` at least."""
+    space = text.find(" ", start + LONGER, unbroken)
     if space >= 0:
         yield space + 1
-    if told > start + LONGEST:
+    if unbroken > start + LONGEST:
         yield start + LONGEST
