@@ -22,6 +22,7 @@ from voiceflow.limits import Limits
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.captions import Captions
 from voiceflow.transports.webrtc.channel import Channel
+from voiceflow.transports.webrtc.gathering import Gathering
 from voiceflow.transports.webrtc.playoutqueue import PlayoutQueue
 from voiceflow.transports.webrtc.turn_servers import IceServer
 
@@ -64,6 +65,7 @@ class PeerSession:
         self._heard_at = self._loop.time()
         """When the last packet or message came, or else when the connection was established; on the loop's clock."""
         self._connection = connection
+        self._gathering = Gathering(connection)
         self._inbound: Inbound = Inbound(self._deliver)
         self._source: WebRTCSource | None = None
         self._connected: asyncio.Future[None] = self._loop.create_future()
@@ -181,7 +183,7 @@ class PeerSession:
             raise OfferError(f"the offer cannot be answered: {error or type(error).__name__}") from error
         for other in connection.getTransceivers()[1:]:  # video or further audio, which nothing would receive
             other.direction = "inactive"
-        await connection.setLocalDescription(await connection.createAnswer())
+        await self._gathering.run(await connection.createAnswer())
         self.sdp = connection.localDescription.sdp
 
     async def _close(self) -> None:
@@ -192,6 +194,7 @@ class PeerSession:
             stop_asking(transceiver.receiver.transport.transport)
         if self._connection.sctp is not None:
             stop_asking(self._connection.sctp.transport.transport)
+        await self._gathering.end()
         try:
             async with asyncio.timeout(CLOSE):
                 await self._connection.close()

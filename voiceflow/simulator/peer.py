@@ -27,6 +27,7 @@ from voiceflow.errors import ProviderConnectionError
 from voiceflow.simulator.packetloss import LossyPath, impair
 from voiceflow.simulator.script import PERFECT, Network
 from voiceflow.transports.webrtc import messages
+from voiceflow.transports.webrtc.gathering import Gathering
 from voiceflow.transports.webrtc.opus import FRAME, TIME_BASE, Encoder
 from voiceflow.transports.webrtc.rtp_tap import stop_asking, tap
 from voiceflow.transports.webrtc.session import usable
@@ -84,6 +85,7 @@ class Peer:
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
         self._read = read
         self._connection = RTCPeerConnection(RTCConfiguration(usable(servers), iceTransportPolicy=policy))
+        self._gathering = Gathering(self._connection)
         self._connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._connection.on("connectionstatechange", self._state_changed)
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -103,7 +105,7 @@ class Peer:
         time, or there are no candidates."""
         try:
             async with asyncio.timeout(GATHER):
-                await self._connection.setLocalDescription(await self._connection.createOffer())
+                await self._gathering.run(await self._connection.createOffer())
         except TimeoutError as error:
             raise ProviderConnectionError(f"the ICE servers have not answered within {GATHER:g} s: {ADVICE}") from error
         sdp = self._connection.localDescription.sdp
@@ -134,8 +136,12 @@ class Peer:
             self._channel.send(_encode(message).decode())
 
     async def close(self) -> None:
+        await asyncio.shield(asyncio.ensure_future(self._close()))
+
+    async def _close(self) -> None:
         if self._path is not None:
             await self._path.close()
+        await self._gathering.end()
         assert self._connection.sctp is not None
         for transport in (self._transport, self._connection.sctp.transport):  # two until they are bundled
             stop_asking(transport.transport)
