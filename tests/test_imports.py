@@ -29,7 +29,7 @@ print(json.dumps(sorted(new - sys.stdlib_module_names)))
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("voiceflow.errors",),
     ("voiceflow.audio",),
-    ("voiceflow.frames", "voiceflow.route", "voiceflow.limits", "voiceflow.call_control", "voiceflow.reply"),
+    ("voiceflow.frames", "voiceflow.route", "voiceflow.call_limits", "voiceflow.call_control", "voiceflow.reply"),
     ("voiceflow.annotations", "voiceflow.pipeline", "voiceflow.sounds.tones"),
     ("voiceflow.frameflow",),
     ("voiceflow.playout",),

@@ -11,6 +11,7 @@ from voiceflow.engine.runner import preload
 from .audio import ANY, CANONICAL, AudioFormat
 from .call import Call
 from .call_control import CallControl
+from .call_limits import Ended, Limits
 from .errors import (
     DISTRIBUTION,
     AudioCodecError,
@@ -42,7 +43,6 @@ from .frames import (
     Transcript,
     Word,
 )
-from .limits import Ended, Limits
 from .pipeline import Element, Parallel, Pipeline
 from .processor import Processor, processor
 from .reply import Reply

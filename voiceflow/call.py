@@ -12,9 +12,9 @@ from voiceflow.session.session import Session
 from voiceflow.turns.turn_taking import TurnTaking
 
 from .call_control import CallControl
+from .call_limits import Ended, Limits
 from .errors import CallError
 from .frames import AudioRaw, Frame, LLMText, Transcript
-from .limits import Ended, Limits
 from .pipeline import Element
 from .playout.playout import Playout
 from .reply import Reply

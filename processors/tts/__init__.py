@@ -1,7 +1,7 @@
 """Speech synthesis: from sentences to audio with marks.
 
-tts.py has the base class of all voices, speech.py runs `synthesize` for one sentence, lines.py makes the apology and
-the hold line, piper.py is the voices of Piper.
+tts.py has the base class of all voices, speech.py runs `synthesize` for one sentence, fixed_phrases.py makes the
+apology and the hold line, piper.py is the voices of Piper.
 """
 
 from voiceflow.processors.tts.piper import PiperTTS

@@ -14,7 +14,7 @@ from voiceflow.pipeline import Element
 from voiceflow.processor import Processor
 from voiceflow.processors.codec import convert
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
-from voiceflow.processors.tts.lines import APOLOGY, lines
+from voiceflow.processors.tts.fixed_phrases import APOLOGY, lines
 from voiceflow.processors.tts.speech import Pieces, Speech, Synthesis, synthesis
 
 if TYPE_CHECKING:

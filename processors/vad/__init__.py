@@ -3,6 +3,6 @@
 from voiceflow.processors.vad.detector import PREROLL, Detector
 from voiceflow.processors.vad.energy import EnergyVAD
 from voiceflow.processors.vad.silero import SileroVAD
-from voiceflow.processors.vad.stage import VAD
+from voiceflow.processors.vad.vad import VAD
 
 __all__ = ["PREROLL", "VAD", "Detector", "EnergyVAD", "SileroVAD"]

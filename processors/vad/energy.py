@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from voiceflow.processors.vad.detector import PREROLL, RATE, SILENCE
-from voiceflow.processors.vad.stage import STAY, VAD
+from voiceflow.processors.vad.vad import STAY, VAD
 
 if TYPE_CHECKING:
     import numpy as np

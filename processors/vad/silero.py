@@ -15,7 +15,7 @@ import numpy as np
 
 from voiceflow.errors import MissingExtraError
 from voiceflow.processors.vad.detector import PREROLL, RATE, SILENCE
-from voiceflow.processors.vad.stage import STAY, VAD
+from voiceflow.processors.vad.vad import STAY, VAD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.errors import WeightsError
 from voiceflow.frames import AudioRaw
 from voiceflow.processors import PiperTTS, WhisperSTT
-from voiceflow.weights.places import here
+from voiceflow.weights.folders import here
 
 VOICE = "en_US-joe-medium"
 WHISPER = "base"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceflow.security.local import is_local
+from voiceflow.security.local_requests import is_local
 
 
 def scope(*headers: tuple[str, str], host: str | None = "localhost:8000", peer: Any = ("127.0.0.1", 5000)) -> Any:

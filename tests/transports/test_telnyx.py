@@ -13,7 +13,7 @@ import pytest
 from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
 from voiceflow.sounds.wavfile import read_wav
-from voiceflow.transports.carriers.telnyx.mirror import TelnyxMirror
+from voiceflow.transports.carriers.telnyx.simulated import TelnyxMirror
 from voiceflow.transports.carriers.telnyx.stream import TelnyxStream, audio_format
 from voiceflow.transports.dialect import ClearRequest, Echo, Event, MarkRequest, ProtocolError, Refusal, Start, Stop
 

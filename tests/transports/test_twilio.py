@@ -12,7 +12,7 @@ import pytest
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
-from voiceflow.transports.carriers.twilio.mirror import TwilioMirror
+from voiceflow.transports.carriers.twilio.simulated import TwilioMirror
 from voiceflow.transports.carriers.twilio.stream import TwilioStream
 from voiceflow.transports.dialect import ClearRequest, Echo, Event, MarkRequest, ProtocolError, Refusal, Start, Stop
 

@@ -1,8 +1,8 @@
 """Gathering of ICE candidates, which must not be cut short.
 
 aioice opens a UDP socket for each address, one after the other, and only knows them when all are open. If it is
-cancelled meanwhile, they stay open for ever, and uvloop never closes its loop. So gathering runs to its end in a task of its own,
-and the connection is closed after that.
+cancelled meanwhile, they stay open for ever, and uvloop never closes its loop. So gathering runs to its end, in a task
+of its own, and the connection is closed after that.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from voiceflow.call import Call
+from voiceflow.call_limits import Limits
 from voiceflow.errors import CallError, MissingExtraError, VoiceflowError
 from voiceflow.frames import DTMF, AudioRaw
-from voiceflow.limits import Limits
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.captions import Captions
 from voiceflow.transports.webrtc.channel import Channel

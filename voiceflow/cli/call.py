@@ -126,7 +126,7 @@ def call(**options: Any) -> None:
     """
     from voiceflow.simulator.report import STOPPED
 
-    from .report_table import show
+    from .call_table import show
     from .simulation import make_calls
 
     start_logging(options["log_level"] or "warning")  # by default the result is all that is printed

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from voiceflow.call import Call
+    from voiceflow.call_limits import Ended
     from voiceflow.frames import AudioRaw, Frame, Transcript
-    from voiceflow.limits import Ended
     from voiceflow.pipeline import Pipeline
     from voiceflow.reply import Reply
     from voiceflow.transports.wav import WavSource

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from voiceflow.call import Call
-    from voiceflow.limits import Ended
+    from voiceflow.call_limits import Ended
     from voiceflow.pipeline import Element
     from voiceflow.reply import Reply
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from voiceflow.call import Call
+from voiceflow.call_limits import Ended
 from voiceflow.errors import USER_ERRORS, ProcessorError
 from voiceflow.frameflow.epoch import Epoch
 from voiceflow.frames import End
-from voiceflow.limits import Ended
 from voiceflow.playout.playout import Playout
 from voiceflow.processors.codec import convert
 from voiceflow.transport import Sink

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from voiceflow.call import Build, Call
+from voiceflow.call_limits import Ended
 from voiceflow.errors import CallError
 from voiceflow.inference import model_cache
-from voiceflow.limits import Ended
 from voiceflow.linking.linker import link
 from voiceflow.pipeline import Element
 

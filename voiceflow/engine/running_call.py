@@ -10,17 +10,17 @@ from typing import Any
 import msgspec
 
 from voiceflow.call import Call
+from voiceflow.call_limits import Ended
 from voiceflow.errors import USER_ERRORS, CallError, ProcessorError
 from voiceflow.frameflow.epoch import Epoch, current_reply
 from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, Clear, End, Frame, LLMText, Transcript
 from voiceflow.inference import model_cache
-from voiceflow.limits import Ended
 from voiceflow.linking.plan import Plan, Step
 from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
 from voiceflow.processor import Processor
-from voiceflow.session.turnclock import TurnClock
+from voiceflow.session.turn_clock import TurnClock
 from voiceflow.turns.replies import Replies, Saying
 from voiceflow.turns.turn_taking import TurnTaking
 

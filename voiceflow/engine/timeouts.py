@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from voiceflow.limits import Limits
+from voiceflow.call_limits import Limits
 from voiceflow.playout.playout import Playout
-from voiceflow.turns.floor import Floor
+from voiceflow.turns.end_of_turn import Floor
 
 LONGEST_SPEECH = 1800.0
 """Seconds. A caller who seems to speak for longer is a detector that is stuck: it does not keep a call from being

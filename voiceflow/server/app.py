@@ -20,7 +20,7 @@ from voiceflow.engine.loop_lag import LagGauge
 from voiceflow.engine.runner import preload
 from voiceflow.errors import VoiceflowError
 from voiceflow.processors.llm.ollama import address
-from voiceflow.security.local import is_local
+from voiceflow.security.local_requests import is_local
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.dry_call import nominal_call
 

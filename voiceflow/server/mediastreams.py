@@ -13,7 +13,7 @@ from voiceflow.call import Build, Call
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.errors import CallRejectedError, DIDNotFoundError, ProviderDetectionError, VoiceflowError
-from voiceflow.security.local import is_local
+from voiceflow.security.local_requests import is_local
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.carriers import Carrier, carriers, detect
 from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream

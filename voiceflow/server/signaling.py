@@ -22,7 +22,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voiceflow.errors import CallRejectedError, VoiceflowError
-from voiceflow.security.local import is_local
+from voiceflow.security.local_requests import is_local
 
 from .body import read_body
 from .browsercalls import BrowserCall, BrowserCalls

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.errors import CallRejectedError
-from voiceflow.security.local import is_local
+from voiceflow.security.local_requests import is_local
 from voiceflow.security.signatures import requested_url
 from voiceflow.security.tokens import Claims, StreamTokens
 from voiceflow.transports.carriers import Carrier, Webhook, carriers

@@ -18,7 +18,7 @@ from voiceflow.playout.ledger import ReplyBegin, ReplyEnd
 from voiceflow.playout.playout import Playout
 from voiceflow.reply import Reply
 
-from .floor import Floor
+from .end_of_turn import Floor
 
 ANYTHING = Signature(Kind.FUNCTION, (), (Frame,))
 

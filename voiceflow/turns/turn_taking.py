@@ -1,9 +1,9 @@
 """Whose turn it is in a call: what the caller says in theirs, when it ends, and what answers it.
 
 The caller's turn begins with their voice, and ends when they are silent and everything they said has arrived at the
-speaker (floor.py). What arrives until then gathers, and is answered by one reply (replies.py). A turn that goes on
-while its answer is still being made takes that answer back. A question that the agent asks (listener.py) takes the turn
-that answers it.
+speaker (end_of_turn.py). What arrives until then gathers, and is answered by one reply (replies.py). A turn that goes
+on while its answer is still being made takes that answer back. A question that the agent asks (listener.py) takes the
+turn that answers it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from voiceflow.frames import AudioRaw, End, Frame, Transcript
 from voiceflow.playout.playout import Playout
 
 from .dead_air import DeadAir
-from .floor import Floor
+from .end_of_turn import Floor
 from .listener import Listener
 from .replies import Replies
 

@@ -8,8 +8,8 @@ hub, https://huggingface.co ($HF_ENDPOINT), by download. Nothing is used before 
 from .cache import root as cache_folder
 from .catalogue import CATALOGUE as catalogue
 from .catalogue import DEFAULT_VOICE, DEFAULT_WHISPER, File, Model
+from .folders import where
 from .names import VoiceFiles, obtain, piper, voices, whisper
-from .places import where
 
 __all__ = [
     "DEFAULT_VOICE",

@@ -11,7 +11,7 @@ from voiceflow.errors import DISTRIBUTION, WeightsError
 
 from . import hub
 from .catalogue import CATALOGUE, DEFAULT_VOICE, Model
-from .places import here
+from .folders import here
 
 logger = logging.getLogger(__name__)
 

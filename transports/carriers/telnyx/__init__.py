@@ -48,7 +48,7 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
         return TelnyxStream()
 
     def mirror(self, start: Start) -> Mirror:
-        from voiceflow.transports.carriers.telnyx.mirror import TelnyxMirror
+        from voiceflow.transports.carriers.telnyx.simulated import TelnyxMirror
 
         return TelnyxMirror(start)
 

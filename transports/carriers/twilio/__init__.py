@@ -36,7 +36,7 @@ class Twilio(XmlCarrier[TwilioSettings]):
         return TwilioStream()
 
     def mirror(self, start: Start) -> Mirror:
-        from voiceflow.transports.carriers.twilio.mirror import TwilioMirror
+        from voiceflow.transports.carriers.twilio.simulated import TwilioMirror
 
         return TwilioMirror(start)
 

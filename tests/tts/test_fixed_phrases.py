@@ -12,7 +12,7 @@ from tts.voices import RATE, Letters, letters, text_of
 from voiceflow import Call, Pipeline, Transcript
 from voiceflow.inference import InferencePool
 from voiceflow.inference import model_cache as models
-from voiceflow.processors.tts import TTS, lines, speech
+from voiceflow.processors.tts import TTS, speech
 
 APOLOGY = audio(1.0, byte=7)
 APOLOGY_TEXT = "Sorry, something went wrong."
@@ -176,7 +176,7 @@ def test_a_voice_that_waits_for_a_thread_opens_its_call_with_the_recorded_apolog
 
     async def act() -> None:
         await settled(lambda: pool.queued == 1)  # the call's job
-        asyncio.get_running_loop().advance(lines.OPENING)
+        asyncio.get_running_loop().advance(fixed_phrases.OPENING)
         await settled(lambda: call.apology is not None)
         go.set()
 
