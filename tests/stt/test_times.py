@@ -1,12 +1,14 @@
 """When the caller said what is in a `Transcript`: by the audio, however unevenly it arrives."""
 
+import asyncio
+
 import pytest
 from doubles import Ear, Script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from talking import Notes, Parrot, Voice, audio, run
 
-from voiceflow import Call, Ended, Frame, SpeechStarted, SpeechStopped, Transcript
+from voiceflow import AudioRaw, Call, Ended, Frame, Processor, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processors.stt import STT
 
 PIECE = audio(0.02)
@@ -56,3 +58,24 @@ def test_a_burst_is_not_taken_for_a_slow_pipeline():
     notes, ended = call_with({40: 6.0}, first=30, last=90, pieces=400)
     assert notes.of(Transcript)
     assert (ended.dropped, ended.burst) == (0, 0)
+
+
+def test_a_burst_that_is_too_long_to_be_taken_is_told_from_a_slow_pipeline():
+    def ended(stall: float, seconds: float) -> Ended:
+        class Slow(Processor):
+            async def process(self, frame: AudioRaw) -> AudioRaw:
+                await asyncio.sleep(seconds)
+                return frame
+
+        script: list[Frame | float] = []
+        for number in range(600):
+            script += [0.02, PIECE] if number < 100 or number >= 100 + stall / 0.02 else [PIECE]
+            if number == 99 and stall:
+                script.append(stall)
+        call = Call(Script(*script, 2.0, live=True), Ear(), transport="test")
+        return run(call, lambda c: c.source | Slow() | Parrot() | Voice() | c.sink)
+
+    stalled, slow = ended(8.0, 0.019), ended(0.0, 0.05)
+    assert (stalled.dropped, slow.burst) == (0, 0)
+    assert stalled.burst > 100
+    assert slow.dropped > 100

@@ -19,6 +19,8 @@ KEPT_SECONDS = 5.0
 """How much of the caller's audio is kept while the processors open."""
 BEHIND = 0.2
 """Seconds of audio that have not come in time: more than jitter. They come in a burst when the line recovers."""
+BACKLOG = 10.0
+"""Seconds for which what a burst has queued keeps a processor busy that takes no more than what comes in time."""
 
 
 class Arrivals:
@@ -27,15 +29,18 @@ class Arrivals:
     def __init__(self) -> None:
         self._last: float | None = None
         self._owed = 0.0
+        self._burst_until = 0.0
         self.in_burst = False
-        """Whether what came last was part of a burst."""
+        """Whether what came last was part of a burst, or met the queue that one has filled."""
 
     def note(self, seconds: float, now: float) -> None:
-        """A piece of audio of this length has come."""
+        """So many seconds of audio have come since the last time."""
         since = 0.0 if self._last is None else now - self._last
         self._last = now
         self._owed = max(0.0, self._owed + since - seconds)
-        self.in_burst = self._owed > BEHIND and since < seconds / 2
+        if self._owed > BEHIND and since < seconds / 2:
+            self._burst_until = now + BACKLOG
+        self.in_burst = now < self._burst_until
 
 
 class Early:
@@ -114,7 +119,8 @@ class SourceReader:
         opened, live, reason = self._opened, self.source.live, ""
         if not live:
             await opened.wait()
-        frames, loop, pace, taken = self.source.frames(), asyncio.get_running_loop(), TimeSlice(), 0
+        frames, loop, pace = self.source.frames(), asyncio.get_running_loop(), TimeSlice()
+        taken, size, byte_rate = 0, 0, self.source.produces.byte_rate
         try:
             async for frame in frames:
                 if type(frame) is End:
@@ -123,16 +129,19 @@ class SourceReader:
                 if self._early.frames or not opened.is_set():
                     self._early.keep(frame)
                     continue
-                if live and type(frame) is AudioRaw:
-                    self._arrivals.note(frame.duration, loop.time())
+                if type(frame) is AudioRaw:
+                    size += len(frame.data)
                 self.deliver(frame)
                 for out in self.outs:
                     if out.full:
                         await self._make_room(out)
                 taken += 1
-                if not taken % BATCH and pace.used_up():
-                    await asyncio.sleep(0)
-                    pace.restart()
+                if not taken % BATCH:
+                    self._arrivals.note(size / byte_rate, loop.time())
+                    size = 0
+                    if pace.used_up():
+                        await asyncio.sleep(0)
+                        pace.restart()
         finally:
             aclose = getattr(frames, "aclose", None)
             if aclose is not None:

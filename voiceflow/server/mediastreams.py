@@ -175,7 +175,9 @@ class CarrierCalls:
             self.active.discard(call)
         call.log.info("ended: %s", ended.reason)
         if ended.dropped:
-            call.log.warning("%d pieces of the caller's audio were dropped: the pipeline was too slow", ended.dropped)
+            call.log.warning("%d frames of the caller's were dropped: the pipeline was too slow", ended.dropped)
+        if ended.burst:
+            call.log.warning("%d frames of the caller's were dropped: they came all at once after a stall", ended.burst)
         return (source.code, ended.reason) if ended.error is None else (FAILED, FAILURE)
 
 
