@@ -139,11 +139,10 @@ class Processor(Element):
     def upstream(self, frame: Frame) -> Frame | None:
         """A `Clear` or a played `Mark` on its way from the sink to the speaker: calls `on_clear` or `on_played`. A
         processor that overrides it and returns None absorbs the frame: nobody further up is told."""
-        match frame:
-            case Clear():
-                self.on_clear(frame.heard, frame.seconds)
-            case Mark():
-                self.on_played(frame)
+        if type(frame) is Clear:
+            self.on_clear(frame.heard, frame.seconds)
+        elif isinstance(frame, Mark):
+            self.on_played(frame)
         return frame
 
     def __repr__(self) -> str:

@@ -120,16 +120,16 @@ class SourceReader:
         if not live:
             await opened.wait()
         frames, loop, pace = self.source.frames(), asyncio.get_running_loop(), TimeSlice()
-        taken, size, byte_rate = 0, 0, self.source.produces.byte_rate
+        early, taken, size, byte_rate = self._early.frames, 0, 0, self.source.produces.byte_rate
         try:
             async for frame in frames:
                 if type(frame) is End:
                     reason = frame.reason
                     break
-                if self._early.frames or not opened.is_set():
+                if early or not opened.is_set():
                     self._early.keep(frame)
                     continue
-                if type(frame) is AudioRaw:
+                if live and type(frame) is AudioRaw:
                     size += len(frame.data)
                 self.deliver(frame)
                 for out in self.outs:
