@@ -1,6 +1,6 @@
 """Fused stages: synchronous processors compiled into the task of their upstream neighbour.
 
-Each becomes one closure that takes a frame and calls the next closure for what comes of it, depth first. No
+Each becomes one closure that takes a frame and calls the next closure with each frame that it yields, depth first: no
 queue, no task, no allocation per frame.
 """
 
@@ -19,12 +19,12 @@ from .node import Node
 
 
 def fuse(place: Node) -> Deliver:
-    """The closure that runs the processor of `place` and lets what it yields go on through its port."""
+    """Return the closure that runs the processor of `place` and delivers what it yields through its port."""
     processor, port = place.processor, place.port
     process: Callable[[Frame], Any] = processor.process
     accepts, deliver, act = processor.accepts, port.deliver, port.act
     ways, kinds = incoming(processor.signature, accepts), port.kinds
-    one = processor.signature.kind is Kind.FUNCTION
+    yields_one = processor.signature.kind is Kind.FUNCTION
 
     def stage(frame: Frame) -> None:
         way = ways[type(frame)]
@@ -41,9 +41,9 @@ def fuse(place: Node) -> Deliver:
             out = process(frame)
             if out is None:
                 return None
-            if not one:
+            if not yields_one:
                 drain(place, out)
-            elif kinds[type(out)] < CONTROL:  # `Work.emit`, for work that no interruption can divide
+            elif kinds[type(out)] < CONTROL:  # `Work.emit` inlined: what one call returns is never stale
                 deliver(out)
             else:
                 act(out)
@@ -56,13 +56,13 @@ def fuse(place: Node) -> Deliver:
             drain(place, processor.finish())
         except USER_ERRORS as error:
             place.fail(error)
-        deliver(end)  # however that went, the stream ends
+        deliver(end)  # even if `finish` failed: the stream ends
 
     return stage
 
 
 def drain(place: Node, results: Iterable[Frame] | Frame | None) -> None:
-    """Let everything go on that a generator yields. Interrupted by another, its further speech is dropped."""
+    """Deliver everything that a generator yields. Once another processor interrupts it, its speech is dropped."""
     if results is None:
         return
     iterator = iter((results,) if isinstance(results, Frame) else results)
@@ -72,4 +72,4 @@ def drain(place: Node, results: Iterable[Frame] | Frame | None) -> None:
     if close is not None:
         close()
     if place.step.speech and work.is_stale:
-        place.reset()  # it ran on after the reset that came with the Clear
+        place.reset()  # it has run on after the reset that the Clear brought

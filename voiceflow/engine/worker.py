@@ -1,8 +1,8 @@
 """The task of an asynchronous processor, and of the stages fused behind it.
 
-A worker pops a frame, lets the processor work on it, and lets what comes of that go on through the processor's port
+A worker pops a frame, lets the processor work on it, and delivers what it yields through the processor's port
 (frameflow/epoch.py). An interruption cuts short work on speech; work that does not heed its cancellation in time is
-abandoned: a new task takes its place, and whatever it still yields goes nowhere.
+abandoned: a new task takes its place, and whatever the old one still yields is dropped.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Worker:
         self.outs: tuple[Link, ...] = ()
         """The links that its frames may end up in."""
         self.on_work: Callable[[Frame], None] | None = None
-        """Told of each frame that an overlapping processor begins to work on."""
+        """Called with each frame that an overlapping processor begins to work on."""
         self.work = Work(place.port)
         self.task: asyncio.Task[None]
         self._tasks = tasks
@@ -72,7 +72,7 @@ class Worker:
         pace = TimeSlice()
         while True:
             for _ in range(BATCH):
-                while not inbox.frames:  # what woke it may have been flushed since
+                while not inbox.frames:  # the frame that woke this task may have been flushed since
                     self._idle()
                     await inbox.wait()
                     pace.restart()
@@ -99,7 +99,7 @@ class Worker:
                     try:
                         if coroutine:
                             out = await process(frame)
-                            work.running = False  # so that a `Clear` below is not taken for one from within
+                            work.running = False  # a `Clear` from downstream does not come from this work
                             if out is not None:
                                 if kinds[type(out)] < CONTROL and work.began == epoch.number:
                                     port.deliver(out)  # `Work.emit`, inlined
@@ -124,7 +124,7 @@ class Worker:
                 pace.restart()
 
     async def _finish(self, end: Frame, pace: TimeSlice) -> None:
-        """Let the processor yield what is left, then forward `end`, however that went."""
+        """Let the processor yield what is left, then forward `end`, even if that failed."""
         task, work = self.task, Work(self.place.port)
         self.work = work
         work.begin(end)
@@ -149,7 +149,7 @@ class Worker:
     # One piece of work
 
     def _begin(self, frame: Frame) -> Work:
-        """Begin work that is more than a frame in and frames out: a speaker's, or one that others may overtake."""
+        """Begin the work of a speaker, which makes a reply, or of an overlapping processor, which may be overtaken."""
         replies = self.place.replies
         if replies is not None:
             frame = replies.gather(frame, self.inbox)
@@ -195,12 +195,12 @@ class Worker:
             if self.task.cancelling():
                 self.task.uncancel()
         if self.place.step.speech and work.is_stale:
-            self.place.reset()  # it ran on after the reset that came with the Clear
+            self.place.reset()  # it has run on after the reset that the Clear brought
         if self.place.replies is not None:
             self.place.replies.work_ended()
 
     def _absorb_cancellation(self, work: Work) -> None:
-        """Called while a CancelledError is handled: go on if it was a `Clear`, else let it end the task."""
+        """Called while a CancelledError is handled: return if a `Clear` caused it, else let it end task or call."""
         if work.port is not self.place.port:
             raise  # it was abandoned
         if work.cut and not self._tasks.stopping:
@@ -222,15 +222,15 @@ class Worker:
     # Interruption
 
     def interrupt(self, *, by_code: bool) -> bool:
-        """A `Clear` came, yielded by a processor or, `by_code`, by a call of `call.clear`. Drop what is queued to be
-        said, and cut short the work in progress if it is about speech and about nothing else. Returns whether it is
-        the code of that work that interrupts, which goes on."""
+        """Carry out a `Clear`, yielded by a processor or, `by_code`, made by `call.clear`: drop queued speech, and cut
+        short the work in progress if it is about speech and nothing else. Returns whether it was that work that called
+        `call.clear`: then it goes on."""
         work = self.work
         if not self.place.step.speaker:
             self.inbox.flush()
         if not work.running or work.cut or not self._is_about_speech:
             return False
-        if by_code and self._is_running(work):
+        if by_code and self._is_called_by(work):
             work.renew()
             return True
         work.void = True
@@ -241,15 +241,15 @@ class Worker:
             self._deadline = loop.call_later(self._tasks.patience, self._abandon)
         return False
 
-    def _is_running(self, work: Work) -> bool:
-        """Whether this is called by the code of `work`, in its task or in one that it started."""
+    def _is_called_by(self, work: Work) -> bool:
+        """Whether the code of `work` is calling, in its task or in one that it started."""
         if asyncio.current_task() is not self.task:
             return current_reply.get() is work
         is_coroutine = self.place.processor.signature.kind is Kind.COROUTINE
         return is_coroutine or bool(getattr(self._stream, "ag_running", False))
 
     def _abandon(self) -> None:
-        """The work did not heed its cancellation in time: its output is void, another task goes on."""
+        """Give up work that did not heed its cancellation in time: drop its output, go on in another task."""
         self._deadline = None
         task, work, place = self.task, self.work, self.place
         work.port = Port(place.port.kinds, place.port.epoch, nowhere)
@@ -265,7 +265,7 @@ class Worker:
 
     @property
     def _is_about_speech(self) -> bool:
-        """Whether the work in progress is about what the agent says, or may say something itself."""
+        """Whether the work in progress is on agent speech, or may yield some."""
         step = self.place.step
         return self.place.port.kinds.speak or (step.speech and not step.speaker and type(self.work.frame).speech)
 
@@ -288,11 +288,11 @@ class Worker:
             self._deadline = None
 
     def silence(self) -> None:
-        """Nobody is left to hear a reply: begin no more work that would only speak."""
+        """Begin no more work that would only speak: nobody is left to hear a reply."""
         processor, kinds = self.place.processor, self.place.port.kinds
         if kinds.speak and kinds.may_be_cut:
             self.incoming = incoming(processor.signature, processor.accepts, silent=True)
 
 
 async def _nothing() -> None:
-    """Stands for the task of a processor that has finished."""
+    """The task of a processor whose `finish` was abandoned: it has nothing left to do."""
