@@ -1,2 +1,2 @@
-"""The inner parts of a call: its log (log.py), whom it tells of what happens (events.py, subscribers.py, turnclock.py),
-and what it needs of the engine that runs it (session.py)."""
+"""The inner parts of a call: its log (log.py), the events that users subscribe to (events.py, subscribers.py), the
+timing of its turns (turnclock.py), and what it needs of the engine that runs it (session.py)."""
