@@ -1,4 +1,4 @@
-"""Where a pipeline forks: every branch gets each frame, and the branches' output is merged again."""
+"""Forks of a pipeline: every branch gets each frame, and the branches' output is merged again."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from .worker import Worker
 
 
 class Downstream(NamedTuple):
-    """What stands downstream of a step."""
+    """The way downstream from a step."""
 
     deliver: Deliver
     """Takes a frame downstream."""

@@ -21,9 +21,9 @@ SWALLOW: Final = 4
 
 # How a frame is treated that a processor yields.
 KEPT: Final = 0
-"""It survives an interruption."""
+"""It is delivered, even after an interruption."""
 SPEECH: Final = 1
-"""It goes on only if no `Clear` came since its work began."""
+"""It is delivered only if no `Clear` has come since the work that yields it began."""
 CONTROL: Final = 2
 """It is a `Clear` or an `End`, which is carried out at once and not passed on."""
 

@@ -51,7 +51,7 @@ def link(pipeline: Element) -> Plan:
 
 
 class Flow(msgspec.Struct):
-    """What flows at one place of a pipeline. The values of the dictionaries name the processor that it comes from."""
+    """The frames at one place of a pipeline. The values of the dictionaries name the processor that they come from."""
 
     types: dict[type[Frame], str] = {}
     formats: dict[AudioFormat, str] = {}
@@ -152,8 +152,8 @@ class _Linker:
         if not speech:
             _check_one_voice(branches, flows)
         fork = Fork(tuple(map(tuple, branches)), speech)
-        for place, branch_flow in enumerate(flows):
-            if fork.ends_caller_audio(place):
+        for index, branch_flow in enumerate(flows):
+            if fork.ends_caller_audio(index):
                 branch_flow.end_caller_audio()
         if len({form for branch_flow in flows for form in branch_flow.formats}) > 1:
             target = _next_format(after)

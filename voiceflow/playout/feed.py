@@ -18,7 +18,7 @@ LARGEST_PIECE = 0.1
 
 
 class Exit(Protocol):
-    """What the playout needs of a sink: see `voiceflow.Sink`."""
+    """The part of a sink that the playout uses: see `voiceflow.Sink`."""
 
     accepts: AudioFormat
     echoes: bool

@@ -80,7 +80,7 @@ class Cue(msgspec.Struct):
 
 
 class Cleared(msgspec.Struct):
-    """What had been heard when a `Clear` came."""
+    """Says what had been heard when a `Clear` came."""
 
     played: list[Mark]
     """The marks of sentences that had been heard in full but were not confirmed yet."""

@@ -1,4 +1,4 @@
-"""What a call needs of the engine that runs it."""
+"""The interface by which a call uses the engine that runs it."""
 
 from __future__ import annotations
 

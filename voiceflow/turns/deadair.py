@@ -17,7 +17,7 @@ _EPSILON = 1e-6  # positions are sums of floats
 
 
 class Silence(Protocol):
-    """What may be going on in a call while the agent is silent."""
+    """Tells what is going on in a call while the agent is silent."""
 
     @property
     def caller_speaks(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the caller says and does, for a conversation that waits for it: `call.listen`, `call.ask`, `call.digits`."""
+"""Listeners: they keep what the caller says and does for code that waits for it in `call.listen`, `ask` or `digits`."""
 
 from __future__ import annotations
 

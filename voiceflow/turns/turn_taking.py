@@ -26,7 +26,7 @@ ARRIVED = 16
 
 
 class Activity(Protocol):
-    """What the processors of a call are doing."""
+    """Tells what the processors of a call are doing."""
 
     @property
     def recognising(self) -> bool:
@@ -192,4 +192,4 @@ class TurnTaking:
 
 
 def _nothing() -> None:
-    """Do nothing: without a leading coroutine, a listener that has been served leaves nobody waiting for the agent."""
+    """Do nothing: where no coroutine leads the conversation, the caller does not wait for one to go on."""
