@@ -102,7 +102,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> str:
-        """`__version__`, read when somebody asks for it: to look for it takes longer than to import most modules."""
+        """Look up `__version__` only when it is asked for: that takes longer than importing most modules."""
         if name == "__version__":
             from importlib.metadata import version
 

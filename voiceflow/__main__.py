@@ -1,4 +1,4 @@
-"""`python -m voiceflow`: the command line, where its script is not on the path."""
+"""`python -m voiceflow`: the command line, for when its script is not on the path."""
 
 from voiceflow.cli import main
 

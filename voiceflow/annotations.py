@@ -1,6 +1,6 @@
 """What a processor's `process` consumes and yields, read from its annotations.
 
-The annotation is the processor's type: no registration, no second place to keep in step.
+The annotations are the processor's type: there is no registration, and so nothing else to keep in step with them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .frames import Control, Frame
 
 
 class Kind(enum.Enum):
-    """How `process` runs, told by inspection."""
+    """What kind of function `process` is, found by inspection."""
 
     FUNCTION = "function"
     GENERATOR = "generator"
@@ -40,14 +40,14 @@ _ASYNC_ITERATORS = (abc.AsyncIterator, abc.AsyncIterable, abc.AsyncGenerator)
 
 
 class Signature(msgspec.Struct, frozen=True):
-    """The type of a processor."""
+    """The type of a processor: the frame types that its `process` consumes and yields."""
 
     kind: Kind
     consumes: tuple[type[Frame], ...]
     yields: tuple[type[Frame], ...]
 
     def takes(self, frame: type[Frame]) -> bool:
-        """Whether `process` is called with frames of this type. `Frame` means all but `End` and `Clear`."""
+        """Whether `process` is called with frames of this type; with `Control` frames (`End`, `Clear`) it never is."""
         return issubclass(frame, self.consumes) and not issubclass(frame, Control)
 
     def may_yield(self, frame: type[Frame]) -> bool:
@@ -73,7 +73,8 @@ def check_annotations(function: Callable[..., Any], owner: str) -> None:
 
 
 def read_signature(function: Callable[..., Any], owner: str, scope: Mapping[str, Any]) -> Signature:
-    """Resolve the annotations of `function`; `scope` holds the names that were local where it was defined."""
+    """Resolve the annotations of `function`; `scope` holds the names that were local where it was defined. Raises
+    `TypeError` for one that is missing, has an unknown name, or is no frame type."""
     check_annotations(function, owner)
     raw = inspect.unwrap(function)
     try:

@@ -10,7 +10,7 @@ from typing import Final
 
 from .errors import AudioCodecError
 
-# Bytes per `samples` samples of one channel. G.722 codes two samples in one byte (ITU-T G.722, 64 kbit/s).
+# A number of bytes and how many samples of one channel they hold. ITU-T G.722 (64 kbit/s) codes two samples in a byte.
 _BYTES_AND_SAMPLES: Final = {
     "pcm16": (2, 1),
     "pcm16be": (2, 1),
@@ -25,7 +25,8 @@ class AudioFormat:
     """How audio is encoded: an encoding, a rate in Hz, a number of channels.
 
     `pcm16` is signed 16-bit little-endian, `pcm16be` the same big-endian, `mulaw` and `alaw` are G.711,
-    `g722` is 64 kbit/s G.722, whose rate is always 16 000 Hz. Channels are interleaved.
+    `g722` is 64 kbit/s G.722, whose rate is always 16 000 Hz. Channels are interleaved. Raises `AudioCodecError` for
+    another encoding, a rate outside 4 000 to 192 000 Hz, or more than two channels.
 
     >>> AudioFormat("pcm16", 16_000, 1) is AudioFormat("pcm16", 16_000, 1)
     True
@@ -35,12 +36,12 @@ class AudioFormat:
 
     encoding: str
     rate: int
-    """Samples per second and channel, in Hz."""
+    """Samples of each channel per second (Hz)."""
     channels: int
     byte_rate: float
     """Bytes per second."""
     frame_bytes: int
-    """Audio is a whole number of these: one sample of every channel."""
+    """Bytes of one sample of every channel: audio is a whole number of these. In G.722, one byte holds two samples."""
 
     _interned: Final[dict[tuple[str, int, int], AudioFormat]] = {}
 
@@ -89,7 +90,7 @@ def _any() -> AudioFormat:
 
 
 CANONICAL: Final = AudioFormat("pcm16", 16_000, 1)
-"""What a processor gets and yields unless it says otherwise."""
+"""The format of the audio that a processor gets and yields unless it declares another."""
 
 ANY: Final = _any()
-"""As `accepts`: whatever comes. As `produces`: what came in. Never the format of a frame."""
+"""As `accepts`: any format. As `produces`: the format that came in. No frame ever has this format."""

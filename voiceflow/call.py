@@ -1,4 +1,4 @@
-"""A call: what a pipeline, and whatever converses in it, may know and do."""
+"""`Call`: what the code of a pipeline may know about its call, and do in it: speak, listen, hang up, subscribe."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from .turns.replies import Saying
 
 T = TypeVar("T")
 Build: TypeAlias = Callable[["Call"], Element]
-"""A user's `pipeline(call)`."""
+"""The type of a user's function `pipeline(call)`."""
 
 LONGEST_ANSWER = 30.0
-"""Seconds that a caller who has begun to answer in time may go on."""
+"""How long, in seconds, a caller who began to answer within the timeout may go on speaking after it."""
 SETTLING = 0.25
-"""Seconds that what was recognised last may take to arrive."""
+"""How long, in seconds, the last transcript may take to arrive once the caller is silent."""
 
 
 class Call:
-    """One call. Its methods are for the event loop's thread; threads answer through the work that awaits them.
+    """One call. Use it only in the event loop's thread: other threads return their results to code that awaits them.
 
-    `did` is the number that was called, `caller_id` who called; `route`, `user` and `metadata` are what the
-    transport and its server know of them. `on_...` and `observe` subscribe a callback, before the call or at any time
-    of it, and return what undoes that; a callback that raises is logged, and the call goes on.
+    `did` is the called number, `caller_id` the caller's; `route`, `user` and `metadata` are what the transport and its
+    server know about both. `on_...` and `observe` subscribe a callback, before or during the call, and return a
+    function that unsubscribes it; a callback that raises is logged, and the call goes on.
     """
 
     runner: ClassVar[Callable[[Call, Build], Coroutine[Any, Any, Ended]]]
-    """What runs a call. The engine puts itself here when it is imported: it knows calls, and calls do not know it."""
+    """The function that runs a call. The engine sets it when it is imported, as this module does not import it."""
 
     def __init__(
         self,
@@ -71,29 +71,29 @@ class Call:
         self.metadata: dict[str, Any] = {"transport": transport, **(metadata or {})}
         self.limits = limits or Limits()
         self.apology = apology
-        """What the caller hears when a processor has failed. Speech synthesis sets it, if nobody has."""
+        """Audio that the caller hears when a processor has failed. Speech synthesis sets it unless it is set."""
         self.hold: AudioRaw | None = None
-        """What the caller hears when the agent keeps them waiting. Speech synthesis sets it, if nobody has."""
+        """Audio that the caller hears when the agent keeps them waiting. Speech synthesis sets it unless it is set."""
         self.control = control
-        """Commands to the carrier, where there are credentials for them."""
+        """Sends commands to the carrier. None where there are no credentials for that."""
         self.is_connected = True
         self.log: CallLog = call_log(self.id)
         self.events = Events(self.log)
         self.session: Session | None = None
-        """The running call: the engine's side of this object."""
+        """The engine's side of this call. None until `run` has linked the pipeline."""
 
     async def run(self, build: Build) -> Ended:
         """Run the call through `build(call)`, the pipeline, to its end.
 
         Raises `LinkError` or `TypeError` for a pipeline that does not fit together, `CallError` for one that
-        does not open or whose models are not loaded in time, and what loading a model raises. A call that fails later
-        returns how.
+        does not open or whose models are not loaded in time, and what loading a model raises. A later failure is not
+        raised: it is the `error` of the result.
         """
         return await type(self).runner(self, build)
 
     @property
     def elements(self) -> tuple[Element, ...]:
-        """Every processor of the call, upstream before downstream, the inserted conversions among them."""
+        """Every processor of the call, upstream before downstream, including the inserted conversions."""
         return self._running.elements
 
     @property
@@ -103,7 +103,7 @@ class Call:
 
     @property
     def play_end(self) -> float:
-        """When all that was handed to the transport will have been heard, on the loop's clock."""
+        """When all that was handed to the transport will have been heard, in seconds on the loop's clock."""
         return self._playout.ledger.play_end
 
     @property
@@ -113,12 +113,12 @@ class Call:
 
     @property
     def replying(self) -> bool:
-        """Whether anything of a reply has been said, or is on its way to the caller: more than a thought."""
+        """Whether a reply has begun to be spoken and is not heard to its end. False while it has no words yet."""
         return self._turns.replying
 
     @property
     def interruptible(self) -> bool:
-        """Whether the caller may interrupt: not while something is being said that they must hear, nor while they
+        """Whether the caller may interrupt: not while a reply that is not interruptible is being said, nor while they
         answer a question that was asked within a reply."""
         replies = self._playout.ledger.replies
         return not self._turns.questioning and all(r.interruptible or r.start is None for r in replies)
@@ -140,7 +140,7 @@ class Call:
 
     @property
     def is_live(self) -> bool:
-        """Whether the caller speaks in real time, rather than when the pipeline is ready for it, as a file does."""
+        """Whether audio comes in real time, rather than when the pipeline is ready for it, as from a file."""
         return self._running.is_live
 
     @property
@@ -150,7 +150,7 @@ class Call:
 
     @property
     def error(self) -> CallError | None:
-        """What is ending the call, or has ended it, if it failed."""
+        """The failure that is ending the call, or has ended it. None if there is none."""
         return None if self.session is None else self.session.error
 
     # Saying
@@ -158,12 +158,12 @@ class Call:
     async def say(self, text: str, *, interruptible: bool = True) -> float:
         """Say `text` and wait until it was heard or interrupted; returns the seconds that were heard.
 
-        It is a reply of its own, after the one that is running. Inside the work on a reply it becomes a part
-        of that reply. If not `interruptible`, `BargeIn` lets the caller hear it to its end. Cancelled
-        before it has begun, it is not said.
+        The text is a reply of its own, after the current one; said by code at work on a reply, it is a part of that
+        reply. If not `interruptible`, `BargeIn` lets the caller hear it to its end. If `say` is cancelled before the
+        text has begun, it is not said. Raises `CallError` if the pipeline has no speech synthesis.
 
-        A task that was started inside the work on a reply belongs to that reply for good: when the reply is
-        interrupted it says nothing more, and returns 0.0. Use `call.start` for work that outlives its reply.
+        A task that was started by work on a reply belongs to that reply for good: once the reply is interrupted, its
+        `say` says nothing and returns 0.0. Use `call.start` for work that outlives its reply.
         """
         await self._running.opened.wait()
         if not self.can_speak:
@@ -181,19 +181,19 @@ class Call:
         return await self._say(lambda saying: self._running.play(wav, saying), interruptible, "call.play")
 
     async def send_digits(self, digits: str) -> float:
-        """Send the tones of `digits` (0-9, *, #, A-D; w is a pause of 0.5 s) to the other end: by the carrier
-        where that leaves the stream alone, else in the audio. Returns the seconds of audio that were heard."""
+        """Send the tones of `digits` (0-9, *, #, A-D; w is a pause of 0.5 s) to the other end: by the carrier, or as
+        audio where that would end the media stream. Returns the seconds of audio that were heard."""
         if self.control is None or self.control.digits_end_stream:
             return await self.play(tones(digits))
         await self.control.send_digits(digits)
         return 0.0
 
     def clear(self) -> None:
-        """Drop everything the agent has not yet said. The work that calls it goes on, and what it says then is new."""
+        """Drop everything the agent has not yet said. Work that calls this goes on, and may then say more."""
         self._running.clear()
 
     async def _say(self, put: Callable[[Saying], Awaitable[None]], interruptible: bool, what: str) -> float:
-        """Say what `put` adds to a reply or a part of one, which has its place from here on."""
+        """Give a reply, or a part of one, its place now, say what `put` adds to it, and wait until it was heard."""
         session, work = self._running, current_reply.get()
         if session.over:
             return await _too_late()
@@ -223,17 +223,17 @@ class Call:
                 yield transcript
 
     async def ask(self, text: str, *, timeout: float | None = None) -> Transcript | None:
-        """Say `text` and return what the caller answers, which may be before it was said to its end. None if
-        there is no answer within `timeout` seconds after that, or the caller is gone. A caller who has begun to speak
-        by then may finish (30 s at most); what they began before the question is no answer to it. Asked within a reply,
-        as by a tool, the answer interrupts nothing and is nobody else's turn."""
+        """Say `text` and return the caller's answer, even if it comes before the text has ended. None if there is no
+        answer within `timeout` seconds after the text, or the caller is gone. A caller who has begun to speak by then
+        may finish (30 s at most); what they began to say before the question does not count. If the question is asked
+        within a reply, as by a tool, the answer interrupts nothing and is not passed on as a turn of its own."""
         with self._turns.listener(asks=True) as listener:
             answer = listener.transcript(begun_after=self.elapsed)
             return await self._answer(answer, text, timeout, lambda: self._turns.caller_is_at_it)
 
     async def digits(self, count: int = 1, *, say: str | None = None, end: str = "#", timeout: float = 10.0) -> str:
-        """Collect up to `count` keys; `end`, or `timeout` seconds without a key, end the collection early. With
-        `say`, that is said first; keys count already meanwhile."""
+        """Collect up to `count` keys; the key `end`, or `timeout` seconds without a key, ends the collection early.
+        The text `say` is said first; keys that are pressed meanwhile count."""
         pressed = ""
         with self._turns.listener() as listener:
             while len(pressed) < count:
@@ -246,8 +246,8 @@ class Call:
     async def _answer(
         self, answer: Coroutine[Any, Any, T], text: str | None, timeout: float | None, coming: Callable[[], bool]
     ) -> T | None:
-        """What comes of `answer` while `text` is said, or within `timeout` seconds after that, or as long as it is
-        `coming`."""
+        """Say `text` and return the result of `answer`, or None if it does not come within `timeout` seconds after the
+        text. While `coming()` it may take longer, by `LONGEST_ANSWER`."""
         change, loop = self._playout.change, asyncio.get_running_loop()
         answering = asyncio.ensure_future(answer)
         answering.add_done_callback(lambda _: change.tell())
@@ -271,10 +271,10 @@ class Call:
     # Leaving
 
     async def hangup(self, *, force: bool = False) -> bool:
-        """Hang up once everything said has been heard. An interruption revokes that, unless `force`.
+        """Hang up once everything said has been heard. An interruption before that cancels it, unless `force`.
 
-        Returns whether the call was ended. Inside the work on a reply it returns at once, and the call ends
-        after that reply; in work that was interrupted it does nothing.
+        Returns whether the call was ended. Called by work on a reply, it returns True at once, and the call ends
+        after that reply; called by work that was interrupted, it does nothing.
         """
         session, work = self._running, current_reply.get()
         if session.over or (work is not None and work.void):
@@ -286,8 +286,8 @@ class Call:
         return not leaving.cancelled() and leaving.result()
 
     async def transfer(self, to: str) -> bool:
-        """Hand the caller over to another number, once what was said so far has been heard. False if the caller was
-        gone by then."""
+        """Hand the caller over to the number `to`, once what was said so far has been heard. False if the caller was
+        gone by then. Raises `CallError` without the carrier's credentials."""
         if self.control is None:
             raise CallError(
                 f"this {self.transport} call cannot be transferred to {to}: that takes a phone call, and the "
@@ -297,17 +297,17 @@ class Call:
         return self.is_connected and await self.control.transfer(to)
 
     def start(self, work: Callable[[], Awaitable[None]], name: str, *, leads: bool = False) -> None:
-        """Run `work()` beside the pipeline, from when the call has opened until it ends. What it raises fails the
-        call, as if the processor `name` had raised it. It belongs to no reply: an interruption does not touch it. If it
-        `leads` the conversation, it is the agent's turn whenever it does not wait for the caller, and a hold line
-        is heard when that takes long."""
+        """Run `work()` beside the pipeline, from when the call has opened until it ends. An exception in it ends the
+        call, as if a processor called `name` had raised it. It belongs to no reply: an interruption does not touch it.
+        If it `leads` the conversation, it is the agent's turn whenever `work` does not wait for the caller, and the
+        caller hears a hold line when that takes long."""
         self._running.start(work, name, leads=leads)
 
     # Watching
 
     def on_heard(self, callback: Callable[[Frame], object]) -> Callable[[], None]:
         """Call `callback(frame)` for what the caller says and does, as it arrives before the speaker: `Transcript`,
-        `DTMF`, `SpeechStarted`, `SpeechStopped`, and at last `End`."""
+        `DTMF`, `SpeechStarted`, `SpeechStopped`, and finally `End`."""
         return self.events.heard.add(callback)
 
     def on_reply(self, callback: Callable[[Reply], object]) -> Callable[[], None]:
@@ -316,7 +316,7 @@ class Call:
 
     def on_played(self, callback: Callable[[AudioRaw, float], object]) -> Callable[[], None]:
         """Call `callback(audio, at)` for each piece of the agent's audio that is handed to the transport, in the
-        sink's format; the caller begins to hear it `at` this time of the loop's clock."""
+        sink's format; `at` is when the caller begins to hear it, in seconds on the loop's clock."""
         return self.events.played.add(callback)
 
     def on_turn(self, callback: Callable[[TurnLatency], object]) -> Callable[[], None]:
@@ -325,7 +325,7 @@ class Call:
 
     def observe(self, callback: Observer) -> Callable[[], None]:
         """Call `callback(upstream, downstream, frame)` for each frame at each processor boundary, fused or not.
-        Without observers, observing costs nothing."""
+        Costs nothing while there are no observers."""
         return self.events.passed.add(callback)
 
     @property
@@ -347,6 +347,6 @@ class Call:
 
 
 async def _too_late() -> float:
-    """The caller is gone. Code that speaks again and again in a loop must still let the rest of the program run."""
+    """Return 0.0 after a pause: code that speaks in a loop after the call must still let other tasks run."""
     await asyncio.sleep(0.01)
     return 0.0

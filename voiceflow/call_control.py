@@ -1,4 +1,4 @@
-"""Call control: commands to a carrier about one call, beside its media."""
+"""Call control: commands to a carrier about one call, outside its media stream."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import ClassVar, Protocol
 class CallControl(Protocol):
     """Commands to the carrier about one call.
 
-    Each returns whether the call was still there to be commanded. Each raises `ProviderConnectionError`, with
-    what the carrier answered, if the command failed or if nobody can tell whether it was carried out.
+    Each returns whether the call still existed. Each raises `ProviderConnectionError`, with the carrier's answer, if
+    the command failed or if it is unknown whether it was carried out.
     """
 
     digits_end_stream: ClassVar[bool]

@@ -6,18 +6,18 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Deadlines in seconds. They are kept outside the pipeline: no state of it can switch them off."""
+    """Deadlines in seconds. They are watched outside the pipeline: no state of it can switch them off."""
 
     open: float = 10.0
-    """For the models to be loaded, and again for all processors to open."""
+    """For each model to be loaded, and then for all processors to open."""
     drain: float = 5.0
-    """For what was under way when the call ended."""
+    """For work and speech that are under way when the call ends."""
     cancel: float = 1.0
-    """For work to heed its cancellation."""
+    """For cancelled work to stop."""
     call: float = 3600.0
     """For the whole call."""
     idle: float = 300.0
-    """Without anything said by either side."""
+    """For silence of both sides, after which the call is ended."""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -25,12 +25,12 @@ class Ended(msgspec.Struct, frozen=True):
 
     reason: str
     error: BaseException | None = None
-    """What ended it, if it failed."""
+    """The exception that ended it, if it failed."""
     dropped: int = 0
     """How many of the caller's frames were dropped because the pipeline was too slow for them."""
     burst: int = 0
-    """How many were dropped because they came all at once, after the line or this machine had stalled."""
+    """How many of them were dropped because they came all at once, after the line or this machine had stalled."""
     abandoned: int = 0
-    """How many pieces of work had to be closed by force."""
+    """How many tasks ignored their cancellation and had to be closed by force."""
     hung: tuple[str, ...] = ()
-    """The processors that were still at work, by name, when the call was given up."""
+    """The names of the processors that were still at work when the `drain` limit had passed."""

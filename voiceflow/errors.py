@@ -4,12 +4,12 @@ DISTRIBUTION = "voiceflow-pipelines"
 """The name to `pip install`; the import name `voiceflow` belongs to another project on PyPI."""
 
 USER_ERRORS = (Exception, SystemExit)
-"""What the code of users may raise without harm to anything but their own call: `sys.exit` in a tool or a processor
-is not to end a server."""
+"""The exceptions of users' code that end only their own call: `sys.exit` in a tool or a processor must not end a
+server."""
 
 
 class VoiceflowError(Exception):
-    """The base of all that voiceflow raises on purpose."""
+    """The base of all exceptions that voiceflow raises on purpose."""
 
 
 class LinkError(VoiceflowError):
@@ -17,18 +17,18 @@ class LinkError(VoiceflowError):
 
 
 class AudioCodecError(VoiceflowError):
-    """Audio that is not what its format says, or that no codec converts."""
+    """Audio that does not match its format, or that no codec converts."""
 
 
 class MissingExtraError(VoiceflowError):
-    """A part whose package is not installed. Says which `pip install` to run."""
+    """A part of voiceflow whose optional packages are not installed. Says which `pip install` to run."""
 
     def __init__(self, part: str, extra: str) -> None:
         super().__init__(f"{part} needs an extra that is not installed: pip install '{DISTRIBUTION}[{extra}]'")
 
 
 class CallError(VoiceflowError):
-    """A call that could not be set up or kept: a deadline passed, an operation its transport lacks."""
+    """A call that could not be set up or kept: a deadline passed, or its transport lacks an operation."""
 
 
 class ProcessorError(CallError):
@@ -49,7 +49,7 @@ class ProviderConnectionError(VoiceflowError):
 
 
 class WeightsError(VoiceflowError):
-    """Model weights that are not to be had, or are not what they claim. Says what was tried and what to run."""
+    """Model weights that cannot be obtained, or are not the expected ones. Says what was tried and what to run."""
 
 
 class ProviderDetectionError(VoiceflowError):

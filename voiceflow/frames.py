@@ -1,7 +1,7 @@
 """Frames: what flows through a pipeline. Immutable structs, told apart with `match`.
 
-*Speech* frames are what the agent says (or, above the speaker, what the caller's audio is); an interruption
-drops them. All others - what the caller did, what went wrong - are kept through any interruption.
+*Speech* frames are what the agent says; an interruption drops them. All others - what the caller did, what went wrong -
+are kept through any interruption, and so is audio upstream of the speaker: it is the caller's.
 
 Declare your own with `class Weather(Frame): ...`, or `class Gesture(Frame, speech=True): ...` for what
 must vanish with the speech it belongs to.
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 class FrameType(msgspec.StructMeta):
-    """Adds two class options to msgspec's own: `speech`, and `sealed` for types that the media path compares
-    with `is`."""
+    """The metaclass of frames. Adds two class options to msgspec's own: `speech`, and `sealed` (no subclasses) for
+    types that the media path compares with `is`."""
 
     speech: bool
     __sealed__: bool
@@ -97,23 +97,23 @@ class Transcript(Frame, frozen=True, gc=False):
     language: str = ""
     no_speech_probability: float = 0.0
     start: float = 0.0
-    """When it began, in seconds since the call's start."""
     end: float = 0.0
+    """When the utterance began and ended, in seconds since the call began. 0.0 where that is not known."""
 
 
 class SpeechStarted(Frame, frozen=True, gc=False):
     """The caller began to speak."""
 
     lead: float = 0.0
-    """How long ago, in seconds, with what a listener should hear before it: so much of the audio that came
-    before this frame belongs to the utterance."""
+    """How many seconds of the audio before this frame belong to the utterance: since speech began, and a margin before
+    that for recognition."""
 
 
 class SpeechStopped(Frame, frozen=True, gc=False):
     """The caller stopped speaking."""
 
     trail: float = 0.0
-    """How long ago, in seconds, also where no audio has arrived meanwhile."""
+    """How long ago the speech ended, in seconds, including time in which no audio arrived."""
 
 
 class DTMF(Frame, frozen=True, gc=False):
@@ -150,7 +150,7 @@ class Mark(Frame, frozen=True, gc=False, speech=True):
 
 
 class Control(Frame, frozen=True):
-    """What speaks to the runtime rather than to processors: no `process` is ever given one."""
+    """A frame for the engine rather than for processors: no `process` is ever given one."""
 
 
 class Clear(Control, frozen=True, gc=False, sealed=True):

@@ -1,6 +1,6 @@
 """How processors are put together: `a | b` in a row, `Parallel(a, b)` beside each other.
 
-Only structure: what flows where, and in which audio format, is worked out when the pipeline is linked.
+This is structure only: what flows where, and in which audio format, is worked out when the pipeline is linked.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ class Element:
         return type(self).__name__
 
     def parts(self) -> Iterable[Element]:
-        """What stands in the pipeline for this element: itself. A processor that is several, such as a voice with the
-        stages that prepare its text, returns them all, itself among them. Asked once, when the pipeline is linked."""
+        """The elements that stand in the pipeline for this one: by default itself. A processor that needs others beside
+        it, such as a voice with the stages that prepare its text, returns them all, including itself. Called when the
+        pipeline is linked."""
         return (self,)
 
     def __or__(self, other: Element | Callable[[], Element]) -> Pipeline:
@@ -52,8 +53,8 @@ class Pipeline(Element):
 class Parallel(Element):
     """Branches beside each other: each gets every frame, and what they yield is merged.
 
-    An empty branch, `Pipeline()`, lets everything by.
-    The copies of a frame that several branches pass by untouched leave once, after the last of them.
+    An empty branch, `Pipeline()`, passes every frame on.
+    A frame that several branches pass on untouched leaves once, after the last of them.
     """
 
     def __init__(self, *branches: Element | Callable[[], Element]) -> None:
@@ -74,7 +75,7 @@ def _expanded(element: Element) -> Iterator[Element]:
 
 
 def _instance(element: object) -> Element:
-    """An element as it is; a class of them or a @processor function that needs no arguments is called."""
+    """Return an element as it is; call an element class or a @processor function, which must need no arguments."""
     if isinstance(element, Element):
         return element
     if isinstance(element, type) and issubclass(element, Element):

@@ -31,28 +31,28 @@ class Processor(Element):
     """
 
     accepts: AudioFormat = CANONICAL
-    """The format of the audio that `process` gets. `ANY` takes what comes."""
+    """The format of the audio that `process` gets. `ANY` means whatever format comes."""
     produces: AudioFormat = CANONICAL
     """The format of the audio that `process` yields. `ANY` means the format that came in."""
     overlap: ClassVar[bool] = False
     """Whether frames that are neither speech nor consumed may overtake work in progress (STT, LLM)."""
     speaks: bool | None = None
-    """Whether agent speech originates here. None: it yields LLMText or AudioRaw and consumes neither."""
+    """Whether agent speech originates here. None means: if `process` yields LLMText or AudioRaw and takes neither."""
 
     needs: ClassVar[type[Frame] | None] = None
-    """What a processor before it must yield, or the pipeline does not link: a VAD's `SpeechStarted`, for an STT."""
+    """A frame type that a processor before this one must yield, else linking fails: for an STT, `SpeechStarted`."""
 
     process: Callable[[Any], Processed]
-    """Function, generator, coroutine or async generator of one frame. Its parameter names the frame types that the
-    processor consumes."""
+    """A function, generator, coroutine or async generator that takes one frame. Its annotations name the frame types
+    that the processor consumes and yields."""
 
     call: Call
-    """The call this instance works for, from `open` on."""
+    """The call that this instance works for, from `open` on."""
     model: Any = None
-    """What `load` returned."""
+    """The model that `load` returned."""
 
     _emit: Callable[[Frame], None] | None = None
-    """Takes frames downstream, once the call runs. Set by the engine."""
+    """Delivers a frame downstream. Set by the engine when the call runs."""
     _signature: ClassVar[Signature | None] = None
     _scope: ClassVar[FrameType | None] = None
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
@@ -62,7 +62,7 @@ class Processor(Element):
         if "process" in vars(cls):
             check_annotations(cls.process, f"{cls.__name__}.process")
             cls._signature = None
-            cls._scope = sys._getframe(1)  # where the annotations' names are; let go at the first link
+            cls._scope = sys._getframe(1)  # holds the names in the annotations; released at the first link
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Processor:
         self = super().__new__(cls)
@@ -81,8 +81,8 @@ class Processor(Element):
 
     @property
     def model_key(self) -> Any:
-        """By what the models of this class are told apart: those with equal keys are one. All arguments by default;
-        override it where `load` does not depend on some of them."""
+        """Identifies the model: instances of a class with equal keys share one. By default all arguments; override it
+        where `load` does not depend on some of them."""
         bound = inspect.signature(type(self)).bind(*self._arguments[0], **self._arguments[1])
         bound.apply_defaults()
         key = dict(bound.arguments)
@@ -107,38 +107,38 @@ class Processor(Element):
         return None
 
     async def open(self, call: Call) -> None:
-        """Get ready for `call`. No frame flows before every processor has returned from this (10 s)."""
+        """Get ready for `call`. No frame flows before every processor has returned from this, within `Limits.open`."""
 
     async def close(self) -> None:
         """Release what `open` took. Always called, however the call ended."""
 
     def emit(self, frame: Frame) -> None:
-        """Yield `frame` now, between the frames: from a timer, a callback, a task of this processor's own.
+        """Yield `frame` now, outside `process`: from a timer, a callback, or a task of this processor's own.
 
-        For the loop's thread, from `open` on. Not for speech: that belongs to the frame it answers, or is said by
-        `call.say`, so that an interruption knows what to drop.
+        Call it in the event loop's thread, from `open` on; before, it raises `CallError`. Raises `TypeError` for
+        speech: that is yielded by `process` or said by `call.say`, so that an interruption knows what to drop.
         """
         if self._emit is None:
             raise CallError(f"{self.name}.emit: its call is not running yet; emit from `open` on")
         self._emit(frame)
 
     def finish(self) -> Any:
-        """Yield what is left when the stream ends. A function or generator, in async processors also a
+        """Yield what is left when the stream ends. May be a function or generator, in async processors also a
         coroutine or async generator."""
         return None
 
     def reset(self) -> None:
-        """Forget everything kept between frames: what was in the making has been interrupted."""
+        """Forget everything kept between frames: it belongs to speech that has been interrupted."""
 
     def on_clear(self, heard: str, seconds: float) -> None:
-        """The caller has interrupted: of what was being said they heard these words and so many seconds."""
+        """The caller has interrupted. Of the replies cut short they heard the words `heard`, and `seconds` of audio."""
 
     def on_played(self, mark: Mark) -> None:
         """The caller has heard the sentence that `mark` opened."""
 
     def upstream(self, frame: Frame) -> Frame | None:
-        """A `Clear` or a played `Mark` on its way from the sink to the speaker: calls `on_clear` or `on_played`. A
-        processor that overrides it and returns None absorbs the frame: nobody further up is told."""
+        """Take a `Clear` or a played `Mark` on its way from the sink to the speaker; calls `on_clear` or `on_played`.
+        An override that returns None absorbs the frame: processors further up are not told."""
         if type(frame) is Clear:
             self.on_clear(frame.heard, frame.seconds)
         elif isinstance(frame, Mark):
@@ -152,7 +152,7 @@ class Processor(Element):
 
 
 def processor(function: Callable[Concatenate[F, P], Any]) -> Callable[P, Processor]:
-    """Make a processor of a function; further parameters become those of its constructor.
+    """Make a processor class of a function; its parameters after the frame become those of the constructor.
 
     >>> @processor
     ... def shout(frame: LLMText, mark: str = "!") -> LLMText:
@@ -164,7 +164,7 @@ def processor(function: Callable[Concatenate[F, P], Any]) -> Callable[P, Process
 
     class FunctionProcessor(Processor):
         def __init__(self, *args: P.args, **kwargs: P.kwargs) -> None:
-            inspect.signature(function).bind(None, *args, **kwargs)  # TypeError for a wrong argument, now
+            inspect.signature(function).bind(None, *args, **kwargs)  # raises TypeError for a wrong argument already now
             self.process = (lambda frame: function(frame, *args, **kwargs)) if args or kwargs else function
 
         @property
@@ -182,7 +182,7 @@ def processor(function: Callable[Concatenate[F, P], Any]) -> Callable[P, Process
 
 
 def _read(cls: type[Processor], function: Callable[..., Any], owner: str) -> Signature:
-    """Resolve annotations where the class was defined, then let go of that place."""
+    """Resolve annotations in the scope where the class was defined, then release that scope."""
     signature = read_signature(function, owner, cls._scope.f_locals if cls._scope is not None else {})
     cls._scope = None
     return signature

@@ -1,4 +1,4 @@
-"""A route: who answers a call, and how."""
+"""A route: for whom a call is answered, and with which model, prompt and voice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _default_model() -> str:
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """Who answers a call, and how. Pipelines find it as `call.route`."""
+    """For whom a call is answered, and with which model, prompt and voice. Pipelines find it as `call.route`."""
 
     user_id: str = "unknown"
     display_name: str = ""
@@ -21,4 +21,4 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     system_prompt: str = "You are a helpful voice assistant. Keep responses concise."
     tts_voice: str = "en_US-lessac-medium"
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
-    """Further keys of the route, with the values that YAML makes of them."""
+    """Further keys of the route in the configuration, with their values as parsed from YAML."""

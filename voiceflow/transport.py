@@ -1,6 +1,6 @@
 """The transport contract: a source of what the caller does, a sink for what the agent says.
 
-A transport subclasses both and does no pacing, no marks' bookkeeping and no interruption logic of its own:
+A transport subclasses both and does no pacing, no bookkeeping of marks and no interruption logic of its own:
 the playout (playout/playout.py) tells a sink what to write and when. A pipeline does not know which transport it
 runs on.
 """
@@ -18,12 +18,13 @@ from .processor import Processor
 class Source(Processor):
     """Where a call's frames come from. `produces` is the format of the caller's audio.
 
-    A source that learns by a timer or a callback that the caller is gone says so by `self.emit(End(reason))`.
+    A source that learns in a timer or a callback that the caller is gone calls `self.emit(End(reason))`.
     """
 
     live: bool = True
     """Whether frames come at their own pace: a live source never waits for a slow pipeline."""
     yields: ClassVar[tuple[type[Frame], ...]] = (AudioRaw, DTMF)
+    """The frame types that `frames` yields."""
 
     @property
     def signature(self) -> Signature:
@@ -34,7 +35,7 @@ class Source(Processor):
         return False  # it becomes the speaker only where a pipeline has no other (echo)
 
     def frames(self) -> AsyncIterator[Frame]:
-        """Yield what the caller does until the caller is gone. Closed when the call ends."""
+        """Yield what the caller says and does, until they are gone. The iterator is closed when the call ends."""
         raise TypeError(f"{self.name} has no `frames`: a source yields what the caller does")
 
 
@@ -48,7 +49,7 @@ class Sink(Processor):
     echoes: bool = False
     """Whether the peer returns a mark when the audio before it has been played."""
     echo: Callable[[str], None]
-    """To be called with the name of each mark that the peer returns. Set by the engine."""
+    """The transport calls it with the name of each mark that the peer returns. Set by the engine."""
 
     @property
     def signature(self) -> Signature:
@@ -63,18 +64,18 @@ class Sink(Processor):
         raise TypeError(f"{self.name} has no `write_audio`")
 
     def write_mark(self, name: str) -> None:
-        """Ask the peer to return `name` when it has played what was sent before. Only where `echoes`."""
+        """Ask the peer to return `name` when it has played what was sent before. Called only if `echoes`."""
 
     def write_clear(self) -> None:
         """Make the peer drop what it was sent and has not played, before anything written later."""
 
     def recallable(self) -> float | None:
-        """Seconds of what was written that `write_clear` would recall now, where the transport knows. None: time
-        tells, counted from when it was written."""
+        """How many seconds of the written audio `write_clear` would recall now. None if the transport does not know:
+        then this is computed from the time at which the audio was written."""
         return None
 
     def notify(self, frame: Frame) -> None:
-        """A frame that reached the end of the pipeline and is not speech: a transcript, an error."""
+        """Take a frame that has come to the end of the pipeline and is not speech: a transcript, an error."""
 
     async def hangup(self) -> None:
         """Disconnect the peer. Called once, when the call is over on our side."""

@@ -19,12 +19,12 @@ from .graph import Graph
 from .tasks import Tasks
 
 LINGER = 1.0
-"""Seconds that a forced hang-up waits beyond what was queued when it was asked for: a pipeline that goes on speaking,
-such as an echo, does not keep the line."""
+"""Seconds that a forced hang-up waits after the speech that was queued when it was asked for: a pipeline that never
+stops speaking, such as an echo, cannot keep the call alive."""
 
 
 class Ending:
-    """The end of one call. `over` tells how it ended, once everything under way is through or given up."""
+    """Ends one call. `over` holds how it ended, once everything under way has finished or was given up."""
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class Ending:
         self._disconnecting: asyncio.Task[None] | None = None
 
     def caller_left(self, reason: str, *, opened: bool) -> None:
-        """The peer ended the stream: nobody is left to hear a reply. What they said is still worked on, if anything
-        has opened to work on it."""
+        """Drop the agent's speech, as nobody is left to hear it. If the processors have `opened`, they still finish
+        their work on what the caller said."""
         if self._reason is not None:
             return
         self._call.is_connected = False
@@ -88,16 +88,16 @@ class Ending:
         """End the call from our side: what was said is still heard, nothing more is said."""
         if self._reason is None:
             self._turns.mute()
-            self._graph.intake.stop()
+            self._graph.source_reader.stop()
             self._drain(reason)
             self._tasks.start(self._disconnect_after_speech(), "hang up")
 
     def drained(self) -> None:
-        """`End` has come to the sink."""
+        """Finish the call: `End` has come to the sink."""
         self.finish(Ended(self._reason or "the stream ended"))
 
     async def apologise(self, error: ProcessorError) -> None:
-        """Let the caller hear the apology, past a pipeline that is not to be trusted any more, and end."""
+        """Play the apology straight to the sink, as the pipeline cannot be trusted any more, and finish the call."""
         try:
             apology = self._call.apology
             if apology is not None and self._call.is_connected:
@@ -127,7 +127,7 @@ class Ending:
             self._call.log.error("%s failed: %s", name, error, exc_info=error)
 
     async def _disconnect_after_speech(self) -> None:
-        """The caller need not wait until the listening side is drained, too."""
+        """Disconnect once all speech was heard: the caller need not wait until the listening side is drained, too."""
         await self._playout.rest(self._call.limits.drain)
         await self._disconnect()
 
@@ -144,7 +144,7 @@ class Ending:
         """Send `End` after everything that is under way, and wait for it at the sink."""
         self._reason = reason
         self._timer = asyncio.get_running_loop().call_later(self._call.limits.drain, self._give_up)
-        self._graph.intake.deliver(End(reason))
+        self._graph.source_reader.deliver(End(reason))
 
     def _give_up(self) -> None:
         hung = tuple(self._graph.at_work)

@@ -1,4 +1,4 @@
-"""What goes wrong in a call: it is told here, ends that call and no other, and is counted."""
+"""Failures of processors: the first one in a call is logged and counted, and ends that call and no other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from voiceflow.errors import CallError, ProcessorError
 from voiceflow.session.log import CallLog
 
 failures: Counter[str] = Counter()
-"""How many calls each processor has ended in this process."""
+"""How many calls in this process each processor has ended by a failure, by the processor's name."""
 
 
 class Failures:
@@ -18,13 +18,13 @@ class Failures:
     def __init__(self, log: CallLog, on_failure: Callable[[ProcessorError], None]) -> None:
         self.log = log
         self.error: CallError | None = None
-        """What has ended the call."""
+        """The failure that has ended the call."""
         self.closed = False
-        """Whether the call is being torn down: what fails then changes nothing."""
+        """Whether the call is being torn down: later failures are ignored."""
         self._on_failure = on_failure
 
     def fail(self, processor: str, cause: BaseException) -> None:
-        """`processor` raised `cause`."""
+        """End the call, because the processor named `processor` raised `cause`."""
         if self.error is None and not self.closed:
             self.error = error = ProcessorError(processor, cause)
             failures[processor] += 1

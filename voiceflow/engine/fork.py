@@ -1,4 +1,4 @@
-"""Where a pipeline forks: every branch gets each frame, and the branches' output is merged again."""
+"""Forks of a pipeline: every branch gets each frame, and the branches' output is merged again."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ANYTHING = Signature(Kind.FUNCTION, (), (Frame,))
 
 
 class _Ticket(msgspec.Struct):
-    """A frame on its way through several branches that all pass it by."""
+    """A frame on its way through several branches that all pass it on untouched."""
 
     frame: Frame  # holding it keeps its id from being used again
-    branches: set[int]
+    branches: set[int]  # those that it has not come through yet
 
 
 class Junction:
-    """Both ends of a fork. Copies that several branches pass by untouched leave once, after the last."""
+    """Both ends of a fork. A frame that several branches pass on untouched leaves once, after the last of them."""
 
     def __init__(self, fork: Fork, epoch: Epoch) -> None:
         self.deliver: Deliver
@@ -47,13 +47,13 @@ class Junction:
             for entry in self.entries:
                 entry(frame)
             return
-        work = Work(self._port)  # a branch may interrupt at this frame, which is older than that for the next ones
+        work = Work(self._port)  # if a branch interrupts at this frame, it is stale for the branches after it
         for entry in self.entries:
             self._port.deliver = entry
             work.emit(frame)
 
     def merge(self, branch: int) -> Deliver:
-        """What `branch` delivers into."""
+        """Return the function that takes what `branch` delivers."""
 
         def arrive(frame: Frame) -> None:
             if type(frame) is End:
@@ -66,7 +66,7 @@ class Junction:
         return arrive
 
     def lost(self, branch: int) -> Callable[[Frame], None]:
-        """Called with a frame that had to be dropped inside `branch`."""
+        """Return the function to call with a frame that was dropped inside `branch`."""
 
         def settle(frame: Frame) -> None:
             known = id(frame) in self._tickets
@@ -76,7 +76,7 @@ class Junction:
         return settle
 
     def clear(self) -> None:
-        """Speech that was in the branches is gone."""
+        """Forget the speech that was in the branches: an interruption has dropped it."""
         if self.fork.speech:
             self._tickets = {
                 key: tickets for key, tickets in self._tickets.items() if not type(tickets[0].frame).speech

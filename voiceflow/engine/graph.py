@@ -1,4 +1,4 @@
-"""The running parts of one call, as the wiring has made them of its plan."""
+"""The running parts of one call, which the wiring makes from its plan."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from .worker import Worker
 
 
 class Graph:
-    """What runs, and what it is about. Filled by the wiring; keeps no state of its own."""
+    """The parts of one call, and what they are doing at the moment. Filled by the wiring; keeps no other state."""
 
     def __init__(self) -> None:
-        self.places: list[ProcessorNode] = []
-        """Every processor but the two ends, upstream before downstream."""
+        self.nodes: list[ProcessorNode] = []
+        """Every processor, upstream before downstream, the source and the sink included."""
         self.workers: list[Worker] = []
         self.junctions: list[Junction] = []
-        self.intake: SourceReader
+        self.source_reader: SourceReader
 
     @property
     def recognising(self) -> bool:
         """Whether anything that the caller did is still on its way to the speaker."""
-        return any(worker.busy for worker in self.workers if not worker.place.step.speech)
+        return any(worker.busy for worker in self.workers if not worker.node.step.speech)
 
     @property
     def synthesising(self) -> bool:
         """Whether anything that the agent says is still on its way to the sink."""
-        return any(worker.speaking for worker in self.workers if not worker.place.step.speaker)
+        return any(worker.speaking for worker in self.workers if not worker.node.step.speaker)
 
     @property
     def working(self) -> bool:
@@ -40,10 +40,10 @@ class Graph:
 
     @property
     def congested(self) -> bool:
-        """Whether what the agent says has to wait for a processor on its way to the sink."""
-        return any(worker.inbox.full for worker in self.workers if worker.place.step.speech)
+        """Whether a link on the speech side is full, so that what the agent says next has to wait."""
+        return any(worker.inbox.full for worker in self.workers if worker.node.step.speech)
 
     @property
     def at_work(self) -> list[str]:
-        """The processors that are at work at this moment, by name."""
-        return [worker.place.processor.name for worker in self.workers if worker.work.running]
+        """The names of the processors that are at work at this moment."""
+        return [worker.node.processor.name for worker in self.workers if worker.work.running]

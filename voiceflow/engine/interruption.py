@@ -21,7 +21,7 @@ from .graph import Graph
 
 
 class Interruption:
-    """The speech side of a call, as far as it can be interrupted."""
+    """Carries out interruptions of one call, and tells its processors which sentences have been heard."""
 
     def __init__(
         self,
@@ -41,8 +41,8 @@ class Interruption:
         self._clearing = False
 
     def clear(self, *, by_code: bool = False) -> None:
-        """Drop everything the agent has not yet said: a processor yielded a `Clear`, or, `by_code`, somebody called
-        `call.clear`. Does nothing when there is nothing to drop, or within another `Clear`: that is one and the same.
+        """Drop everything the agent has not yet said: a processor yielded a `Clear`, or, `by_code`, code has called
+        `call.clear`. Does nothing when there is nothing to drop, or while another `Clear` is being carried out.
         """
         if self._clearing or self._failures.closed or (self._playout.at_rest and not self._graph.speaking):
             return
@@ -53,25 +53,25 @@ class Interruption:
             self._clearing = False
 
     def played(self, mark: Mark) -> None:
-        """A sentence has been heard: tell the processors that made it."""
+        """Tell the processors of the speech side that the sentence of `mark` has been heard."""
         self._ascend(self._steps, mark)
 
     def _flush(self, by_code: bool) -> None:
         self._epoch.number += 1
         by = None
         for worker in reversed(self._graph.workers):
-            if worker.place.step.speech and worker.interrupt(by_code=by_code):
-                by = worker.place.replies or by
+            if worker.node.step.speech and worker.interrupt(by_code=by_code):
+                by = worker.node.replies or by
         for junction in self._graph.junctions:
             junction.clear()
         cleared = self._playout.clear()
         self._turns.interrupted(by=by)
-        # From here on others' code runs. What raises ends the call, but the rest are still told.
+        # From here on the processors' own code runs. One that raises ends the call; the others are still told.
         for mark in cleared.played:
             self.played(mark)
-        for place in reversed(self._graph.places):
-            if place.step.speech:
-                place.reset()
+        for node in reversed(self._graph.nodes):
+            if node.step.speech:
+                node.reset()
         self._ascend(self._steps, Clear(cleared.heard, cleared.seconds))
 
     def _ascend(self, steps: Sequence[Step | Fork], frame: Frame | None) -> Frame | None:

@@ -87,8 +87,8 @@ def _culprit(frame: FrameType | None) -> tuple[str, FrameType] | None:
     """The name of the innermost processor that is running, and the frame in which it runs."""
     while frame is not None:
         names = frame.f_locals
-        owner = names.get("self", names.get("place"))  # of the processor's own method, or of the stage around it
-        owner = getattr(owner, "place", owner)  # of the worker around it
+        owner = names.get("self", names.get("node"))  # of the processor's own method, or of the stage around it
+        owner = getattr(owner, "node", owner)  # of the worker around it
         owner = getattr(owner, "processor", owner)
         if isinstance(owner, Processor):
             return owner.name, frame

@@ -15,7 +15,7 @@ from .failures import Failures
 
 
 class ProcessorNode:
-    """What each processor has in a call: the port its frames leave by, and how it fails and is reset."""
+    """One processor in a running call: the port by which its frames leave, how it is reset, and how it fails."""
 
     __slots__ = ("_converter", "_failures", "port", "processor", "replies", "step")
 
@@ -26,12 +26,12 @@ class ProcessorNode:
         self.processor: Processor = step.processor
         self.port = Port(outgoing(step.processor.signature, speech_side=step.speech), epoch, act)
         self.replies = replies
-        """What its frames become, if this is a speaker."""
+        """Makes replies of what the processor yields, if it is a speaker; else None."""
         self._failures = failures
         self._converter: Convert | None = None
 
     def adapt(self, audio: Frame) -> AudioRaw | None:
-        """Convert audio that came in another format than was linked, on the spot."""
+        """Convert audio that came in another format than was linked. None if that yields no audio yet."""
         assert isinstance(audio, AudioRaw)
         processor = self.processor
         if self._converter is None:
@@ -42,7 +42,7 @@ class ProcessorNode:
         return self._converter.process(audio)
 
     def emit(self, frame: Frame) -> None:
-        """What the processor yields between frames. Raises `TypeError` for speech."""
+        """Deliver a frame that the processor yields outside `process`. Raises `TypeError` for speech."""
         if self.port.kinds[type(frame)] == SPEECH:
             name = type(frame).__name__
             raise TypeError(f"{self.processor.name} emitted {name}: speech is yielded, or said by call.say")
@@ -50,7 +50,7 @@ class ProcessorNode:
             Work(self.port).emit(frame)
 
     def reset(self) -> None:
-        """What it was about to say is void."""
+        """Reset the processor: what it was about to say has been interrupted."""
         if self._converter is not None:
             self._converter.reset()
         try:
@@ -59,5 +59,5 @@ class ProcessorNode:
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:
-        """Its processor raised `error`, which ends the call."""
+        """End the call, because the processor raised `error`."""
         self._failures.fail(self.processor.name, error)

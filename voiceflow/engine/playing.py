@@ -1,4 +1,4 @@
-"""Audio that no processor makes: what `call.play` is given, and the hold line."""
+"""Audio that no processor makes: that of `call.play`, and the hold line."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from voiceflow.frames import AudioRaw
 from voiceflow.linking.plan import Plan
 from voiceflow.playout.playout import Playout
 from voiceflow.processors.codec import convert
-from voiceflow.sounds.wavstream import stream_wav
 from voiceflow.turns.replies import Replies, Saying
 
 from .graph import Graph
 
 AHEAD = 2.0
-"""Seconds of audio that are read before they are due."""
+"""How many seconds of audio are read ahead of what the caller hears."""
 
 
 async def play(
     wav: str | os.PathLike[str] | AudioRaw, form: AudioFormat, saying: Saying, replies: Replies, room: Room
 ) -> None:
-    """Say a WAV file, or a piece of audio, in the format `form`, as a part of `saying`. It is read while it is played.
-    An interruption ends it. Raises what `stream_wav` raises, before anything is heard."""
+    """Say a WAV file or a piece of audio, in the format `form`, as a part of `saying`. A file is read while it is
+    played; an interruption ends that. Raises what `stream_wav` raises, before anything is heard."""
+    from voiceflow.sounds.wavstream import stream_wav  # only calls that play something need it
+
     async with contextlib.aclosing(stream_wav(wav, form)) as pieces:
         async for piece in pieces:
             if saying.is_over:
@@ -35,22 +36,22 @@ async def play(
 
 
 class Room:
-    """Waits until what is to be said has room on its way to the caller."""
+    """Lets `play` wait until there is room for more audio on the way to the caller."""
 
     def __init__(self, playout: Playout, graph: Graph) -> None:
         self._playout = playout
         self._graph = graph
 
     async def __call__(self, saying: Saying) -> None:
-        await self._playout.change.until(lambda: saying.is_over or self._is_there(saying))
+        await self._playout.change.until(lambda: saying.is_over or self._is_free(saying))
 
-    def _is_there(self, saying: Saying) -> bool:
+    def _is_free(self, saying: Saying) -> bool:
         waiting = sum(frame.duration for frame in saying.held if isinstance(frame, AudioRaw))
         return waiting + self._playout.queued < AHEAD and not self._graph.congested
 
 
 def hold_line(call: Call, form: AudioFormat) -> Callable[[], AudioRaw | None]:
-    """What gives the hold line that `call` has at the moment, in the format `form`, converted once."""
+    """Return a function that returns `call.hold` as it is then, converted once to the format `form`."""
     known: tuple[AudioRaw, AudioRaw] | None = None
 
     def line() -> AudioRaw | None:
@@ -66,6 +67,6 @@ def hold_line(call: Call, form: AudioFormat) -> Callable[[], AudioRaw | None]:
 
 
 def speech_format(plan: Plan) -> AudioFormat:
-    """What the first processor below the speaker that asks for a format wants."""
+    """The format that the first processor below the speaker wants, of those that ask for one."""
     below = (s.processor for s in plan.walk() if s.speech and not s.speaker and not s.inserted)
     return next(p.accepts for p in below if p.signature.takes(AudioRaw) and p.accepts is not ANY)

@@ -1,4 +1,4 @@
-"""The way in: links what a user built for a call, and runs it."""
+"""The engine's entry point: links the pipeline that a user built for a call, and runs the call."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ async def run_call(call: Call, build: Build) -> Ended:
 
 
 async def preload(pipeline: Element) -> None:
-    """Load the models of `pipeline`, which must not be one that a call uses, before the first call: a caller waits ten
-    seconds for a model at most. Raises what linking and loading raise."""
+    """Load the models of `pipeline` before the first call, as a call waits at most `Limits.open` (10 s) for each. No
+    call may use this `pipeline` itself. Raises what linking and loading raise."""
     await model_cache.load([step.processor for step in link(pipeline).walk()])
 
 

@@ -39,7 +39,7 @@ from .worker import Worker
 
 
 class RunningCall:
-    """One running call. To its `Call` it is the `Session` (voiceflow/session/session.py)."""
+    """One running call. Its `Call` uses it as a `Session` (voiceflow/session/session.py)."""
 
     def __init__(self, call: Call, plan: Plan) -> None:
         self.call = call
@@ -66,29 +66,29 @@ class RunningCall:
         self._ending = Ending(
             call, sink, self.tasks, self.epoch, graph, self.turns, self.playout, self._interruption.clear
         )
-        self._watch = Timeouts(call.limits, self.playout, self.turns.floor, self._time_is_up)
-        graph.intake = SourceReader(source, self.tasks, self.opened, self.failures, self._caller_left)
+        self._timeouts = Timeouts(call.limits, self.playout, self.turns.floor, self._time_is_up)
+        graph.source_reader = SourceReader(source, self.tasks, self.opened, self.failures, self._caller_left)
         parts = Parts(
-            place=self._place,
-            worker=lambda place: Worker(place, self.tasks, change.tell),
+            node=self._node,
+            worker=lambda node: Worker(node, self.tasks, change.tell),
             junction=lambda fork: Junction(fork, self.epoch),
         )
         Wiring(plan, parts, graph, self.turns, self.playout, self._interruption.clear, call.events.passed)
         if any(step.processor.signature.may_yield(Transcript) for step in plan.walk() if step.processor is not source):
             TurnClock(call.events)
 
-    # From its beginning to its end
+    # Opening, running, ending
 
     async def run(self) -> Ended:
         """Open, run until something ends the call, and leave nothing behind."""
         try:
-            self.graph.intake.start()
-            if await self._is_open():
+            self.graph.source_reader.start()
+            if await self._open_or_over():
                 for worker in self.graph.workers:
                     worker.start()
                 self.opened.set()
-                self.graph.intake.release()
-                self._watch.opened()
+                self.graph.source_reader.release()
+                self._timeouts.opened()
             ended = await self._ending.over
         except USER_ERRORS as error:
             told = error if isinstance(error, CallError) else CallError(f"the call did not open: {error}")
@@ -97,11 +97,11 @@ class RunningCall:
         finally:
             await _to_its_end(self._tear_down())
         links = (self.playout.queue, *(worker.inbox for worker in self.graph.workers))
-        dropped, burst = sum(link.dropped.total() for link in links), self.graph.intake.burst
+        dropped, burst = sum(link.dropped.total() for link in links), self.graph.source_reader.burst
         return msgspec.structs.replace(ended, dropped=dropped - burst, burst=burst, abandoned=self.tasks.abandoned)
 
-    async def _is_open(self) -> bool:
-        """Load the models and open every processor. False if the call was over before."""
+    async def _open_or_over(self) -> bool:
+        """Load the models and open every processor. False if the call was over before that was done."""
         if all(type(p).load is Processor.load and type(p).open is Processor.open for p in self._processors):
             return True
         opening = self.tasks.start(self._open(), "opening")
@@ -111,7 +111,7 @@ class RunningCall:
         return opening.done()
 
     async def _open(self) -> None:
-        """Load the models, then open every processor, each within the limit."""
+        """Load the models, then open all processors, each of these within the limit."""
         limit = self.call.limits.open
         await load_models(self._processors, limit)
         opening = {
@@ -128,8 +128,8 @@ class RunningCall:
                 raise CallError(f"{names} did not open within {limit:g} s: a model or a server hangs")
 
     def close(self) -> None:
-        """Set no more timers."""
-        self._watch.close()
+        """Cancel the timers of the call."""
+        self._timeouts.close()
         for worker in self.graph.workers:
             worker.cancel_deadline()
         self.turns.close()
@@ -146,10 +146,10 @@ class RunningCall:
         await self.tasks.finish()
         model_cache.release(self._processors)
         self.playout.close()
-        self.opened.set()  # whoever still waits to say something finds the call over
+        self.opened.set()  # code that still waits to speak finds the call over
         self.turns.end()
 
-    # What `Session` promises
+    # The `Session` of the call
 
     @property
     def elements(self) -> tuple[Element, ...]:
@@ -169,7 +169,7 @@ class RunningCall:
 
     @property
     def elapsed(self) -> float:
-        return self._watch.elapsed
+        return self._timeouts.elapsed
 
     @property
     def error(self) -> CallError | None:
@@ -206,13 +206,13 @@ class RunningCall:
     def hang_up(self, reason: str, *, force: bool) -> asyncio.Task[bool]:
         return self.tasks.start(self._ending.hang_up(reason, force=force), "hang up")
 
-    # What the parts make happen
+    # Callbacks of the parts
 
     @property
     def _processors(self) -> list[Processor]:
         return [step.processor for step in self.plan.walk()]
 
-    def _place(self, step: Step) -> ProcessorNode:
+    def _node(self, step: Step) -> ProcessorNode:
         replies = None
         if step.speaker:
             announce, expect = self.call.events.replied, self.turns.dead_air.expect_speech
@@ -221,14 +221,14 @@ class RunningCall:
         return ProcessorNode(step, self.epoch, self._act, self.failures, replies)
 
     def _act(self, frame: Frame) -> None:
-        """A processor yielded `Clear` or `End`."""
+        """Carry out the `Clear` or `End` that a processor yielded."""
         if isinstance(frame, Clear):
             self._interruption.clear()
         elif isinstance(frame, End):
             self.hang_up(frame.reason or "hung up", force=False)
 
     def _heard(self, frame: Frame) -> None:
-        self._watch.heard()
+        self._timeouts.heard()
         self.call.events.heard(frame)
 
     def _caller_left(self, reason: str) -> None:
@@ -247,12 +247,12 @@ class RunningCall:
             self._ending.finish(Ended(str(error), error))
 
     def _task_failed(self, name: str, error: BaseException) -> None:
-        if self.opened.is_set():  # before that, `run` tells
+        if self.opened.is_set():  # before that, `run` raises it
             self.failures.fail(name, error)
 
 
 async def load_models(processors: list[Processor], limit: float) -> None:
-    """Load what is not in memory yet. Raises what `load` raises, and `CallError` after `limit` seconds."""
+    """Load the models not yet in memory. Raises what `load` raises, and `CallError` if one takes `limit` seconds."""
     for processor in processors:
         try:
             async with asyncio.timeout(limit) as deadline:
@@ -274,7 +274,7 @@ async def _opened(processor: Processor, call: Call) -> None:
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end, whoever cancels the waiting for it, and only then be cancelled."""
+    """Run `work` to its end even if this is cancelled meanwhile, and only then raise the cancellation."""
     task = asyncio.get_running_loop().create_task(work, name="tear-down")
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

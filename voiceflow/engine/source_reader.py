@@ -18,9 +18,9 @@ from .timeslice import BATCH, TimeSlice
 KEPT_SECONDS = 5.0
 """How much of the caller's audio is kept while the processors open."""
 BEHIND = 0.2
-"""Seconds of audio that have not come in time: more than jitter. They come in a burst when the line recovers."""
+"""When so many seconds of audio are late, that is more than jitter: they come in a burst when the line recovers."""
 BACKLOG = 10.0
-"""Seconds for which what a burst has queued keeps a processor busy that takes no more than what comes in time."""
+"""Seconds for which the backlog of a burst keeps a processor busy that is no faster than the line."""
 
 
 class Arrivals:
@@ -31,10 +31,10 @@ class Arrivals:
         self._owed = 0.0
         self._burst_until = 0.0
         self.in_burst = False
-        """Whether what came last was part of a burst, or met the queue that one has filled."""
+        """Whether the audio that came last was part of a burst, or met the backlog that one has left."""
 
     def note(self, seconds: float, now: float) -> None:
-        """So many seconds of audio have come since the last time."""
+        """Note that so many `seconds` of audio have come since the last time, at `now` on the loop's clock."""
         since = 0.0 if self._last is None else now - self._last
         self._last = now
         self._owed = max(0.0, self._owed + since - seconds)
@@ -44,7 +44,7 @@ class Arrivals:
 
 
 class Early:
-    """What came before the processors had opened; of the audio the last `KEPT_SECONDS`."""
+    """Keeps the frames that come before the processors have opened; of the audio, the last `KEPT_SECONDS`."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
@@ -55,11 +55,11 @@ class Early:
         if isinstance(frame, AudioRaw):
             self._seconds += frame.duration
         while self._seconds > KEPT_SECONDS:
-            oldest = next(place for place, kept in enumerate(self.frames) if isinstance(kept, AudioRaw))
+            oldest = next(index for index, kept in enumerate(self.frames) if isinstance(kept, AudioRaw))
             self.take(oldest)
 
-    def take(self, place: int = 0) -> Frame:
-        frame = self.frames.pop(place)
+    def take(self, index: int = 0) -> Frame:
+        frame = self.frames.pop(index)
         if isinstance(frame, AudioRaw):
             self._seconds -= frame.duration
         return frame
@@ -99,7 +99,7 @@ class SourceReader:
             self._task.cancel()
 
     def _emit(self, frame: Frame) -> None:
-        """The source says something from a timer or a callback: most often that the caller is gone."""
+        """Take a frame that the source emits in a timer or a callback: most often `End`, when the caller is gone."""
         if isinstance(frame, End):
             self.stop()
             self._on_left(frame.reason or "the caller hung up")
@@ -115,7 +115,7 @@ class SourceReader:
             self._on_left(reason)
 
     async def _read(self) -> str:
-        """Deliver what comes. Returns why the caller is gone."""
+        """Deliver the frames of the source until it ends. Returns why the caller is gone."""
         opened, live, reason = self._opened, self.source.live, ""
         if not live:
             await opened.wait()
@@ -151,8 +151,8 @@ class SourceReader:
         return reason or "the caller hung up"
 
     async def _make_room(self, out: Link) -> None:
-        """A live source never waits for long: a reader that keeps up takes what came in a burst, then what is oldest
-        goes."""
+        """Bring `out` within its bound. A live source does not wait for that: it lets the reader run once, for the case
+        of a burst, and then drops the oldest frames."""
         if not self.source.live:
             await out.space()
             return
@@ -163,7 +163,7 @@ class SourceReader:
             self.burst += out.dropped.total() - before
 
     def release(self) -> None:
-        """The processors have opened: deliver what came meanwhile, no faster than they take it."""
+        """Deliver what came before the processors had opened, no faster than they take it."""
         if self._early.frames:
             self._releasing = self._tasks.start(self._release(), self.source.name)
 

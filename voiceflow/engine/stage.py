@@ -1,6 +1,6 @@
 """Fused stages: synchronous processors compiled into the task of their upstream neighbour.
 
-Each becomes one closure that takes a frame and calls the next closure for what comes of it, depth first. No
+Each becomes one closure that takes a frame and calls the next closure with each frame that it yields, depth first: no
 queue, no task, no allocation per frame.
 """
 
@@ -18,13 +18,13 @@ from voiceflow.frames import Frame
 from .node import ProcessorNode
 
 
-def fuse(place: ProcessorNode) -> Deliver:
-    """The closure that runs the processor of `place` and lets what it yields go on through its port."""
-    processor, port = place.processor, place.port
+def fuse(node: ProcessorNode) -> Deliver:
+    """Return the closure that runs the processor of `node` and delivers what it yields through its port."""
+    processor, port = node.processor, node.port
     process: Callable[[Frame], Any] = processor.process
     accepts, deliver, act = processor.accepts, port.deliver, port.act
     ways, kinds = incoming(processor.signature, accepts), port.kinds
-    one = processor.signature.kind is Kind.FUNCTION
+    yields_one = processor.signature.kind is Kind.FUNCTION
 
     def stage(frame: Frame) -> None:
         way = ways[type(frame)]
@@ -34,42 +34,42 @@ def fuse(place: ProcessorNode) -> Deliver:
             return finish(frame)
         try:
             if way == PROCESS_AUDIO and frame.format is not accepts:  # type: ignore[attr-defined]
-                converted = place.adapt(frame)
+                converted = node.adapt(frame)
                 if converted is None:
                     return None
                 frame = converted
             out = process(frame)
             if out is None:
                 return None
-            if not one:
-                drain(place, out)
-            elif kinds[type(out)] < CONTROL:  # `Work.emit`, for work that no interruption can divide
+            if not yields_one:
+                drain(node, out)
+            elif kinds[type(out)] < CONTROL:  # `Work.emit` inlined: what one call returns is never stale
                 deliver(out)
             else:
                 act(out)
         except USER_ERRORS as error:
-            place.fail(error)
+            node.fail(error)
         return None
 
     def finish(end: Frame) -> None:
         try:
-            drain(place, processor.finish())
+            drain(node, processor.finish())
         except USER_ERRORS as error:
-            place.fail(error)
-        deliver(end)  # however that went, the stream ends
+            node.fail(error)
+        deliver(end)  # even if `finish` failed: the stream ends
 
     return stage
 
 
-def drain(place: ProcessorNode, results: Iterable[Frame] | Frame | None) -> None:
-    """Let everything go on that a generator yields. Interrupted by another, its further speech is dropped."""
+def drain(node: ProcessorNode, results: Iterable[Frame] | Frame | None) -> None:
+    """Deliver everything that a generator yields. Once another processor interrupts it, its speech is dropped."""
     if results is None:
         return
     iterator = iter((results,) if isinstance(results, Frame) else results)
-    work = Work(place.port)
+    work = Work(node.port)
     work.emit_all(iterator)
     close = getattr(iterator, "close", None)
     if close is not None:
         close()
-    if place.step.speech and work.is_stale:
-        place.reset()  # it ran on after the reset that came with the Clear
+    if node.step.speech and work.is_stale:
+        node.reset()  # it has run on after the reset that the Clear brought

@@ -1,4 +1,4 @@
-"""The tasks of a call. Each has one owner, this, and none outlives it."""
+"""The tasks of a call: `Tasks` owns every one of them, and none outlives the call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 ATTEMPTS = 10
-"""How often work that is closed by force may catch what closes it."""
+"""How many times `Abandoned` is thrown into work that catches it, before it is left alone."""
 
 
 class Abandoned(BaseException):
@@ -16,7 +16,7 @@ class Abandoned(BaseException):
 
 
 class Tasks:
-    """Starts tasks, and ends them: by cancellation, and where that is not heeded in time, by force."""
+    """Starts tasks and ends them: by cancellation, and if they do not heed that in time, by force."""
 
     def __init__(
         self,
@@ -27,9 +27,9 @@ class Tasks:
         self.patience = patience
         """Seconds that a task may take to heed its cancellation."""
         self.stopping = False
-        """Whether all are being ended."""
+        """Whether all tasks are being ended."""
         self.abandoned = 0
-        """How many had to be closed by force."""
+        """How many tasks had to be closed by force."""
         self._on_error = on_error
         self._log = log
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -41,7 +41,7 @@ class Tasks:
         return task
 
     def kill(self, task: asyncio.Task[Any]) -> None:
-        """Close by force a task that was cancelled and goes on."""
+        """Close by force a task that goes on although it was cancelled."""
         self.abandoned += 1
         self._log.warning(
             "%s did not stop within %g s of its cancellation: closed by force", task.get_name(), self.patience
@@ -50,10 +50,10 @@ class Tasks:
             self._tasks.discard(task)
             task.remove_done_callback(self._done)
             task.add_done_callback(_retrieve)
-        task.cancel()  # so that it looks at its coroutine again, and finds it closed
+        task.cancel()  # makes the task resume its coroutine, which it finds closed
 
     async def stop(self) -> None:
-        """End all of them."""
+        """End all tasks: cancel them, then close by force those that go on, twice, `patience` seconds apart."""
         self.stopping = True
         for task in self._tasks:
             task.cancel()
@@ -66,7 +66,7 @@ class Tasks:
             self._log.error("%s refuses to end: it catches whatever is thrown at it", task.get_name())
 
     async def finish(self) -> None:
-        """Let all of them end by themselves, within `patience`."""
+        """Let all tasks end by themselves within `patience`, then stop those that are left."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self.patience)
         await self.stop()
@@ -88,7 +88,7 @@ def close_by_force(coroutine: Any) -> bool:
             coroutine.throw(Abandoned())
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException:  # whatever it is, the coroutine has ended with it
+        except BaseException:  # whatever it raised, the coroutine has ended
             return True
     return False
 

@@ -10,8 +10,8 @@ from voiceflow.playout.playout import Playout
 from voiceflow.turns.end_of_turn import Floor
 
 LONGEST_SPEECH = 1800.0
-"""Seconds. A caller who seems to speak for longer is a detector that is stuck: it does not keep a call from being
-idle."""
+"""A caller who seems to speak for more seconds than this is a detector that is stuck, which does not keep a call from
+being idle."""
 
 
 class Timeouts:
@@ -33,12 +33,12 @@ class Timeouts:
         return self._loop.time() - self._began
 
     def opened(self) -> None:
-        """Frames flow from here on."""
+        """Begin to watch for idleness: frames flow from now on."""
         self.heard()
         self._look()
 
     def heard(self) -> None:
-        """The caller said or did something."""
+        """Note that the caller said or did something now."""
         self._heard_at = self._loop.time()
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class Timeouts:
         if self._floor.taken and now - quiet_since < LONGEST_SPEECH:
             quiet_since = now
         left = quiet_since + limit - now
-        if left < limit * 1e-6:  # a timer may be early by what a float rounds
+        if left < limit * 1e-6:  # a timer may be early by a rounding error
             self._end("nothing was said for too long")
         else:
             self._idle = self._loop.call_later(left, self._look)

@@ -8,11 +8,11 @@ from typing import Final
 SLICE: Final = 0.001
 """A task yields to the loop after this much continuous work, in seconds."""
 BATCH: Final = 16
-"""Frames that a task takes before it looks at the clock, which costs a good part of what a frame does."""
+"""Frames that a task takes before it looks at the clock, which costs a good part of what one frame costs."""
 
 
 class TimeSlice:
-    """The slice of time that a task has."""
+    """Measures how long a task has worked since it last let the others work."""
 
     __slots__ = ("_started",)
 
@@ -20,7 +20,7 @@ class TimeSlice:
         self.restart()
 
     def restart(self) -> None:
-        """The task has let the others work."""
+        """Begin a new slice: the task has let the others work."""
         self._started = time.perf_counter()
 
     def used_up(self) -> bool:

@@ -1,7 +1,7 @@
-"""From a plan to running parts: workers for asynchronous processors, closures for stages, links between.
+"""Makes the running parts of a plan: workers for asynchronous processors, closures for stages, links between them.
 
-Wired from the sink up, so that each part is given the one function that takes its frames downstream. Wiring again, when
-somebody begins or ceases to observe, keeps the parts and renews the connections.
+Parts are connected from the sink up, so that each is given the one function that takes its frames downstream. When an
+observer is added or removed, the parts are kept and the connections made anew.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from .worker import Worker
 
 
 class Downstream(NamedTuple):
-    """What stands downstream of a place."""
+    """The way downstream from a step."""
 
     deliver: Deliver
-    """Takes a frame there."""
+    """Takes a frame downstream."""
     outs: tuple[Link, ...]
-    """The links that it may end up in."""
+    """The links in which that frame may end up."""
     first: Step
-    """The step that it comes to first."""
+    """The first step that the frame comes to."""
     lost: Callable[[Frame], None] | None = None
-    """Told of a frame that had to be dropped on the way to the end of this branch."""
+    """Called with each frame that a link drops before the end of this branch, if this is a branch."""
 
 
 class Parts(NamedTuple):
-    """Makes the parts of one call."""
+    """The functions that make the parts of one call."""
 
-    place: Callable[[Step], ProcessorNode]
+    node: Callable[[Step], ProcessorNode]
     worker: Callable[[ProcessorNode], Worker]
     junction: Callable[[Fork], Junction]
 
 
 class Wiring:
-    """The connections of one call."""
+    """Makes the parts of one call and connects them."""
 
     def __init__(
         self,
@@ -74,14 +74,14 @@ class Wiring:
     def _make(self, parts: Parts) -> None:
         plan, graph = self._plan, self._graph
         for step in plan.walk():
-            place = parts.place(step)
-            graph.places.append(place)
-            if place.replies is not None:
-                self._turns.speakers.append(place.replies)
+            node = parts.node(step)
+            graph.nodes.append(node)
+            if node.replies is not None:
+                self._turns.speakers.append(node.replies)
             if not isinstance(step.processor, Source):
-                step.processor._emit = place.emit
+                step.processor._emit = node.emit
             if not (step.fused or isinstance(step.processor, Source)):
-                worker = parts.worker(place)
+                worker = parts.worker(node)
                 graph.workers.append(worker)
                 worker.inbox.carries_caller = not step.speech or step.speaker or plan.is_echo
                 if step.processor.overlap and not step.speech:
@@ -90,24 +90,24 @@ class Wiring:
 
     def connect(self) -> None:
         graph = self._graph
-        self._places = {id(place.step): place for place in graph.places}
-        self._workers = {id(worker.place.step): worker for worker in graph.workers}
+        self._nodes = {id(node.step): node for node in graph.nodes}
+        self._workers = {id(worker.node.step): worker for worker in graph.workers}
         self._junctions = {id(junction.fork): junction for junction in graph.junctions}
         *steps, sink = self._plan.steps
         assert isinstance(sink, Step)
-        deliver = as_linked(self._places[id(sink)], self._playout.put)
+        deliver = as_linked(self._nodes[id(sink)], self._playout.put)
         if self._plan.is_echo:
             deliver = self._hearing(deliver, ends_audio=False)
         if isinstance(steps[-1], Step):
             deliver = self._observed(steps[-1], sink, deliver)
         self._row(steps, Downstream(deliver, (self._playout.queue,), sink), None)
-        del self._places, self._workers, self._junctions  # only while connecting
+        del self._nodes, self._workers, self._junctions  # needed only while connecting
 
     def _row(self, steps: Sequence[Step | Fork], downstream: Downstream, upstream: Step | Fork | None) -> Downstream:
-        """Connect `steps`, which stand behind `upstream`, to what is downstream of them."""
-        for place in range(len(steps) - 1, -1, -1):
-            step = steps[place]
-            before = steps[place - 1] if place else upstream
+        """Connect `steps`, which follow `upstream`, to what is downstream of them."""
+        for index in range(len(steps) - 1, -1, -1):
+            step = steps[index]
+            before = steps[index - 1] if index else upstream
             if isinstance(step, Fork):
                 downstream = self._fork(step, downstream, before)
             else:
@@ -119,18 +119,18 @@ class Wiring:
 
     def _step(self, step: Step, downstream: Downstream) -> Downstream:
         deliver, outs, _, lost = downstream
-        place = self._places[id(step)]
-        replies = place.replies
+        node = self._nodes[id(step)]
+        replies = node.replies
         if replies is not None:
             replies.port.deliver = deliver
         if detects(step):
             deliver = self._detecting(deliver)
         if isinstance(step.processor, Source):
-            self._graph.intake.deliver, self._graph.intake.outs = deliver, outs
+            self._graph.source_reader.deliver, self._graph.source_reader.outs = deliver, outs
             return downstream
-        place.port.deliver = deliver if replies is None else replies.take
+        node.port.deliver = deliver if replies is None else replies.take
         if step.fused:
-            entry = fuse(place)
+            entry = fuse(node)
             if replies is not None:
                 entry = _one_reply(entry, replies)
         else:
@@ -145,15 +145,15 @@ class Wiring:
         junction = self._junctions[id(fork)]
         junction.deliver, junction.lost_upstream, junction.entries = downstream.deliver, downstream.lost, []
         entering: list[Link] = []
-        for place, branch in enumerate(fork.branches):
-            end = junction.merge(place)
-            if fork.ends_caller_audio(place):
+        for index, branch in enumerate(fork.branches):
+            end = junction.merge(index)
+            if fork.ends_caller_audio(index):
                 end = _without_audio(end)
             last = branch[-1] if branch else upstream
             if isinstance(last, Step):
                 end = self._observed(last, downstream.first, end)
             entry = self._row(
-                branch, Downstream(end, downstream.outs, downstream.first, junction.lost(place)), upstream
+                branch, Downstream(end, downstream.outs, downstream.first, junction.lost(index)), upstream
             )
             junction.entries.append(entry.deliver)
             entering += [link for link in entry.outs if link not in entering]
@@ -171,7 +171,7 @@ class Wiring:
         return observe
 
     def _detecting(self, deliver: Deliver) -> Deliver:
-        """Stands behind a detector: the floor is taken at once, though what it says has a way to go."""
+        """Wrap what follows a VAD: the caller has the floor at once, before the frame has come to the speaker."""
         detect = self._turns.floor.detect
 
         def detected(frame: Frame) -> None:
@@ -182,7 +182,7 @@ class Wiring:
         return detected
 
     def _hearing(self, deliver: Deliver, *, ends_audio: bool) -> Deliver:
-        """Stands before the speaker: here what the caller did has arrived, and the caller's audio ends."""
+        """Wrap the entry of a speaker: what the caller did is reported here, and `ends_audio` stops their audio."""
         told, arrive, interrupt = _Told(), self._turns.hear, self._interrupt
 
         def hear(frame: Frame) -> None:
@@ -197,13 +197,13 @@ class Wiring:
 
 
 def detects(step: Step) -> bool:
-    """Whether it is here that somebody says whether the caller speaks, rather than passes it on."""
+    """Whether `step` itself detects when the caller speaks, as a VAD does, rather than takes it from another."""
     signature = step.processor.signature
     return not step.speech and signature.may_yield(SpeechStarted) and not signature.takes(SpeechStarted)
 
 
 def forks(steps: Sequence[Step | Fork]) -> list[Fork]:
-    """All forks among `steps` and within each other."""
+    """All forks among `steps`, and those within their branches."""
     found = []
     for step in steps:
         if isinstance(step, Fork):
@@ -211,13 +211,13 @@ def forks(steps: Sequence[Step | Fork]) -> list[Fork]:
     return found
 
 
-def as_linked(place: ProcessorNode, deliver: Deliver) -> Deliver:
-    """Lets audio through in the format that the sink accepts; stages and workers see to that themselves."""
-    accepts = place.processor.accepts
+def as_linked(node: ProcessorNode, deliver: Deliver) -> Deliver:
+    """Convert audio that comes to the sink in another format than linked; stages and workers do that themselves."""
+    accepts = node.processor.accepts
 
     def check(frame: Frame) -> None:
         if type(frame) is AudioRaw and frame.format is not accepts:
-            converted = place.adapt(frame)
+            converted = node.adapt(frame)
             if converted is not None:
                 deliver(converted)
         else:
@@ -227,7 +227,7 @@ def as_linked(place: ProcessorNode, deliver: Deliver) -> Deliver:
 
 
 class _Told(dict[type[Frame], bool]):
-    """Whether the turns are told of a type of frame."""
+    """Maps a frame type to whether `TurnTaking.hear` is told of it."""
 
     def __missing__(self, frame: type[Frame]) -> bool:
         told = self[frame] = issubclass(frame, (Transcript, DTMF, SpeechStarted, SpeechStopped, End))
@@ -235,7 +235,7 @@ class _Told(dict[type[Frame], bool]):
 
 
 def _one_reply(stage: Deliver, replies: Replies) -> Deliver:
-    """A stage that speaks: what comes of one frame is one reply."""
+    """Wrap a stage that is a speaker: what it yields for one frame is one reply."""
 
     def speak(frame: Frame) -> None:
         stage(frame)

@@ -1,8 +1,8 @@
 """The task of an asynchronous processor, and of the stages fused behind it.
 
-A worker pops a frame, lets the processor work on it, and lets what comes of that go on through the processor's port
+A worker pops a frame, lets the processor work on it, and delivers what it yields through the processor's port
 (frameflow/epoch.py). An interruption cuts short work on speech; work that does not heed its cancellation in time is
-abandoned: a new task takes its place, and whatever it still yields goes nowhere.
+abandoned: a new task takes its place, and whatever the old one still yields is dropped.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ class Worker:
         "_tasks",
         "inbox",
         "incoming",
+        "node",
         "on_work",
         "outs",
-        "place",
         "task",
         "work",
     )
 
-    def __init__(self, place: ProcessorNode, tasks: Tasks, idle: Callable[[], None]) -> None:
-        self.place = place
-        self.inbox = Link(max(place.step.formats, key=lambda f: f.byte_rate, default=CANONICAL))
-        self.incoming = incoming(place.processor.signature, place.processor.accepts)
+    def __init__(self, node: ProcessorNode, tasks: Tasks, idle: Callable[[], None]) -> None:
+        self.node = node
+        self.inbox = Link(max(node.step.formats, key=lambda f: f.byte_rate, default=CANONICAL))
+        self.incoming = incoming(node.processor.signature, node.processor.accepts)
         self.outs: tuple[Link, ...] = ()
         """The links that its frames may end up in."""
         self.on_work: Callable[[Frame], None] | None = None
-        """Told of each frame that an overlapping processor begins to work on."""
-        self.work = Work(place.port)
+        """Called with each frame that an overlapping processor begins to work on."""
+        self.work = Work(node.port)
         self.task: asyncio.Task[None]
         self._tasks = tasks
         self._idle = idle
@@ -57,13 +57,13 @@ class Worker:
         self._deadline: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        self.task = self._tasks.start(self._run(), self.place.processor.name)
+        self.task = self._tasks.start(self._run(), self.node.processor.name)
 
     # The loop
 
     async def _run(self) -> None:
-        place, inbox, replies, task, work = self.place, self.inbox, self.place.replies, self.task, self.work
-        processor, port = place.processor, place.port
+        node, inbox, replies, task, work = self.node, self.inbox, self.node.replies, self.task, self.work
+        processor, port = node.processor, node.port
         process: Callable[[Frame], Any] = processor.process
         accepts, kinds, epoch = processor.accepts, port.kinds, port.epoch
         coroutine = processor.signature.kind is Kind.COROUTINE
@@ -72,7 +72,7 @@ class Worker:
         pace = TimeSlice()
         while True:
             for _ in range(BATCH):
-                while not inbox.frames:  # what woke it may have been flushed since
+                while not inbox.frames:  # the frame that woke this task may have been flushed since
                     self._idle()
                     await inbox.wait()
                     pace.restart()
@@ -87,7 +87,7 @@ class Worker:
                     return
                 elif way != SWALLOW:
                     if way == PROCESS_AUDIO and frame.format is not accepts:  # type: ignore[attr-defined]
-                        converted = place.adapt(frame)
+                        converted = node.adapt(frame)
                         if converted is None:
                             continue
                         frame = converted
@@ -99,7 +99,7 @@ class Worker:
                     try:
                         if coroutine:
                             out = await process(frame)
-                            work.running = False  # so that a `Clear` below is not taken for one from within
+                            work.running = False  # a `Clear` from downstream does not come from this work
                             if out is not None:
                                 if kinds[type(out)] < CONTROL and work.began == epoch.number:
                                     port.deliver(out)  # `Work.emit`, inlined
@@ -110,7 +110,7 @@ class Worker:
                     except asyncio.CancelledError:
                         self._absorb_cancellation(work)
                     except USER_ERRORS as error:
-                        place.fail(error)
+                        node.fail(error)
                     work.running = False
                     if self.task is not task:
                         return  # it was abandoned
@@ -124,12 +124,12 @@ class Worker:
                 pace.restart()
 
     async def _finish(self, end: Frame, pace: TimeSlice) -> None:
-        """Let the processor yield what is left, then forward `end`, however that went."""
-        task, work = self.task, Work(self.place.port)
+        """Let the processor yield what is left, then forward `end`, even if that failed."""
+        task, work = self.task, Work(self.node.port)
         self.work = work
         work.begin(end)
         try:
-            left = self.place.processor.finish()
+            left = self.node.processor.finish()
             if isinstance(left, Awaitable):
                 left = await left
             if isinstance(left, Frame):
@@ -141,29 +141,29 @@ class Worker:
         except asyncio.CancelledError:
             self._absorb_cancellation(work)
         except USER_ERRORS as error:
-            self.place.fail(error)
+            self.node.fail(error)
         if self.task is task:
             self._end(work)
-            self.place.port.deliver(end)
+            self.node.port.deliver(end)
 
     # One piece of work
 
     def _begin(self, frame: Frame) -> Work:
-        """Begin work that is more than a frame in and frames out: a speaker's, or one that others may overtake."""
-        replies = self.place.replies
+        """Begin the work of a speaker, which makes a reply, or of an overlapping processor, which may be overtaken."""
+        replies = self.node.replies
         if replies is not None:
             frame = replies.gather(frame, self.inbox)
             if not (isinstance(frame, Transcript) and not frame.final):
                 replies.work_begins()
-        work = self.work = Work(self.place.port)
+        work = self.work = Work(self.node.port)
         work.begin(frame)
         if replies is not None:
             current_reply.set(work)
-        if self.place.processor.overlap:
+        if self.node.processor.overlap:
             if self.on_work is not None:
                 self.on_work(frame)
             for overtaking in self.inbox.remove(self._may_overtake):
-                self.place.port.deliver(overtaking)
+                self.node.port.deliver(overtaking)
             self.inbox.overtake = self._overtake
         return work
 
@@ -194,20 +194,20 @@ class Worker:
             work.cut = False
             if self.task.cancelling():
                 self.task.uncancel()
-        if self.place.step.speech and work.is_stale:
-            self.place.reset()  # it ran on after the reset that came with the Clear
-        if self.place.replies is not None:
-            self.place.replies.work_ended()
+        if self.node.step.speech and work.is_stale:
+            self.node.reset()  # it has run on after the reset that the Clear brought
+        if self.node.replies is not None:
+            self.node.replies.work_ended()
 
     def _absorb_cancellation(self, work: Work) -> None:
-        """Called while a CancelledError is handled: go on if it was a `Clear`, else let it end the task."""
-        if work.port is not self.place.port:
+        """Called while a CancelledError is handled: return if a `Clear` caused it, else let it end task or call."""
+        if work.port is not self.node.port:
             raise  # it was abandoned
         if work.cut and not self._tasks.stopping:
             return
         if self.task.cancelling():
             raise
-        self.place.fail(asyncio.CancelledError("it awaited something that was cancelled"))
+        self.node.fail(asyncio.CancelledError("it awaited something that was cancelled"))
 
     # Overtaking
 
@@ -216,65 +216,65 @@ class Worker:
 
     def _overtake(self, frame: Frame) -> bool:
         if overtakes := self._may_overtake(frame):
-            self.place.port.deliver(frame)
+            self.node.port.deliver(frame)
         return overtakes
 
     # Interruption
 
     def interrupt(self, *, by_code: bool) -> bool:
-        """A `Clear` came, yielded by a processor or, `by_code`, by a call of `call.clear`. Drop what is queued to be
-        said, and cut short the work in progress if it is about speech and about nothing else. Returns whether it is
-        the code of that work that interrupts, which goes on."""
+        """Carry out a `Clear`, yielded by a processor or, `by_code`, made by `call.clear`: drop queued speech, and cut
+        short the work in progress if it is about speech and nothing else. Returns whether it was that work that called
+        `call.clear`: then it goes on."""
         work = self.work
-        if not self.place.step.speaker:
+        if not self.node.step.speaker:
             self.inbox.flush()
         if not work.running or work.cut or not self._is_about_speech:
             return False
-        if by_code and self._is_running(work):
+        if by_code and self._is_called_by(work):
             work.renew()
             return True
         work.void = True
-        work.cut = self.place.port.kinds.may_be_cut
+        work.cut = self.node.port.kinds.may_be_cut
         if work.cut and asyncio.current_task() is not self.task:
             self.task.cancel()
             loop = asyncio.get_running_loop()
             self._deadline = loop.call_later(self._tasks.patience, self._abandon)
         return False
 
-    def _is_running(self, work: Work) -> bool:
-        """Whether this is called by the code of `work`, in its task or in one that it started."""
+    def _is_called_by(self, work: Work) -> bool:
+        """Whether the code of `work` is calling, in its task or in one that it started."""
         if asyncio.current_task() is not self.task:
             return current_reply.get() is work
-        is_coroutine = self.place.processor.signature.kind is Kind.COROUTINE
+        is_coroutine = self.node.processor.signature.kind is Kind.COROUTINE
         return is_coroutine or bool(getattr(self._stream, "ag_running", False))
 
     def _abandon(self) -> None:
-        """The work did not heed its cancellation in time: its output is void, another task goes on."""
+        """Give up work that did not heed its cancellation in time: drop its output, go on in another task."""
         self._deadline = None
-        task, work, place = self.task, self.work, self.place
-        work.port = Port(place.port.kinds, place.port.epoch, nowhere)
-        self.work = Work(place.port)
+        task, work, node = self.task, self.work, self.node
+        work.port = Port(node.port.kinds, node.port.epoch, nowhere)
+        self.work = Work(node.port)
         self.inbox.overtake = None
         self.task = self._tasks.start(self._run() if type(work.frame) is not End else _nothing(), task.get_name())
         self._tasks.kill(task)
-        place.reset()
-        if place.replies is not None:
-            place.replies.work_ended()
+        node.reset()
+        if node.replies is not None:
+            node.replies.work_ended()
         if type(work.frame) is End:
-            place.port.deliver(work.frame)
+            node.port.deliver(work.frame)
 
     @property
     def _is_about_speech(self) -> bool:
-        """Whether the work in progress is about what the agent says, or may say something itself."""
-        step = self.place.step
-        return self.place.port.kinds.speak or (step.speech and not step.speaker and type(self.work.frame).speech)
+        """Whether the work in progress is on agent speech, or may yield some."""
+        step = self.node.step
+        return self.node.port.kinds.speak or (step.speech and not step.speaker and type(self.work.frame).speech)
 
     @property
     def speaking(self) -> bool:
         """Whether there is anything here for a `Clear` to drop."""
-        if not self.place.step.speech:
+        if not self.node.step.speech:
             return False
-        queued = not self.place.step.speaker and self.inbox.holds_speech
+        queued = not self.node.step.speaker and self.inbox.holds_speech
         return queued or (self.work.running and self._is_about_speech)
 
     @property
@@ -288,11 +288,11 @@ class Worker:
             self._deadline = None
 
     def silence(self) -> None:
-        """Nobody is left to hear a reply: begin no more work that would only speak."""
-        processor, kinds = self.place.processor, self.place.port.kinds
+        """Begin no more work that would only speak: nobody is left to hear a reply."""
+        processor, kinds = self.node.processor, self.node.port.kinds
         if kinds.speak and kinds.may_be_cut:
             self.incoming = incoming(processor.signature, processor.accepts, silent=True)
 
 
 async def _nothing() -> None:
-    """Stands for the task of a processor that has finished."""
+    """The task of a processor whose `finish` was abandoned: it has nothing left to do."""

@@ -1,2 +1,2 @@
-"""How frames move: the queue between two tasks (link.py), what a frame is to the processor that gets or yields it
-(dispatch.py), and the one place where a processor's work may speak (epoch.py)."""
+"""How frames move: the queue between two tasks (link.py), how a processor's frames are treated (dispatch.py), the check
+that drops stale speech (epoch.py), and waiting for changes (notifier.py)."""

@@ -1,4 +1,4 @@
-"""What each type of frame is to a processor that gets or yields it: one dictionary access for each frame."""
+"""How frames are treated that a processor gets or yields, by their type: one dictionary access for each frame."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from voiceflow.annotations import Signature
 from voiceflow.audio import ANY, AudioFormat
 from voiceflow.frames import AudioRaw, Clear, Control, End, Error, Frame
 
-# The way of a frame that comes to a processor. Plain integers: an enum's members cost more to compare than
+# What is done with a frame that comes to a processor. Plain integers: an enum's members cost more to compare than
 # the whole lookup.
 PASS: Final = 0
 PROCESS: Final = 1
 PROCESS_AUDIO: Final = 2
-"""Process it, once it is in the format that the processor accepts."""
+"""Convert it to the format that the processor accepts, if need be, and process it."""
 FINISH: Final = 3
 SWALLOW: Final = 4
 """Consume it and do nothing."""
 
-# What a frame is to the processor that yields it.
+# How a frame is treated that a processor yields.
 KEPT: Final = 0
-"""It survives an interruption."""
+"""It is delivered, even after an interruption."""
 SPEECH: Final = 1
-"""It goes on only if no `Clear` came since its work began."""
+"""It is delivered only if no `Clear` has come since the work that yields it began."""
 CONTROL: Final = 2
-"""A `Clear` or an `End`: it acts at once and goes nowhere."""
+"""It is a `Clear` or an `End`, which is carried out at once and not passed on."""
 
 
 @functools.lru_cache(maxsize=1024)
 def incoming(signature: Signature, accepts: AudioFormat, *, silent: bool = False) -> Incoming:
-    """The table for a processor. Calls share it: a type of frame is looked at once in a process."""
+    """The table for what a processor gets. Calls share it: each frame type is examined once in an OS process."""
     return Incoming(signature, accepts, silent=silent)
 
 
 @functools.lru_cache(maxsize=1024)
 def outgoing(signature: Signature, *, speech_side: bool) -> Outgoing:
-    """The same for what a processor yields."""
+    """The table for what a processor yields, shared by calls like the one for what it gets."""
     return Outgoing(signature, speech_side=speech_side)
 
 
 class Incoming(dict[type[Frame], int]):
-    """The way of each type of frame that comes to a processor. A `silent` one consumes without working."""
+    """Maps each frame type to what is done with it (`PASS` to `SWALLOW`). A `silent` processor only swallows."""
 
     def __init__(self, signature: Signature, accepts: AudioFormat, *, silent: bool = False) -> None:
         self._signature = signature
@@ -60,8 +60,8 @@ class Incoming(dict[type[Frame], int]):
 
 
 class Outgoing(dict[type[Frame], int]):
-    """What each type of frame that a processor yields is. Above the speaker nothing is speech: audio there is the
-    caller's. Raises `TypeError` for what the processor did not declare."""
+    """Maps each frame type that a processor yields to `KEPT`, `SPEECH` or `CONTROL`. Above the speaker nothing is
+    speech: audio there is the caller's. Raises `TypeError` for a type that the processor did not declare."""
 
     def __init__(self, signature: Signature, *, speech_side: bool) -> None:
         self._yields = signature.yields
@@ -69,9 +69,9 @@ class Outgoing(dict[type[Frame], int]):
         self.may_be_cut = speech_side and all(
             frame.speech or issubclass(frame, (Control, Error)) for frame in signature.yields
         )
-        """Whether an interruption may cut the work short: it is the agent's, and nothing it yields would be kept."""
+        """Whether an interruption may cut the work short: it is on the speech side, and yields nothing to be kept."""
         self.speak = speech_side and any(frame.speech for frame in signature.yields)
-        """Whether any of it is speech."""
+        """Whether the processor may yield speech."""
 
     def __missing__(self, frame: type[Frame]) -> int:
         if not issubclass(frame, Frame):

@@ -1,4 +1,4 @@
-"""The one place where a processor's work may speak.
+"""Epochs, and the one place through which everything passes that a processor yields.
 
 An interruption begins a new *epoch*. Work belongs to the epoch in which it took its frame, and everything that it
 yields goes through `Work.emit`: speech of an older epoch is dropped there, whatever held it back - a queue, a buffer,
@@ -29,11 +29,11 @@ class Epoch:
 
 
 def nowhere(frame: Frame) -> None:
-    """Where frames go before a call is wired, and after it."""
+    """Drop `frame`. Ports deliver here before a call is wired, and those of abandoned work."""
 
 
 class Port:
-    """Where the frames of one processor leave it."""
+    """The exit of one processor: how its frames are treated, and where they go."""
 
     __slots__ = ("act", "deliver", "epoch", "kinds")
 
@@ -46,7 +46,7 @@ class Port:
 
 
 class Work:
-    """What a processor makes of one frame. `Worker` and `fuse` inline the ordinary case of `emit`."""
+    """The work of a processor on one frame. `Worker` and `fuse` inline the ordinary case of `emit`."""
 
     __slots__ = ("began", "cut", "frame", "port", "running", "void")
 
@@ -56,25 +56,25 @@ class Work:
         self.running = False
 
     def begin(self, frame: Frame) -> None:
-        """It takes `frame`, in the epoch of this moment."""
+        """Begin to work on `frame`, in the current epoch."""
         self.frame = frame
-        """What it is about."""
+        """The frame that is worked on."""
         self.began = self.port.epoch.number
-        """The epoch that it belongs to."""
+        """The number of the epoch that the work belongs to."""
         self.running = True
         """Whether the processor itself is at work, rather than what stands downstream of it."""
         self.cut = False
-        """Whether an interruption has cut it short: it is not to go on."""
+        """Whether an interruption has cut the work short: it is to stop."""
         self.void = False
-        """Whether it was interrupted: nothing more that comes of it may be heard or done."""
+        """Whether the work was interrupted: it may say nothing more and must not hang up, even if it goes on."""
 
     @property
     def is_stale(self) -> bool:
-        """Whether a `Clear` came since it began."""
+        """Whether a `Clear` has come since the work began."""
         return self.began != self.port.epoch.number
 
     def emit(self, frame: Frame) -> None:
-        """Let `frame` go on, act at once, or be dropped."""
+        """Deliver `frame`; carry out a `Clear` or an `End`; drop stale speech."""
         port = self.port
         kind = port.kinds[type(frame)]
         stale = self.began != port.epoch.number
@@ -86,17 +86,17 @@ class Work:
             port.deliver(frame)
 
     def emit_all(self, frames: Iterable[Frame]) -> None:
-        """`emit` each. Stops taking frames when an interruption cuts the work short."""
+        """`emit` each of `frames`, until an interruption cuts the work short."""
         for frame in frames:
             self.emit(frame)
             if self.is_stale and self.port.kinds.may_be_cut:
                 break
 
     def renew(self) -> None:
-        """Work that interrupts is exempt: what it yields next is new."""
+        """Enter the current epoch: work that interrupts goes on, and what it yields from now on is not stale."""
         self.began = self.port.epoch.number
         self.cut = self.void = False
 
 
 current_reply: contextvars.ContextVar[Work | None] = contextvars.ContextVar("current_reply", default=None)
-"""The work of a speaker that the current task does, or that the task was started in."""
+"""The work of a speaker that the current task does, or during which the current task was started."""

@@ -44,11 +44,11 @@ class Link:
         self.audio_bound = format.bytes_for(AUDIO_SECONDS)
         self.full = False
         self.carries_caller = True
-        """Whether its frames are the caller's, some of which may be dropped, rather than what the agent says."""
+        """Whether its frames are the caller's, some of which may be dropped, rather than the agent's."""
         self.dropped: Counter[str] = Counter()
         """How many frames of each type a live source had to drop here."""
         self.skipped = 0
-        """How many of the oldest frames are known not to be audio, so that nobody looks through them again."""
+        """How many of the oldest frames are known not to be audio and need not be examined again."""
         self.reader: asyncio.Future[None] | None = None
         self.writers: list[asyncio.Future[None]] = []
         self.overtake: Callable[[Frame], bool] | None = None
@@ -72,7 +72,7 @@ class Link:
                 reader.set_result(None)
 
     def pop(self) -> Frame:
-        """The oldest frame. Raises `IndexError` when empty."""
+        """Take the oldest frame. Raises `IndexError` when empty."""
         frame = self.frames.popleft()
         if type(frame) is AudioRaw:
             self.audio -= len(frame.data)
@@ -84,20 +84,20 @@ class Link:
         return frame
 
     async def wait(self) -> None:
-        """Until there is a frame."""
+        """Wait until there is a frame."""
         if not self.frames:
             self.reader = asyncio.get_running_loop().create_future()
             await self.reader
 
     async def space(self) -> None:
-        """Until the link is within its bound."""
+        """Wait until the link is within its bound."""
         while self.full:
             writer = asyncio.get_running_loop().create_future()
             self.writers.append(writer)
             await writer
 
     def flush(self) -> None:
-        """Drop all speech, of an interruption. What is not speech keeps its order."""
+        """Drop all speech, because of an interruption. All other frames keep their order."""
         if self.holds_speech:
             stale, self.frames = self.frames, deque()
             if self.others:
@@ -123,14 +123,14 @@ class Link:
         return removed
 
     def make_room(self) -> None:
-        """For a live source, which never waits: drop what is oldest until the link is within its bound. The caller's
-        audio goes first, being worth least; `Control` frames never go, nor does anything that the agent says."""
+        """Drop the oldest frames until the link is within its bound, for a live source, which never waits. Audio goes
+        first, as it is worth least; `Control` frames are never dropped, nor is anything that the agent says."""
         while self.full and self.carries_caller:
-            place = self._oldest_audio() if self.audio else self._oldest_droppable()
-            if place is None:
+            index = self._oldest_audio() if self.audio else self._oldest_droppable()
+            if index is None:
                 break
-            frame = self.frames[place]
-            del self.frames[place]
+            frame = self.frames[index]
+            del self.frames[index]
             if type(frame) is AudioRaw:
                 self.audio -= len(frame.data)
             else:
@@ -141,15 +141,15 @@ class Link:
             self.full = self._is_full
 
     def _oldest_audio(self) -> int:
-        """Where it is. Each frame is looked at once, however often this is asked."""
-        frames, place = self.frames, self.skipped
-        while type(frames[place]) is not AudioRaw:
-            place += 1
-        self.skipped = place
-        return place
+        """The index of the oldest audio frame. Each frame is examined once, however often this is called."""
+        frames, index = self.frames, self.skipped
+        while type(frames[index]) is not AudioRaw:
+            index += 1
+        self.skipped = index
+        return index
 
     def _oldest_droppable(self) -> int | None:
-        return next((place for place, frame in enumerate(self.frames) if not isinstance(frame, Control)), None)
+        return next((index for index, frame in enumerate(self.frames) if not isinstance(frame, Control)), None)
 
     @property
     def _is_full(self) -> bool:

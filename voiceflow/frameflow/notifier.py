@@ -1,4 +1,4 @@
-"""Waiting for something to become true, without looking again and again."""
+"""Waiting for a condition to become true, without polling."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Notifier:
-    """Told whenever what somebody may wait for could have changed. Costs nothing while nobody waits."""
+    """Wakes those who wait for a condition. `tell` is called whenever one may have changed; it is free if none wait."""
 
     __slots__ = ("_waiters",)
 
@@ -15,7 +15,7 @@ class Notifier:
         self._waiters: list[asyncio.Future[None]] = []
 
     def tell(self) -> None:
-        """Wake everybody who waits, to look again."""
+        """Wake everybody who waits, to check their condition again."""
         if self._waiters:
             waiters, self._waiters = self._waiters, []
             for waiter in waiters:

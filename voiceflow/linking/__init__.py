@@ -1,5 +1,5 @@
-"""Linking: from the pipeline that a user wrote to the plan that the engine runs (plan.py), with the conversions that
-the audio needs put in (linker.py)."""
+"""Linking: turns the pipeline that a user wrote into the plan that the engine runs (plan.py), and inserts the audio
+conversions that it needs (linker.py)."""
 
 from voiceflow.linking.linker import link
 from voiceflow.linking.plan import Fork, Plan, Step, walk

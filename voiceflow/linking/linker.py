@@ -1,7 +1,7 @@
 """Linking: checks that processors fit together and inserts the codec stages between them.
 
 It walks a pipeline downstream and keeps a `Flow`: which frame types there are at this place, in which audio
-formats, and whether it is still the caller who is heard or already the agent who speaks.
+formats, and whether this is the listening side or already the speech side.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Branches(NamedTuple):
 
 
 Row: TypeAlias = Sequence[Processor | Branches]
-"""Processors one after the other; what is several stands as its parts."""
+"""Processors one after the other; an element that has several parts is replaced by them."""
 
 
 def link(pipeline: Element) -> Plan:
@@ -51,12 +51,12 @@ def link(pipeline: Element) -> Plan:
 
 
 class Flow(msgspec.Struct):
-    """What flows at one place. Values name the processor that it comes from."""
+    """The frames at one place of a pipeline. The values of the dictionaries name the processor that they come from."""
 
     types: dict[type[Frame], str] = {}
     formats: dict[AudioFormat, str] = {}
     unheard: dict[type[Frame], str] = {}
-    """Speech that nobody has consumed yet."""
+    """Speech that no processor has consumed yet."""
     speaking: bool = False
     """Whether this is the speech side."""
 
@@ -64,7 +64,7 @@ class Flow(msgspec.Struct):
         return type(self)(dict(self.types), dict(self.formats), dict(self.unheard), self.speaking)
 
     def may_hold(self, wanted: tuple[type[Frame], ...]) -> bool:
-        """Whether any of the `wanted` types may come by here."""
+        """Whether frames of any of the `wanted` types may come here."""
         if Frame in wanted or Frame in self.types:
             return True
         return any(issubclass(t, c) or issubclass(c, t) for t in self.types for c in wanted)
@@ -74,18 +74,18 @@ class Flow(msgspec.Struct):
         self.formats = {}
 
     def convert(self, target: AudioFormat) -> list[Step | Fork]:
-        """The stage that brings all audio here to `target`; none if it is that already, or if any will do."""
+        """Return the stage that converts all audio here to `target`; none if that is its format already, or `ANY`."""
         if target is ANY or not self.formats or list(self.formats) == [target]:
             return []
         stage = Convert(target)
         for source in self.formats:
-            stage.expect(source)  # what cannot be converted shows now, not at the first frame
+            stage.expect(source)  # a format that cannot be converted raises now, not at the first frame
         step = Step(stage, self.speaking, inserted=True, formats=tuple(self.formats))
         self.formats = {target: stage.name}
         return [step]
 
     def go_through(self, processor: Processor) -> None:
-        """Become what flows after `processor`."""
+        """Change to what flows after `processor`."""
         signature, name = processor.signature, processor.name
         self.types = {t: by for t, by in self.types.items() if not signature.takes(t)}
         self.types |= {t: name for t in signature.yields if not issubclass(t, Control)}
@@ -104,7 +104,7 @@ class Flow(msgspec.Struct):
             self.formats = {**self.formats, **dict.fromkeys(produced, name)}
 
     def join(self, branches: list[Flow]) -> None:
-        """Become what flows after a fork into `branches`."""
+        """Change to what flows after a fork into `branches`."""
         still = {t for t in self.unheard if all(t in branch.unheard for branch in branches)}
         new = {t: name for b in branches for t, name in b.unheard.items() if t not in self.unheard}
         self.unheard = {t: name for t, name in self.unheard.items() if t in still} | new
@@ -116,14 +116,14 @@ class Flow(msgspec.Struct):
 class _Linker:
     def __init__(self, everyone: Sequence[Processor], written: dict[int, str]) -> None:
         self._everyone = everyone
-        self._written = written  # the name by which the user knows what a processor is a part of
+        self._written = written  # by the processor's id, the name of the element in the user's pipeline
 
     def row(self, elements: Row, flow: Flow, after: Row) -> list[Step | Fork]:
         """Link `elements`; `after` is what follows them."""
         steps: list[Step | Fork] = []
-        for place, element in enumerate(elements):
+        for index, element in enumerate(elements):
             if isinstance(element, Branches):
-                steps.append(self._fork(element, flow, [*elements[place + 1 :], *after]))
+                steps.append(self._fork(element, flow, [*elements[index + 1 :], *after]))
             else:
                 steps += self._one(element, flow)
         return steps
@@ -138,7 +138,7 @@ class _Linker:
         if speaker and not isinstance(processor, Source):
             flow.speaking = True
             if processor.speaks:
-                flow.types[LLMText] = processor.name  # by call.say
+                flow.types[LLMText] = processor.name  # what call.say says leaves here
             if not signature.takes(AudioRaw):
                 flow.end_caller_audio()
         steps.append(Step(processor, flow.speaking, speaker, formats=tuple(flow.formats)))
@@ -152,8 +152,8 @@ class _Linker:
         if not speech:
             _check_one_voice(branches, flows)
         fork = Fork(tuple(map(tuple, branches)), speech)
-        for place, branch_flow in enumerate(flows):
-            if fork.ends_caller_audio(place):
+        for index, branch_flow in enumerate(flows):
+            if fork.ends_caller_audio(index):
                 branch_flow.end_caller_audio()
         if len({form for branch_flow in flows for form in branch_flow.formats}) > 1:
             target = _next_format(after)
@@ -169,7 +169,7 @@ class _Linker:
             self._refuse(processor, "consumes", wanted)
 
     def _check_needs(self, processor: Processor, flow: Flow) -> None:
-        """A processor may name one type in `needs`: it would be idle without, whatever else it consumes."""
+        """Refuse `processor` if nothing yields the type that it `needs`: it would do nothing without it."""
         needed = processor.needs
         if needed is not None and not flow.may_hold((needed,)):
             self._refuse(processor, "needs", (needed,))
@@ -193,7 +193,7 @@ class _Linker:
 
 
 def _check_one_voice(branches: Sequence[Sequence[Step | Fork]], flows: Sequence[Flow]) -> None:
-    """Speakers beside each other must not answer the same turns with one voice: their words would mix."""
+    """Refuse speakers beside each other that answer the same turns with one voice: their words would mix."""
     talking = []
     for steps, flow in zip(branches, flows, strict=True):
         speakers = [step.processor for step in walk(steps) if step.speaker]
@@ -207,7 +207,7 @@ def _check_one_voice(branches: Sequence[Sequence[Step | Fork]], flows: Sequence[
 
 
 def _next_format(after: Row) -> AudioFormat:
-    """The format that the next consumer of audio asks for, `CANONICAL` if it takes any."""
+    """The format that the next consumer of audio asks for, `CANONICAL` if it takes any or there is none."""
     for processor in after:
         if isinstance(processor, Branches):
             break
@@ -217,7 +217,7 @@ def _next_format(after: Row) -> AudioFormat:
 
 
 def _row(element: Pipeline, written: dict[int, str]) -> Row:
-    """Take a pipeline apart, and note what the user called each part."""
+    """Take a pipeline apart into processors and branches, and note which element the user wrote for each."""
     row: list[Processor | Branches] = []
     for whole in element.elements:
         for part in Pipeline(whole).parts():

@@ -1,4 +1,4 @@
-"""A linked pipeline: which processor stands where and how it runs. Made by linking.py, run and drawn by others."""
+"""A linked pipeline: which processor stands where and how it runs. Made by linker.py, run by the engine."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from voiceflow.transport import Sink, Source
 
 
 class Step(msgspec.Struct, frozen=True, eq=False):
-    """A processor in its place."""
+    """A processor in its place in the plan."""
 
     processor: Processor
     speech: bool
     """Whether it is on the speech side: the speaker, or below it."""
     speaker: bool = False
     inserted: bool = False
-    """Whether linking put it here."""
+    """Whether linking inserted it, to convert audio."""
     formats: tuple[AudioFormat, ...] = ()
     """The formats of the audio that arrives here."""
 
@@ -30,7 +30,7 @@ class Step(msgspec.Struct, frozen=True, eq=False):
 
 
 class Fork(msgspec.Struct, frozen=True, eq=False):
-    """Branches beside each other."""
+    """Branches beside each other, from a `Parallel`."""
 
     branches: tuple[tuple[Step | Fork, ...], ...]
     speech: bool
@@ -63,17 +63,17 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def speaker(self) -> Processor:
-        """Where agent speech originates: with several beside each other the first."""
+        """Where agent speech originates; the first one, if there are several beside each other."""
         return next(step.processor for step in self.walk() if step.speaker)
 
     @property
     def is_echo(self) -> bool:
-        """Whether nobody but the source speaks."""
+        """Whether the source is the speaker, so that the caller hears themselves."""
         return isinstance(self.speaker, Source)
 
     @property
     def tasks(self) -> int:
-        """How many tasks run this plan, the call's own aside."""
+        """How many tasks run this plan, not counting the call's own."""
         return sum(not step.fused for step in self.walk())
 
 

@@ -1,1 +1,2 @@
-"""The way from the pipeline to the caller's ear: pacing (playout.py), and the account of what was heard (ledger.py)."""
+"""The way from the pipeline to the caller's ear: queue and timer (playout.py), pacing (feed.py), and the record of what
+was heard (ledger.py)."""

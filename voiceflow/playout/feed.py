@@ -1,4 +1,4 @@
-"""Hands the agent's audio to the transport, in pieces that are due."""
+"""Pacing: hands the agent's audio to the transport in pieces, each when it is due."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from voiceflow.frames import AudioRaw, Frame
 from .ledger import EPSILON, Ledger
 
 LEAD = 0.2
-"""How far ahead of the caller's ear audio is sent, in seconds: what a `Clear` has to recall at most."""
+"""How far ahead of the caller's ear audio is sent, in seconds: a `Clear` has little more than that to recall."""
 FIRST_PIECE = 0.02
 LARGEST_PIECE = 0.1
+"""The longest pieces, in seconds, while nothing is playing and while something is."""
 
 
 class Exit(Protocol):
-    """What the playout needs of a sink: see `voiceflow.Sink`."""
+    """The part of a sink that the playout uses: see `voiceflow.Sink`."""
 
     accepts: AudioFormat
     echoes: bool
@@ -30,15 +31,15 @@ class Exit(Protocol):
 
 
 class Listeners(Protocol):
-    """Callbacks that are told of each piece, and when the caller begins to hear it. False while there are none."""
+    """Callbacks that get each piece and when the caller begins to hear it (loop's clock). False if there are none."""
 
     def __call__(self, audio: AudioRaw, at: float, /) -> None: ...
     def __bool__(self) -> bool: ...
 
 
 class Feed:
-    """The audio at the head of a sink's queue. A piece is due `LEAD` before the caller hears it; the first one of a
-    reply is short and leaves at once, later ones take what is there."""
+    """Cuts the audio at the head of a sink's queue into pieces. One is due `LEAD` before the caller hears it; the first
+    one of a reply is short and leaves at once, later ones take what is there, up to `LARGEST_PIECE`."""
 
     __slots__ = ("exit", "format", "largest", "ledger", "listeners", "offset", "partial", "queue", "shortest")
 
@@ -50,12 +51,12 @@ class Feed:
         self.listeners = listeners
         self.shortest, self.largest = map(self.format.bytes_for, (FIRST_PIECE, LARGEST_PIECE))
         self.offset = 0
-        """How many bytes of the oldest frame were written."""
+        """How many bytes of the oldest frame have been written."""
         self.partial: Frame | None = None
-        """The frame of which a part was written."""
+        """The oldest frame, while only a part of it has been written."""
 
     def room(self, now: float) -> int:
-        """How many bytes of audio are due, in one piece."""
+        """How many bytes the piece that is due now may have; 0 if none is due."""
         play_end = self.ledger.play_end
         if play_end - LEAD > now + EPSILON:
             return 0
@@ -69,7 +70,7 @@ class Feed:
             self.listeners(AudioRaw(piece, self.format), ledger.play_end - seconds)
 
     def piece(self, limit: int) -> bytes:
-        """Take what is at the head of the queue, up to `limit` bytes."""
+        """Take audio from the head of the queue, up to `limit` bytes."""
         parts: list[bytes] = []
         size, frames = 0, self.queue.frames
         while size < limit and frames and type(frame := frames[0]) is AudioRaw:
@@ -84,10 +85,10 @@ class Feed:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def forget(self) -> None:
-        """The oldest frame is another one from here on."""
+        """Forget the partly written frame: another one is the oldest from now on."""
         self.offset, self.partial = 0, None
 
     def dropped(self, frame: Frame) -> None:
-        """What was written of a frame stays, the rest of it goes."""
+        """Note that `frame` was dropped from the queue. What was written of it cannot be taken back."""
         if frame is self.partial:
             self.forget()

@@ -1,7 +1,7 @@
 """What the caller has heard: replies, their sentences, and where an interruption cuts them.
 
 Positions are seconds of agent audio since the call began, counted as it is handed to the transport; what is
-cleared does not count. No clock and no I/O in here: playout.py brings both.
+cleared does not count. There is no clock and no I/O in here: playout.py has both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from voiceflow.frames import Control, Mark, Word
 from voiceflow.reply import Reply
 
 CHARACTERS_PER_SECOND = 15.0
-"""How fast speech is at most: bounds the length of a sentence whose audio is not complete from below."""
+"""The fastest that speech is taken to be: a sentence whose audio is not complete is at least so long."""
 EPSILON = 1e-6  # positions are sums of floats
 
 
@@ -24,24 +24,24 @@ class ReplyBegin(Control, frozen=True, speech=True):
 
     reply: Reply
     part: bool = False
-    """Whether it is only a part of the reply that is running."""
+    """Whether `reply` is only a part of the reply that is being said."""
 
 
 class ReplyEnd(Control, frozen=True, speech=True):
-    """Follows the speech of a part. A whole reply ends with `LLMEnd`."""
+    """Follows the speech of a part of a reply. A whole reply ends with `LLMEnd`."""
 
     reply: Reply
 
 
 class Sentence(msgspec.Struct):
-    """The audio between a `Mark(text)` and what closes it."""
+    """The audio from `Mark(text)` to the `Mark` or `LLMEnd` that closes it; `start` and `end` are positions."""
 
     mark: Mark
     start: float
     reply: Reply | None
     end: float | None = None
     inserted: list[tuple[float, float]] = []
-    """Where something else was played meanwhile, and for how many seconds."""
+    """Position and seconds of other audio that was played within the sentence, such as a hold line."""
 
     def cut(self, heard: float, arrived: float) -> str:
         """The whole words heard by position `heard`, when the sink was given audio up to `arrived`."""
@@ -53,7 +53,7 @@ class Sentence(msgspec.Struct):
 
 
 def cut(text: str, words: tuple[Word, ...], heard: float, length: float) -> str:
-    """`text` up to its last word that ended within `heard` seconds. Without word times, every character
+    """`text` up to its last word that ended within `heard` seconds. Without the times of its `words`, every character
     is taken to last equally long in an utterance of `length` seconds."""
     if heard <= 0:
         return ""
@@ -68,56 +68,56 @@ def cut(text: str, words: tuple[Word, ...], heard: float, length: float) -> str:
 
 
 class Cue(msgspec.Struct):
-    """A position whose passing matters: the end of a sentence, of replies, or both."""
+    """A position that is reported when it has been played: the end of a sentence, of replies, or both."""
 
     name: str
-    """As the peer is asked to echo it: unique in the call."""
+    """The name of the mark that the peer is asked to return: unique in the call."""
     position: float
     at: float
-    """When it will have been played, on the loop's clock."""
+    """When the audio up to there will have been played, on the loop's clock."""
     sentence: Sentence | None
     replies: list[Reply] = []
 
 
 class Cleared(msgspec.Struct):
-    """What a `Clear` found."""
+    """Says what had been heard when a `Clear` came."""
 
     played: list[Mark]
-    """Sentences that had been heard in full and were not confirmed yet."""
+    """The marks of sentences that had been heard in full but were not confirmed yet."""
     heard: str
-    """The words that were heard of the replies it cut short."""
     seconds: float
+    """The words, and the seconds of audio, that were heard of the replies it cut short."""
 
 
 class Ledger:
-    """The account of one sink."""
+    """Records what was handed to one sink, and what the caller heard of it."""
 
     def __init__(self) -> None:
         self.sent = 0.0
         """Seconds of audio handed to the transport and not recalled."""
         self.play_end = 0.0
-        """When the last of it will have been played, on the loop's clock."""
+        """When the last of that audio will have been played, on the loop's clock."""
         self.replies: deque[Reply] = deque()
-        """Replies that began, at the speaker, and are not done."""
+        """Replies that have begun at the speaker and are not done."""
         self.cues: deque[Cue] = deque()
-        """Ends that were sent and are not played yet, in order."""
+        """Cues whose audio was sent and has not been played yet, in order."""
         self._sentence: Sentence | None = None
         self._reply: Reply | None = None
         self._confirmed = 0.0
         self._names = 0
 
     def audio(self, seconds: float, now: float) -> None:
-        """`seconds` of audio are handed to the transport at `now`."""
+        """Record that `seconds` of audio are handed to the transport at `now`."""
         self.play_end = max(self.play_end, now) + seconds
         self.sent += seconds
 
     def heard(self, now: float) -> float:
-        """The position up to which nothing can be recalled: what time has played or the peer confirmed."""
+        """The position up to which audio was heard and cannot be recalled, by the clock or the peer's confirmation."""
         return max(self._confirmed, self.sent - max(0.0, self.play_end - now))
 
     def begin(self, reply: Reply, *, part: bool) -> Cue | None:
-        """The speech from here on belongs to `reply`. Returns the cue that ends the one before, if that
-        was never ended."""
+        """Begin `reply`: the speech from now on belongs to it. Returns the cue that ends the reply before, if that was
+        never ended."""
         cue = None
         if not part:
             cue = self.end()
@@ -126,18 +126,18 @@ class Ledger:
         return cue
 
     def open(self, mark: Mark) -> Cue | None:
-        """A sentence begins. Returns the cue that closes the one before, if that was open."""
+        """Begin a sentence. Returns the cue that closes the one before, if that was open."""
         cue = self.close()
         self._sentence = Sentence(mark, self.sent, self._reply)
         return cue
 
     def insert(self, seconds: float) -> None:
-        """What is handed to the transport next, `seconds` of audio, is no part of the open sentence."""
+        """Record that the next `seconds` of audio handed to the transport are no part of the open sentence."""
         if self._sentence is not None:
             self._sentence.inserted.append((self.sent, seconds))
 
     def close(self) -> Cue | None:
-        """The open sentence, if any, ends. Returns its cue."""
+        """End the open sentence, if there is one. Returns its cue."""
         sentence, self._sentence = self._sentence, None
         if sentence is None:
             return None
@@ -145,7 +145,7 @@ class Ledger:
         return self._cue(sentence)
 
     def end(self, part: Reply | None = None) -> Cue | None:
-        """The reply, or a part of it, ends. Returns a new cue; none where the last one stands at this place."""
+        """End the reply, or the given part of it. Returns a new cue, or None if the last one is at this position."""
         cue = None if part is not None else self.close()
         reply = part or self._reply
         if reply is None:
@@ -158,8 +158,8 @@ class Ledger:
         return cue
 
     def echo(self, name: str) -> list[Cue]:
-        """The peer has played up to `name`, and so every cue before it. Unknown names - of cues that were
-        cleared since, or long played - mean nothing."""
+        """Take the cue `name`, which the peer has returned, and every cue before it as played. Unknown names - of cues
+        that were cleared since, or played long ago - are ignored."""
         if all(cue.name != name for cue in self.cues):
             return []
         played = [self._play()]
@@ -168,7 +168,7 @@ class Ledger:
         return played
 
     def elapse(self, now: float, grace: float) -> list[Cue]:
-        """Take as played what should have been played `grace` seconds ago."""
+        """Take cues as played that should have been played `grace` seconds ago or earlier."""
         played = []
         while self.cues and self.cues[0].at + grace <= now + EPSILON:
             played.append(self._play())

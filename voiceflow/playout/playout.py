@@ -18,11 +18,11 @@ from .feed import LEAD, Exit, Feed, Listeners
 from .ledger import EPSILON, Cleared, Cue, Ledger, ReplyBegin, ReplyEnd
 
 ECHO_GRACE = 2.0
-"""A mark the peer does not return counts as played this long after it must have been, in seconds."""
+"""A mark that the peer does not return counts as played so many seconds after it should have been."""
 
 
 class Playout:
-    """The end of a pipeline. Reports sentences that were heard, the end of the stream, and a sink that fails."""
+    """Queues what comes to the sink, writes it when due. Reports heard sentences, the stream's end, a failed sink."""
 
     __slots__ = (
         "_closed",
@@ -84,8 +84,8 @@ class Playout:
         return self.queue.audio / self.exit.accepts.byte_rate
 
     async def rest(self, patience: float, also: Callable[[], bool] | None = None) -> bool:
-        """Wait until everything said has been heard, or what `also` adds to it. False if nothing was heard for
-        `patience` seconds and still something is missing."""
+        """Wait until nothing is playing and nothing is pending, by `also` if given, else by `pending`. False if nothing
+        was heard for `patience` seconds and something is still pending."""
         pending = also or (lambda: self.pending)
         while pending() or self.speaking:
             wait = max(0.0, self.ledger.play_end - self._loop.time())
@@ -105,7 +105,7 @@ class Playout:
             self._pump()
 
     def insert(self, line: AudioRaw) -> None:
-        """Play `line`, which is no part of what the agent says."""
+        """Play `line`, a hold line, which is no part of what the agent says."""
         self.ledger.insert(line.duration)
         self.put(line)
 
@@ -114,7 +114,7 @@ class Playout:
         self._settle(self.ledger.echo(name))
 
     def clear(self) -> Cleared:
-        """Forget what was not heard, and make the peer forget it."""
+        """Drop what has not been heard, and make the peer drop it."""
         queued, closed = self._open_sentence()
         self.queue.remove(lambda frame: type(frame).speech)
         self._feed.forget()
@@ -137,13 +137,13 @@ class Playout:
         self.change.tell()
 
     def withdraw(self, reply: Reply) -> None:
-        """A reply in which nothing was said is over."""
+        """End a reply in which nothing was said."""
         self.ledger.replies.remove(reply)
         reply.finish(0.0)
         self.change.tell()
 
     def _write_at_once(self, frame: Frame) -> bool:
-        """Write audio past the queue, if it need not wait: an echo's never must."""
+        """Write audio past the queue if it is due now, as an echo's always is. False if it must be queued."""
         if type(frame) is not AudioRaw or self.queue.frames or self._writing:
             return False
         now = self._loop.time()
@@ -152,13 +152,13 @@ class Playout:
         self._writing = True
         self._guarded(self._feed.write, frame.data, now)
         self._writing = False
-        if self.queue.frames:  # the sink's write ended up here again
+        if self.queue.frames:  # put there from within the sink's write
             self._pump()
         return True
 
     def _pump(self) -> None:
         """Write what is due."""
-        if self._writing:  # a sink's write that ends up here again: the outer loop goes on
+        if self._writing:  # called from within a sink's write: the outer loop goes on
             return
         self._writing = True
         self._guarded(self._write_all)
@@ -170,7 +170,7 @@ class Playout:
             pass
 
     def _guarded(self, act: Callable[..., None], *args: object) -> None:
-        """A sink that raises ends the call; it does not disturb whatever happened to speak."""
+        """Call a method of the sink. If it raises, that ends the call and does not disturb the code that spoke."""
         try:
             act(*args)
         except Exception as error:
@@ -216,7 +216,7 @@ class Playout:
             self.exit.write_mark(cue.name)
 
     def _open_sentence(self) -> tuple[float, bool]:
-        """How many seconds of the open sentence's audio are queued, and whether its end is, too."""
+        """How many seconds of the open sentence's audio are queued, and whether its end is queued too."""
         size, rate = -self._feed.offset, self._feed.format.byte_rate
         for frame in self.queue.frames:
             if type(frame) is AudioRaw:
@@ -243,7 +243,7 @@ class Playout:
             self.change.tell()
 
     def _schedule(self) -> None:
-        """Set the one timer to the next thing that time brings."""
+        """Set the one timer to when the next frame or cue is due."""
         times = []
         if self.queue.frames:
             lead = 0.0 if type(self.queue.frames[0]) is End else LEAD

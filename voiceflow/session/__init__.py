@@ -1,2 +1,2 @@
-"""The inner parts of a call: its log (log.py), the callbacks that are told of what happens (events.py, subscribers.py,
-turn_clock.py), and what it needs of the engine that runs it (session.py)."""
+"""The inner parts of a call: its log (log.py), the events that users subscribe to (events.py, subscribers.py), the
+timing of its turns (turn_clock.py), and what it needs of the engine that runs it (session.py)."""

@@ -1,4 +1,4 @@
-"""What users may be told of a call."""
+"""The events of a call that users may subscribe to."""
 
 from __future__ import annotations
 

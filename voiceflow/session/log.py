@@ -8,7 +8,7 @@ from typing import Any
 
 
 class CallLog(logging.LoggerAdapter[logging.Logger]):
-    """Says which call it is about; `call` is also an attribute of its records."""
+    """Begins each message with the id of its call, which is also the attribute `call` of the log records."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         message, kwargs = super().process(msg, kwargs)

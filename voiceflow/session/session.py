@@ -1,4 +1,4 @@
-"""What a call needs of the engine that runs it."""
+"""The interface by which a call uses the engine that runs it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from voiceflow.turns.turn_taking import TurnTaking
 
 
 class Session(Protocol):
-    """A call that runs."""
+    """A running call, as its `Call` sees it."""
 
     epoch: Epoch
     turns: TurnTaking
     playout: Playout
     opened: asyncio.Event
-    """Set when frames may flow, and when the call has failed to come so far."""
+    """Set when frames may flow, and at the end of a call that never came so far."""
 
     @property
     def elements(self) -> tuple[Element, ...]: ...
@@ -45,16 +45,16 @@ class Session(Protocol):
 
     @property
     def over(self) -> bool:
-        """Whether everything is being torn down."""
+        """Whether the call is being torn down."""
 
     def clear(self) -> None:
         """Drop everything the agent has not yet said."""
 
     def start(self, work: Callable[[], Awaitable[None]], name: str, *, leads: bool) -> None:
-        """Run `work()` in a task of the call."""
+        """Run `work()` in a task of the call, once it has opened."""
 
     async def play(self, wav: str | os.PathLike[str] | AudioRaw, saying: Saying) -> None:
-        """Say audio as a part of `saying`, reading it while it is played."""
+        """Say audio as a part of `saying`. A file is read while it is played."""
 
     def hang_up(self, reason: str, *, force: bool) -> asyncio.Task[bool]:
         """End the call once everything said has been heard."""

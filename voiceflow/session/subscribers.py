@@ -12,8 +12,8 @@ P = ParamSpec("P")
 
 
 class Subscribers(Generic[P]):
-    """The callbacks for one kind of event. Calling it calls them in turn; one that raises is logged, once in a call,
-    and disturbs nobody. Made once for each call."""
+    """The callbacks for one kind of event in one call. Calling this calls them in turn; one that raises is logged, once
+    in the call, and the others are still called."""
 
     __slots__ = ("_callbacks", "_complained", "_event", "_log", "changed")
 
@@ -22,11 +22,11 @@ class Subscribers(Generic[P]):
         self._log = log
         self._callbacks: tuple[Callable[P, object], ...] = ()
         self.changed: Callable[[], None] = _nothing
-        """Told when somebody has subscribed, or does no more."""
+        """Called when a callback has been added or removed."""
         self._complained: tuple[object, ...] = ()
 
     def add(self, callback: Callable[P, object]) -> Callable[[], None]:
-        """Subscribe `callback`. Returns what undoes that."""
+        """Subscribe `callback`. Returns a function that unsubscribes it."""
         self._callbacks = (*self._callbacks, callback)
         self.changed()
 
@@ -65,4 +65,4 @@ class Subscribers(Generic[P]):
 
 
 def _nothing() -> None:
-    """Nobody needs to know."""
+    """Do nothing: nobody needs to know when callbacks change."""

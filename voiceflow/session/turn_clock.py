@@ -14,7 +14,7 @@ from .events import Events
 
 
 class TurnClock:
-    """Watches a call's processor boundaries and tells `on_turn` of each turn, when the agent begins to be heard."""
+    """Watches a call's processor boundaries and reports each turn to `on_turn`, when the agent begins to be heard."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
@@ -23,15 +23,15 @@ class TurnClock:
         self._started: SpeechStarted | None = None
         self._stopped: SpeechStopped | None = None
         self._times: list[float] = []
-        """When the segments of the turn in progress ended; first, when the first one began."""
+        """When the segments of the turn in progress ended (loop's clock); before them, when the first one began."""
         self._transcript: Transcript | None = None
         self._voice: Element | None = None
-        """What synthesises the turn's first sentence."""
+        """The processor that synthesises the turn's first sentence."""
         events.turned.changed = self._switch
         self._switch()
 
     def _switch(self) -> None:
-        """Watch while somebody wants to know, and cost nothing else."""
+        """Watch only while `on_turn` has subscribers, and cost nothing otherwise."""
         if self._events.turned and not self._undo:
             self._undo = [self._events.passed.add(self._observe), self._events.played.add(self._played)]
         elif not self._events.turned:

@@ -1,4 +1,4 @@
-"""Dead air: when it is the agent's turn and nothing is heard of it for long, a line is played meanwhile."""
+"""Dead air: when it is the agent's turn and the caller hears nothing for long, a hold line is played."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from voiceflow.frames import DTMF, AudioRaw, Frame, SpeechStarted, SpeechStopped
 from voiceflow.playout.playout import Playout
 
 PATIENCE = 4.0
-"""How long the caller waits in silence, in seconds."""
+"""How long the caller waits in silence before they hear the hold line, in seconds."""
 RECHECK = 0.5
-"""How often it is looked again whether a silence is the agent's, in seconds."""
+"""Seconds until the next check, when no line could be played or the silence was not the agent's."""
 _EPSILON = 1e-6  # positions are sums of floats
 
 
 class Silence(Protocol):
-    """What goes on while nothing is heard of the agent."""
+    """Tells what is going on in a call while the agent is silent."""
 
     @property
     def caller_speaks(self) -> bool:
-        """Whether the caller is heard instead."""
+        """Whether the caller is speaking."""
 
     @property
     def busy(self) -> bool:
-        """Whether it speaks, or anything is still being worked on."""
+        """Whether the agent speaks, or anything is still being worked on."""
 
     @property
     def owes_speech(self) -> bool:
-        """Whether the next words are the agent's: it speaks, synthesises, or leads the conversation and does not wait
-        for the caller."""
+        """Whether the caller has to wait for the agent to speak next: it is speaking, is synthesising, or leads the
+        conversation and does not wait for the caller."""
 
 
 class DeadAir:
@@ -40,24 +40,24 @@ class DeadAir:
         self._playout = playout
         self._silence = silence
         self._line = line
-        """What to play, in the sink's format; None while there is nothing."""
+        """Returns the hold line to play, in the sink's format; None while there is none."""
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._since: float | None = None
-        """When the caller had finished, or a reply was begun. None while nobody waits."""
+        """When the caller finished or a reply was begun, on the loop's clock. None while the caller does not wait."""
         self._sent = 0.0
-        """Up to which position the agent had spoken then, the line itself included."""
+        """The position that agent audio had reached then, plus the hold lines since: more means that it answered."""
         self._closed = False
 
     def hear(self, frame: Frame) -> None:
-        """The caller did something, on the way to the speaker or arrived there."""
+        """Take what the caller did. Called on its way to the speaker, and again when it has arrived there."""
         if isinstance(frame, SpeechStarted):
             self._since = None
         elif isinstance(frame, (SpeechStopped, DTMF)) or (isinstance(frame, Transcript) and frame.final):
             self.expect_speech()
 
     def expect_speech(self) -> None:
-        """The caller waits from here on, if they do not already."""
+        """Take it that the caller waits from now on, if they do not already."""
         if self._closed or not self._answered or self._silence.caller_speaks or self._line() is None:
             return
         self._since = self._loop.time()
@@ -81,7 +81,7 @@ class DeadAir:
             wait = RECHECK
             line = self._line()
             if line is not None and not self._playout.queue.frames and self._is_agents_turn:
-                # Past the pipeline: whatever it is that takes so long, the line does not wait behind it.
+                # Past the pipeline: the line must not wait behind whatever takes so long.
                 self._playout.insert(line)
                 self._sent += line.duration
                 wait = line.duration + PATIENCE
@@ -89,10 +89,10 @@ class DeadAir:
 
     @property
     def _answered(self) -> bool:
-        """Whether the agent has spoken since the caller waits."""
+        """Whether the agent has spoken since the caller began to wait, or the caller does not wait."""
         return self._since is None or self._playout.ledger.sent > self._sent + _EPSILON
 
     @property
     def _is_agents_turn(self) -> bool:
-        """The caller waits for an answer or for the rest of one."""
+        """Whether the caller waits for an answer or for the rest of one."""
         return not self._answered or self._silence.owes_speech

@@ -1,4 +1,4 @@
-"""Who has the floor: whether the caller is speaking, so that no reply begins meanwhile."""
+"""The floor: the caller has it while they speak, so that no reply begins meanwhile."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ LONGEST_WAIT = 10.0
 
 
 class Floor:
-    """The caller takes it when a detector says that they speak, and yields it when all that they said has arrived at
-    the speaker: recognition has to be through with it."""
+    """Whether the caller has the floor. They take it when a VAD detects that they speak, and yield it when all that
+    they said has been recognised and has arrived at the speaker."""
 
     def __init__(self, change: Notifier, on_free: Callable[[], None]) -> None:
         self.taken = False
-        """Whether a reply has to wait for the caller."""
+        """Whether the caller has the floor, so that a reply has to wait."""
         self._change = change
         self._on_free = on_free
         self.speaking = False
-        """Whether they speak at this moment, as the detector has it: ahead of what has arrived."""
+        """Whether the VAD last said that the caller speaks: it is ahead of what has arrived at the speaker."""
         self._timer: asyncio.TimerHandle | None = None
 
     def detect(self, frame: Frame) -> None:
-        """A detector says that the caller began or stopped to speak."""
+        """Take from a VAD that the caller began or stopped speaking."""
         if isinstance(frame, SpeechStarted):
             self.taken = self.speaking = True
         elif isinstance(frame, SpeechStopped):
             self.speaking = False
 
     def hear(self, frame: Frame) -> None:
-        """The same has arrived at the speaker."""
+        """Take what has arrived at the speaker: `SpeechStarted` and `SpeechStopped` matter."""
         if isinstance(frame, SpeechStarted):
             self.taken = True
         elif isinstance(frame, SpeechStopped) and not self.speaking:
             self.release()
 
     def want(self) -> None:
-        """Something is to be said, and waits `LONGEST_WAIT` at most."""
+        """Limit the wait for the floor to `LONGEST_WAIT` from now: there is something to be said."""
         if self.taken and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.release)
 
@@ -53,6 +53,6 @@ class Floor:
         self._change.tell()
 
     async def free(self) -> None:
-        """Wait until the caller does not speak, `LONGEST_WAIT` at most."""
+        """Wait until the caller does not have the floor, `LONGEST_WAIT` at most."""
         self.want()
         await self._change.until(lambda: not self.taken)

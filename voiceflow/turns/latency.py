@@ -1,4 +1,4 @@
-"""How long each turn took: from the caller's last sound to the agent's first, cut into segments that sum up."""
+"""How long a turn took, from the caller's last sound to the agent's first, in segments that add up to the total."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import msgspec
 
 
 class TurnLatency(msgspec.Struct, frozen=True):
-    """One turn's latency. All in seconds; each segment begins where the one before it ends."""
+    """The latency of one turn, in seconds. Each segment begins where the one before it ends."""
 
     endpoint: float
-    """From the caller's last sound until it was certain that it was the last."""
+    """From the caller's last sound until it was certain that they had stopped."""
     recognition: float
-    """Until the words were known."""
+    """From there until the final transcript came."""
     first_token: float
-    """Until the model began its answer."""
+    """From there until the model began its answer."""
     first_sentence: float
-    """Until there was a sentence to synthesise."""
+    """From there until there was a sentence to synthesise."""
     synthesis: float
-    """Until there was audio of it."""
+    """From there until there was audio of that sentence."""
     playout: float
-    """Until the caller began to hear it, as far as we know: the line's own delay is not in it."""
+    """From there until the caller began to hear it, not counting the line's own delay, which is not known."""
 
     @property
     def total(self) -> float:

@@ -1,4 +1,4 @@
-"""What the caller says and does, for a conversation that waits for it: `call.listen`, `call.ask`, `call.digits`."""
+"""Listeners: they keep what the caller says and does for code that waits for it in `call.listen`, `ask` or `digits`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from voiceflow.frames import DTMF, End, Frame, Transcript
 
 KEPT_FRAMES = 4096
-"""How much a listener that is not asked may leave unheard."""
+"""How many frames a listener keeps until they are asked for; further ones are dropped, except `End`."""
 
 
 class Listener:
-    """Hears everything from its beginning on, in order."""
+    """Keeps what the caller says and does from its creation on, until it is asked for, in order."""
 
     def __init__(self, over: bool, resumed: Callable[[], None]) -> None:
         self._heard: asyncio.Queue[Frame] = asyncio.Queue()
@@ -27,8 +27,8 @@ class Listener:
             self._heard.put_nowait(frame)
 
     async def transcript(self, *, begun_after: float = 0.0) -> Transcript | None:
-        """The next final transcript of what was begun at that time of the call or later, where that is known; None
-        when the caller is gone."""
+        """Wait for the next final transcript; None when the caller is gone. Skips what is known to have been begun
+        before `begun_after`, in seconds since the call began."""
         while not isinstance(frame := await self._next(), End):
             if isinstance(frame, Transcript) and frame.final and not 0.0 < frame.start < begun_after:
                 return frame
@@ -36,7 +36,7 @@ class Listener:
         return None
 
     async def key(self) -> str | None:
-        """The next key; None when the caller is gone."""
+        """Wait for the next key; None when the caller is gone."""
         while not isinstance(frame := await self._next(), End):
             if isinstance(frame, DTMF):
                 return frame.digit

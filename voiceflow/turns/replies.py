@@ -1,7 +1,7 @@
 """What a speaker says, and what `call.say` and `call.play` add to it, made into replies.
 
-One reply is on the air at a time. Those that come while it is, or while the caller speaks, wait in line. Whatever
-waits is a piece of work of its own, which an interruption finds here and empties.
+One reply is on the air at a time. Replies that come meanwhile, or while the caller speaks, wait in line with their
+frames, where an interruption finds and drops them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ANYTHING = Signature(Kind.FUNCTION, (), (Frame,))
 
 
 class Saying(Work):
-    """The saying of one reply: on the air its frames go on at once, before that they wait here."""
+    """The work of saying one reply: while it is on the air, frames are delivered at once; before, they are held."""
 
     __slots__ = ("complete", "held", "on_air", "reply")
 
@@ -33,24 +33,24 @@ class Saying(Work):
         self.reply = reply
         self.held: deque[Frame] = deque()
         self.on_air = False
-        """Whether it has begun to be said."""
+        """Whether the reply has begun to be said."""
         self.complete = False
-        """Whether nothing will be added to it."""
+        """Whether nothing more will be added to the reply."""
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing that is added to it would be heard."""
+        """Whether anything that is added now would not be heard."""
         return self.complete or self.reply.done.done()
 
 
 class Joined(Saying):
-    """A part of the reply that the speaker is making: what is added to it is said as the speaker's own."""
+    """A part of the reply that the speaker is making: what is added to it is said as if the speaker had yielded it."""
 
     __slots__ = ()
 
 
 class Replies:
-    """The replies of one speaker."""
+    """The replies of one speaker: the one it is making, and those in line."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Replies:
         expect: Callable[[], None],
     ) -> None:
         self.port = Port(outgoing(ANYTHING, speech_side=True), epoch, nowhere)
-        """Where they go on to."""
+        """The port by which the frames of replies leave."""
         self._floor = floor
         self._playout = playout
         self._announce = announce
@@ -77,20 +77,20 @@ class Replies:
     # The speaker's own
 
     async def ready(self, inbox: Link) -> None:
-        """Wait until the oldest frame in `inbox` may be worked on: a turn, when the caller has finished it. It stays
-        there meanwhile."""
+        """Wait until the oldest frame in `inbox` may be worked on: a final transcript waits there until the caller has
+        finished their turn."""
         while self._answers_turns and self._floor.taken and inbox.frames and _is_final(inbox.frames[0]):
             await self._floor.free()
 
     def gather(self, frame: Frame, inbox: Link) -> Frame:
-        """`frame`, with the final transcripts that gathered behind it: one turn, which gets one reply."""
+        """Return `frame` joined with the final transcripts queued behind it: one turn, which gets one reply."""
         if not (self._answers_turns and _is_final(frame)):
             return frame
         gathered = [frame, *inbox.remove(_is_final)]
         return _joined([f for f in gathered if isinstance(f, Transcript)]) if len(gathered) > 1 else frame
 
     def work_begins(self) -> None:
-        """A reply has its place from here on, though it may be long until its first word."""
+        """Give the speaker's reply its place now, though its first word may be a long time off."""
         if self._reply_is_work and self._own is None and not self._muted:
             self._own = Saying(self.port, self._new_reply())
             self._own.reply.answers = True
@@ -107,7 +107,7 @@ class Replies:
             self._playout.withdraw(own.reply)
 
     def take(self, frame: Frame) -> None:
-        """What the speaker yields, on its way downstream."""
+        """Take a frame that the speaker yields: speech becomes part of its reply, the rest goes downstream."""
         if not type(frame).speech:
             self.port.deliver(frame)
         elif not self._muted:
@@ -119,10 +119,10 @@ class Replies:
                 own = self._own = Saying(self.port, self._new_reply())
             self.add(own, frame)
 
-    # What is said besides
+    # What `call.say` and `call.play` say
 
     def open(self, *, interruptible: bool = True) -> Saying:
-        """A reply of its own, with its place in line from here on. Frames are added to it, then `close`."""
+        """Open a reply of its own, which has its place in line from now on. `add` frames to it, then `close` it."""
         saying = Saying(self.port, self._new_reply(interruptible=interruptible))
         if self._muted:
             self._playout.withdraw(saying.reply)
@@ -131,19 +131,19 @@ class Replies:
         return saying
 
     def open_part(self, *, interruptible: bool = True) -> Saying:
-        """A part of the reply that the speaker is making."""
+        """Open a part of the reply that the speaker is making. `add` frames to it, then `close` it."""
         part = Joined(self.port, self._new_reply(interruptible=interruptible, part=True))
         if self._muted:
             self._playout.withdraw(part.reply)
         else:
             own = self._own
             if own is not None and own.reply.text and own.reply.text[-1] != "\n":
-                self.take(LLMText("\n"))  # what was said so far is not to run on into it
+                self.take(LLMText("\n"))  # the text before ends its sentence here and does not run into the part
             self.take(ReplyBegin(part.reply, part=True))
         return part
 
     def close(self, saying: Saying) -> None:
-        """It is complete."""
+        """Complete `saying`: nothing more is added to it."""
         if isinstance(saying, Joined):
             saying.complete = True
             self.take(ReplyEnd(saying.reply))
@@ -155,7 +155,7 @@ class Replies:
             self.advance()
 
     def add(self, saying: Saying, frame: Frame) -> None:
-        """Say `frame` as a part of it."""
+        """Say `frame` as a part of `saying`."""
         if self._muted or saying.reply.done.done():
             return
         if isinstance(saying, Joined):
@@ -176,14 +176,14 @@ class Replies:
         self.advance()
 
     def unsay(self, saying: Saying) -> None:
-        """Nobody wants it to be said any more, if it has not begun; no more of it, if it has."""
+        """Withdraw `saying`, or complete it with what was added if it has begun to be said."""
         waits = saying in self._line and not saying.on_air
         if waits:
             saying.held.clear()
         if waits or not saying.is_over:
             self.close(saying)
 
-    # What the line is like
+    # The line
 
     @property
     def begun(self) -> bool:
@@ -192,12 +192,12 @@ class Replies:
 
     @property
     def pending(self) -> bool:
-        """Whether an answer is in the making, or waits, of which nothing was said while the caller speaks."""
+        """Whether the caller speaks while an answer is being made, or waits, of which nothing has been said."""
         made = self._own is not None or any(saying.reply.answers for saying in self._line)
         return made and self._floor.taken and not self.begun
 
     def advance(self) -> None:
-        """Say what is first in line, as soon as nobody speaks."""
+        """Say what is first in line, as soon as the caller does not have the floor."""
         while self._line:
             saying = self._line[0]
             if not saying.on_air:
@@ -218,8 +218,8 @@ class Replies:
     # Ends
 
     def clear(self, *, goes_on: bool) -> None:
-        """All of it is void, and the ledger has closed its account. The speaker's own reply `goes_on` if the speaker
-        itself has interrupted."""
+        """Drop all replies, which the ledger has already ended. The speaker's own reply `goes_on` if the speaker itself
+        has interrupted."""
         own, self._own = self._own, None
         for saying in self._line:
             saying.held.clear()
@@ -231,7 +231,7 @@ class Replies:
             self._own = Saying(self.port, own.reply)
 
     def mute(self) -> None:
-        """Say nothing more. What was said so far is a reply."""
+        """Say nothing more. A reply that has begun ends with what was said so far; the others are withdrawn."""
         begun = self._line[0] if self.begun else None
         if begun is not None and not begun.complete:
             begun.emit(LLMEnd())

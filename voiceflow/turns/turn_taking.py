@@ -1,9 +1,9 @@
-"""Whose turn it is in a call: what the caller says in theirs, when it ends, and what answers it.
+"""The turns of a call: what the caller says in theirs, when it ends, and what answers it.
 
 The caller's turn begins with their voice, and ends when they are silent and everything they said has arrived at the
-speaker (end_of_turn.py). What arrives until then gathers, and is answered by one reply (replies.py). A turn that goes
-on while its answer is still being made takes that answer back. A question that the agent asks (listener.py) takes the
-turn that answers it.
+speaker (end_of_turn.py). What has arrived by then is answered by one reply (replies.py), which is dropped if the caller
+goes on while it is still being made. The answer to a question of the agent's (listener.py) goes to the code that asked
+it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .listener import Listener
 from .replies import Replies
 
 ARRIVED = 16
-"""How many of the frames that arrived last are known, where several speakers hear them."""
+"""How many of the last frames are remembered where several speakers hear them, to tell which have come to another."""
 
 
 class Activity(Protocol):
-    """What the processors of a call are about."""
+    """Tells what the processors of a call are doing."""
 
     @property
     def recognising(self) -> bool:
@@ -43,7 +43,7 @@ class Activity(Protocol):
 
 
 class TurnTaking:
-    """The turns of one call."""
+    """Keeps the turns of one call: tells listeners what the caller does, and speakers when they may answer."""
 
     def __init__(
         self,
@@ -55,36 +55,36 @@ class TurnTaking:
     ) -> None:
         self.floor = Floor(change, self._caller_finished)
         self.speakers: list[Replies] = []
-        """Usually one; several where a pipeline forks before them."""
+        """The replies of each speaker: usually one, several where a pipeline forks before them."""
         self.led = False
-        """Whether a coroutine leads the conversation, so that the agent thinks whenever it does not wait."""
+        """Whether a coroutine leads the conversation: it is the agent's turn unless that waits for the caller."""
         self.dead_air = DeadAir(playout, self, line)
         self._playout = playout
         self._activity = activity
         self._heard = heard
         self._listeners: list[Listener] = []
         self._questions: list[Listener] = []
-        """Those of the listeners that belong to a question asked within a reply."""
+        """The listeners that belong to a question asked within a reply."""
         self._arrived: list[Frame] = []
         self._over = False
 
     # The caller's
 
     def hear(self, frame: Frame, interrupt: Callable[[], None]) -> bool:
-        """The caller said or did something; it has arrived before a speaker. Returns whether it goes on to there: not
-        if it answers a question that was asked within a reply."""
+        """Take what the caller said or did, as it arrives before a speaker. Returns whether it goes on to the speaker:
+        not if it answers a question that was asked within a reply."""
         if len(self.speakers) > 1:
             if any(frame is known for known in self._arrived):
                 return True  # it has arrived at another speaker before
             self._arrived = [*self._arrived[1 - ARRIVED :], frame]
         if isinstance(frame, Transcript) and frame.final and frame.text and not self._questions and self._pending:
-            interrupt()  # the caller goes on: one answer to all of it
+            interrupt()  # the caller goes on: one reply answers all that they say
         self.floor.hear(frame)
         self.dead_air.hear(frame)
         return self.tell(frame)
 
     def tell(self, frame: Frame) -> bool:
-        """Let everybody who listens hear `frame`; the same result as `hear`."""
+        """Tell all listeners of `frame`. Returns whether it goes on to the speaker, as `hear` does."""
         if isinstance(frame, End):
             if self._over:
                 return True
@@ -97,7 +97,7 @@ class TurnTaking:
 
     @contextlib.contextmanager
     def listener(self, *, asks: bool = False) -> Iterator[Listener]:
-        """Hears the caller from here on; the turn that answers a question is nobody else's."""
+        """A listener that hears the caller from now on. If it `asks` within a reply, it alone gets the answer."""
         listener = Listener(self._over, self.dead_air.expect_speech if self.led else _nothing)
         self._listeners.append(listener)
         work = current_reply.get()
@@ -140,7 +140,7 @@ class TurnTaking:
 
     @property
     def replying(self) -> bool:
-        """Whether anything of a reply has been said and was not heard to its end."""
+        """Whether a reply has begun to be spoken and is not heard to its end."""
         return self.begun or self._audible or self._playout.speaking
 
     @property
@@ -150,16 +150,17 @@ class TurnTaking:
 
     @property
     def owes_speech(self) -> bool:
-        """Whether the next words are the agent's."""
+        """Whether the caller has to wait for the agent to speak next."""
         return self._activity.synthesising or ((self.begun or self.led) and not self.awaiting_caller)
 
     async def said(self, patience: float) -> None:
-        """Wait until what was said so far has been heard, be it only the beginning of a reply."""
+        """Wait until what was said so far has been heard, even if a reply goes on. Gives up after `patience` seconds in
+        which nothing is heard."""
         await self._playout.rest(patience, lambda: self._audible)
 
     @property
     def _audible(self) -> bool:
-        """Whether anything is about to be heard, or being synthesised."""
+        """Whether any speech is queued at the sink or being synthesised."""
         return bool(self._playout.queue.frames) or self._activity.synthesising
 
     @property
@@ -169,12 +170,12 @@ class TurnTaking:
     # Ends
 
     def interrupted(self, *, by: Replies | None) -> None:
-        """A `Clear`: everything said so far is void. `by` is the speaker whose own work interrupts, if one does."""
+        """Drop all replies, because of a `Clear`. `by` is the speaker whose own work interrupts, if one does."""
         for replies in self.speakers:
             replies.clear(goes_on=replies is by)
 
     def mute(self) -> None:
-        """The agent says nothing more."""
+        """Let the agent say nothing more."""
         self.floor.release()
         for replies in self.speakers:
             replies.mute()
@@ -183,7 +184,7 @@ class TurnTaking:
         self.dead_air.close()
 
     def end(self) -> None:
-        """The call is over: whatever still listens finds the caller gone."""
+        """End all listening, as the call is over: listeners find the caller gone."""
         self.tell(End())
 
     def _caller_finished(self) -> None:
@@ -192,4 +193,4 @@ class TurnTaking:
 
 
 def _nothing() -> None:
-    """Nobody waits for the agent."""
+    """Do nothing: where no coroutine leads the conversation, the caller does not wait for one to go on."""
