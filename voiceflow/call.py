@@ -19,6 +19,7 @@ from .pipeline import Element
 from .playout.playout import Playout
 from .reply import Reply
 from .route import Route
+from .session.asking import answered
 from .session.events import Events, Observer
 from .session.log import CallLog, call_log
 from .sounds.tones import tones
@@ -28,11 +29,6 @@ from .turns.replies import Saying
 T = TypeVar("T")
 Build: TypeAlias = Callable[["Call"], Element]
 """The type of a user's function `pipeline(call)`."""
-
-LONGEST_ANSWER = 30.0
-"""How long, in seconds, a caller who began to answer within the timeout may go on speaking after it."""
-SETTLING = 0.25
-"""How long, in seconds, the last transcript may take to arrive once the caller is silent."""
 
 
 class Call:
@@ -246,27 +242,8 @@ class Call:
     async def _answer(
         self, answer: Coroutine[Any, Any, T], text: str | None, timeout: float | None, coming: Callable[[], bool]
     ) -> T | None:
-        """Say `text` and return the result of `answer`, or None if it does not come within `timeout` seconds after the
-        text. While `coming()` it may take longer, by `LONGEST_ANSWER`."""
-        change, loop = self._playout.change, asyncio.get_running_loop()
-        answering = asyncio.ensure_future(answer)
-        answering.add_done_callback(lambda _: change.tell())
-        saying = asyncio.ensure_future(self.say(text)) if text is not None else None
-        try:
-            if saying is not None:
-                await asyncio.wait({saying, answering}, return_when=asyncio.FIRST_COMPLETED)
-                if saying.done():
-                    saying.result()
-            await asyncio.wait({answering}, timeout=timeout)
-            latest = loop.time() + LONGEST_ANSWER
-            while not answering.done() and coming() and loop.time() < latest:
-                await change.until(lambda: answering.done() or not coming(), latest - loop.time())
-                await asyncio.wait({answering}, timeout=SETTLING)
-            return answering.result() if answering.done() else None
-        finally:
-            answering.cancel()
-            if saying is not None:
-                saying.cancel()
+        saying = None if text is None else self.say(text)
+        return await answered(answer, saying, timeout, coming, self._playout.change)
 
     # Leaving
 
