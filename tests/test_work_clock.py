@@ -8,7 +8,7 @@ import pytest
 from doubles import virtual
 from settling import settled
 
-from voiceflow.inference import InferencePool, TooLateError, WorkClock, pools, workclock
+from voiceflow.inference import InferencePool, TooLateError, WorkClock, pools, work_clock
 
 
 class Gate:
@@ -89,7 +89,7 @@ def test_what_was_worked_before_the_wait_counts():
 
 
 def test_a_job_that_never_gets_a_thread_is_given_up_and_says_what_it_waited_for(monkeypatch):
-    monkeypatch.setattr(workclock, "WAIT", 0.05)
+    monkeypatch.setattr(work_clock, "WAIT", 0.05)
 
     async def main() -> None:
         pool, gate = InferencePool(1), Gate()
