@@ -9,7 +9,7 @@ class Limits(msgspec.Struct, frozen=True):
     """Deadlines in seconds. They are watched outside the pipeline: no state of it can switch them off."""
 
     open: float = 10.0
-    """For each model to be loaded, and then for all processors to open."""
+    """For all models to be loaded, and then again for all processors to open."""
     drain: float = 5.0
     """For work and speech that are under way when the call ends."""
     cancel: float = 1.0

@@ -13,24 +13,30 @@ from typing import Any
 
 import voiceflow
 
-_OTHERS = (
-    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
-    *(str(Path(voiceflow.__file__).parent / name) for name in ("engine", "inference")),
-)
-"""Folders of code that waits on behalf of other code: Python's, installed packages, and parts of voiceflow."""
+_OWN = str(Path(voiceflow.__file__).parent)
+_PACKAGES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+"""Folders of code that waits on behalf of other code: Python's, and installed packages."""
+_PARTS = tuple(f"{_OWN}/{name}" for name in ("engine", "inference"))
+"""The parts of voiceflow that do, too."""
 
 
 def waiting(name: str) -> FrameType | None:
-    """The frame in which a task called `name` waits: the innermost one that is not of a folder in `_OTHERS`. None if
-    there is no such task or frame."""
+    """The frame in which a task called `name` waits: the innermost one that does not wait on behalf of other code.
+    None if there is no such task or frame."""
     own = [
         frame
         for task in asyncio.all_tasks()
         if task.get_name() == name
         for frame in _frames(task.get_coro())
-        if not frame.f_code.co_filename.startswith(_OTHERS)
+        if not _is_of_others(frame.f_code.co_filename)
     ]
     return own[-1] if own else None
+
+
+def _is_of_others(file: str) -> bool:
+    """Whether code of `file` waits on behalf of other code. voiceflow's own processors do not, packages though they
+    are when it is installed."""
+    return file.startswith(_PARTS) or (file.startswith(_PACKAGES) and not file.startswith(_OWN))
 
 
 def _frames(awaited: Any) -> Iterator[FrameType]:

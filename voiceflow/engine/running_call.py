@@ -252,18 +252,23 @@ class RunningCall:
 
 
 async def load_models(processors: list[Processor], limit: float) -> None:
-    """Load the models not yet in memory. Raises what `load` raises, and `CallError` if one takes `limit` seconds."""
-    for processor in processors:
-        try:
-            async with asyncio.timeout(limit) as deadline:
-                await model_cache.load([processor])
-        except TimeoutError as error:
-            if not deadline.expired():
-                raise
-            raise CallError(
-                f"the model of {processor.name} was not loaded within {limit:g} s: it hangs, or takes longer than a "
-                f"caller waits. Load it before the first call, by `await voiceflow.preload(pipeline)`"
-            ) from error
+    """Load the models not yet in memory. Raises what `load` raises, and `CallError` if all take `limit` seconds."""
+    late = ""
+
+    def loads(processor: Processor) -> None:
+        nonlocal late
+        late = processor.name
+
+    try:
+        async with asyncio.timeout(limit) as deadline:
+            await model_cache.load(processors, loads)
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise CallError(
+            f"the model of {late} was not loaded within {limit:g} s: it hangs, or takes longer than a caller waits. "
+            f"Load it before the first call, by `await voiceflow.preload(pipeline)`"
+        ) from error
 
 
 async def _opened(processor: Processor, call: Call) -> None:
