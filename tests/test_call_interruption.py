@@ -202,6 +202,50 @@ def test_who_interrupts_goes_on_in_the_new_turn():
     assert when(call, "clear") == [0.5]
 
 
+def test_who_interrupts_may_go_on_by_the_call():
+    class Model(Processor):
+        async def process(self, frame: Transcript | DTMF) -> AsyncIterator[LLMText | Clear]:
+            if isinstance(frame, DTMF):
+                yield Clear()
+                await self.call.say("key")
+            else:
+                yield LLMText("a long story")
+
+    call, voice = make_call(Transcript("go"), 0.5, DTMF("1"), 5.0), Voice()
+    run(call, talk(Model(), voice=voice))
+    assert voice.said == [(0.0, "a long story"), (0.5, "key")]
+
+
+def test_work_that_yields_more_than_speech_goes_on_and_only_its_speech_is_dropped():
+    class Order(Frame):
+        dish: str
+
+    class Model(Processor):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText | Order]:
+            yield LLMText("noted")
+            await asyncio.sleep(1.0)
+            yield LLMText("stale")
+            yield Order("pizza")
+
+    call, voice, notes = make_call(Transcript("go"), 0.1, DTMF("1"), 5.0), Voice(), Notes()
+    run(call, lambda c: c.source | Interrupter() | Model() | notes | voice | c.sink)
+    assert voice.texts == ["noted"]
+    assert [(at, frame) for at, frame in notes.seen if isinstance(frame, Order)] == [(1.0, Order("pizza"))]
+
+
+def test_what_the_caller_said_is_never_dropped():
+    class Denoiser(Processor):
+        async def process(self, frame: AudioRaw) -> AudioRaw:
+            await asyncio.sleep(1.0)
+            return frame
+
+    notes = Notes()
+    call = make_call(Transcript("a long story"), 0.5, PIECE, 0.1, DTMF("1"), 5.0)
+    run(call, lambda c: c.source | Interrupter() | Denoiser() | notes | Parrot() | Voice() | c.sink)
+    assert when(call, "clear") == [0.6]
+    assert [(at, frame) for at, frame in notes.seen if isinstance(frame, AudioRaw)] == [(1.5, PIECE)]
+
+
 def test_a_clear_tells_the_model_what_was_heard():
     told = []
 

@@ -1,12 +1,14 @@
 """The queue between two tasks, bounded for every kind of frame."""
 
+import asyncio
+
 import pytest
-from doubles import make_call
+from doubles import make_call, virtual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from talking import Blocked, audio, run, talk
 
-from voiceflow import DTMF, AudioRaw, End, Frame, Transcript
+from voiceflow import DTMF, AudioRaw, End, Frame, LLMText, Transcript
 from voiceflow.frameflow.link import FRAMES, Link
 
 PIECE = audio(0.02)
@@ -93,3 +95,38 @@ def test_a_flood_of_keys_reaches_a_busy_processor_within_the_bound():
     assert ended.error is None
     assert ended.dropped + ended.burst + len(blocked.got) == 16_000
     assert len(blocked.got) <= FRAMES + 1
+
+
+@given(st.lists(st.sampled_from("akts"), max_size=60), st.booleans())
+def test_an_interruption_leaves_a_link_as_if_its_speech_had_never_been_there(acts, overfull):
+    made = {"a": PIECE, "k": DTMF("1"), "t": Transcript("x"), "s": LLMText("y")}
+
+    async def main() -> None:
+        link = Link()
+        link.audio_bound = (2 if overfull else 200) * len(PIECE.data)
+        for act in acts:
+            link.put(made[act])
+        waiting = asyncio.ensure_future(link.space())
+        await asyncio.sleep(0)
+        link.flush()
+        assert list(link.frames) == [made[act] for act in acts if act in "kt"]
+        assert (link.audio, link.others, link.skipped) == (0, len(link.frames), 0)
+        assert not link.full
+        await waiting  # whoever waited for room goes on
+
+    virtual(main())
+
+
+def test_what_is_taken_out_of_a_link_makes_room_for_its_writers():
+    async def main() -> None:
+        link = Link()
+        for _ in range(FRAMES + 1):
+            link.put(DTMF("1"))
+        waiting = asyncio.ensure_future(link.space())
+        await asyncio.sleep(0)
+        assert link.full
+        link.remove(lambda frame: True)
+        await waiting
+        assert (list(link.frames), link.audio, link.others) == ([], 0, 0)
+
+    virtual(main())
