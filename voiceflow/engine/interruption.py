@@ -23,6 +23,16 @@ from .graph import Graph
 class Interruption:
     """Carries out interruptions of one call, and tells its processors which sentences have been heard."""
 
+    __slots__ = (
+        "_clearing",
+        "_epoch",
+        "_failures",
+        "_graph",
+        "_playout",
+        "_steps",
+        "_turns",
+    )
+
     def __init__(
         self,
         steps: Sequence[Step | Fork],

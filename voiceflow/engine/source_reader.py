@@ -26,6 +26,13 @@ BACKLOG = 10.0
 class Arrivals:
     """Tells audio that comes in a burst, after the line or this machine had stalled, from audio that comes in time."""
 
+    __slots__ = (
+        "_burst_until",
+        "_last",
+        "_owed",
+        "in_burst",
+    )
+
     def __init__(self) -> None:
         self._last: float | None = None
         self._owed = 0.0
@@ -45,6 +52,11 @@ class Arrivals:
 
 class Early:
     """Keeps the frames that come before the processors have opened; of the audio, the last `KEPT_SECONDS`."""
+
+    __slots__ = (
+        "_seconds",
+        "frames",
+    )
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []

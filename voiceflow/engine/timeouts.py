@@ -17,6 +17,18 @@ being idle."""
 class Timeouts:
     """Ends a call that lasts too long, or in which nothing happens."""
 
+    __slots__ = (
+        "_began",
+        "_duration",
+        "_end",
+        "_floor",
+        "_heard_at",
+        "_idle",
+        "_limits",
+        "_loop",
+        "_playout",
+    )
+
     def __init__(self, limits: Limits, playout: Playout, floor: Floor, end: Callable[[str], None]) -> None:
         self._limits = limits
         self._playout = playout

@@ -36,6 +36,17 @@ class Silence(Protocol):
 class DeadAir:
     """Watches for dead air. One timer, only while the caller waits for the agent."""
 
+    __slots__ = (
+        "_closed",
+        "_line",
+        "_loop",
+        "_playout",
+        "_sent",
+        "_silence",
+        "_since",
+        "_timer",
+    )
+
     def __init__(self, playout: Playout, silence: Silence, line: Callable[[], AudioRaw | None]) -> None:
         self._playout = playout
         self._silence = silence

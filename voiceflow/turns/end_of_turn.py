@@ -16,6 +16,14 @@ class Floor:
     """Whether the caller has the floor. They take it when a VAD detects that they speak, and yield it when all that
     they said has been recognised and has arrived at the speaker."""
 
+    __slots__ = (
+        "_change",
+        "_on_free",
+        "_timer",
+        "speaking",
+        "taken",
+    )
+
     def __init__(self, change: Notifier, on_free: Callable[[], None]) -> None:
         self.taken = False
         """Whether the caller has the floor, so that a reply has to wait."""
