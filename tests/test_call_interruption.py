@@ -108,6 +108,26 @@ def test_an_abandoned_works_frames_are_answered_in_order_by_its_successor():
     assert [mark.text for mark in notes.of(Mark)] == ["first", "a", "b"]
 
 
+def test_the_stream_ends_after_a_finish_that_does_not_heed_its_cancellation():
+    class Stubborn(Processor):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            yield LLMText(frame.text)
+
+        async def finish(self) -> AsyncIterator[LLMText]:
+            asyncio.get_running_loop().call_later(0.1, self.call.clear)
+            for _ in range(1000):
+                try:
+                    await asyncio.sleep(LONG)
+                except asyncio.CancelledError:
+                    continue
+            yield LLMText("stale")
+
+    call, voice, notes = make_call(Transcript("first"), 1.0), Voice(), Notes()
+    run(call, lambda c: c.source | Stubborn() | notes | voice | c.sink)
+    assert voice.texts == ["first"]
+    assert notes.finished == [pytest.approx(2.1)]
+
+
 def test_a_thread_that_finishes_late_says_nothing():
     released, finished = threading.Event(), threading.Event()
     pool = InferencePool(1)
