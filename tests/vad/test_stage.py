@@ -1,6 +1,7 @@
 """What every detector does with audio, whatever it takes for a voice."""
 
 import asyncio
+import gc
 import sys
 from typing import ClassVar
 
@@ -234,6 +235,7 @@ class Scale(Processor):
     def process(self, frame: AudioRaw) -> AudioRaw:
         self.samples += len(frame.data) // 2
         if self.samples % (60 * RATE) == 0:
+            gc.collect()  # what earlier tests left would be freed at any time, and be counted here
             self.sizes.append(sys.getallocatedblocks())
         return frame
 
