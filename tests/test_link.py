@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from doubles import make_call, virtual
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from talking import Blocked, audio, run, talk
 
@@ -42,6 +42,18 @@ def test_audio_goes_before_anything_else():
     assert sum(isinstance(frame, DTMF) for frame in link.frames) == FRAMES - 100
 
 
+def test_room_can_be_made_in_a_link_that_was_read_meanwhile():
+    keys = 2000
+    link = filled([*(DTMF("1") for _ in range(keys)), *(PIECE for _ in range(101))])
+    for _ in range(keys):
+        link.pop()
+    for _ in range(FRAMES - 50):
+        link.put(DTMF("2"))
+        link.make_room()
+    assert len(link.frames) == FRAMES
+    assert set(link.dropped) == {"AudioRaw"}
+
+
 def test_what_the_agent_says_is_never_dropped():
     link = Link()
     link.carries_caller = False
@@ -52,6 +64,7 @@ def test_what_the_agent_says_is_never_dropped():
 
 
 @settings(max_examples=200)
+@example(["k", *"aaaaaa", "pop"])
 @given(st.lists(st.sampled_from("akte") | st.just("pop"), max_size=300))
 def test_what_a_link_knows_of_itself_is_so_after_any_history(acts):
     made = {"a": PIECE, "k": DTMF("1"), "t": Transcript("x"), "e": End()}

@@ -78,8 +78,9 @@ class Link:
             self.audio -= len(frame.data)
         else:
             self.others -= 1
+        if self.skipped:
+            self.skipped -= 1
         if self.full:
-            self.skipped = max(0, self.skipped - 1)
             self._wake_writers()
         return frame
 
