@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
 
 from websockets.asyncio.server import ServerConnection, serve
 
 from voiceflow.frames import AudioRaw
 from voiceflow.transports.carriers import detect
 
+T = TypeVar("T")
 Serve = Callable[[ServerConnection], Awaitable[None]]
 
 
@@ -37,15 +39,15 @@ async def serving(handler: Serve, **options: Any) -> AsyncIterator[str]:
 
 
 @contextlib.contextmanager
-def in_thread(handler: Serve, **options: Any) -> Iterator[str]:
-    """The URL of a server that runs beside the test."""
-    ready: list[str] = []
+def in_thread(server: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """Run `server` in a thread beside the test, which gets what it yields."""
+    ready: list[T] = []
     loop = asyncio.new_event_loop()
     over, begun = asyncio.Event(), threading.Event()
 
     async def run() -> None:
-        async with serving(handler, **options) as url:
-            ready.append(url)
+        async with server as entered:
+            ready.append(entered)
             begun.set()
             await over.wait()
 

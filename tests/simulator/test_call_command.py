@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from simulator.servers import echo, in_thread
+from simulator.servers import echo, in_thread, serving
 from websockets.asyncio.server import ServerConnection
 
 from voiceflow.audio import AudioFormat
@@ -43,7 +43,7 @@ def refusal(*arguments: object) -> str:
 
 
 def test_a_call_to_an_echo_is_reported_for_machines() -> None:
-    with in_thread(echo) as url:
+    with in_thread(serving(echo)) as url:
         found = report(run(url, "--seconds", "1.2", "--json"))
     assert (found["url"], found["provider"], found["codec"]) == (url, "twilio", "PCMU 8000 Hz")
     assert (found["calls"], found["failed"], found["call_seconds"]) == (1, 0, 1.2)
@@ -57,7 +57,7 @@ def test_a_call_to_an_echo_is_reported_for_machines() -> None:
 
 
 def test_the_table_says_the_same_to_people() -> None:
-    with in_thread(echo) as url:
+    with in_thread(serving(echo)) as url:
         result = run(url, "--seconds", "0.5", "--calls", "3")
     assert result.exit_code == 0
     for words in (url, "3 calls, 1.5 s in all", "3 x hung up", "delay", "jitter", "first audio", "gaps", "this phone"):
@@ -71,7 +71,7 @@ def test_the_table_says_the_same_to_people() -> None:
 def test_every_codec_of_telnyx_comes_back_and_is_recorded_at_its_rate(codec: str, rate: int, tmp_path: Path) -> None:
     heard = tmp_path / "heard.wav"
     options = ("--as", "telnyx", "--codec", *codec.split(), "--play", SPEECH, "--seconds", "1.2", "--json")
-    with in_thread(echo) as url:
+    with in_thread(serving(echo)) as url:
         found = report(run(url, *options, "--record", heard, "--mono"))
     assert found["heard"]["correlation_without_gaps"] > 0.9
     assert found["recorded"] == str(heard)
@@ -84,7 +84,7 @@ def test_a_recording_has_the_caller_on_the_left_and_the_agent_on_the_right(tmp_p
             pass
 
     path = tmp_path / "call.wav"
-    with in_thread(mute) as url:
+    with in_thread(serving(mute)) as url:
         found = report(run(url, "--seconds", "0.4", "--record", path, "--json"))
     both = read_wav(path)
     assert both.format is AudioFormat("pcm16", 8_000, 2)
@@ -102,7 +102,7 @@ def test_what_the_carrier_refuses_stands_in_the_table() -> None:
             await socket.send('{"event":"clear","streamSid":"MZ0"}')
         await socket.wait_closed()
 
-    with in_thread(wrong) as url:
+    with in_thread(serving(wrong)) as url:
         result = run(url, "--seconds", "0.2")
     assert result.exit_code == 0
     assert "2 x 31951 Stream - Protocol - Invalid Message" in result.stdout
@@ -113,7 +113,7 @@ def test_a_server_that_fails_a_call_is_exit_code_1_and_told_with_its_reason() ->
         await socket.recv()
         await socket.close(1011, "out of order")
 
-    with in_thread(fail) as url:
+    with in_thread(serving(fail)) as url:
         result = run(url)
     assert result.exit_code == 1
     assert "1011 out of order" in result.stdout
@@ -129,7 +129,7 @@ def test_a_server_that_never_answers_is_exit_code_1_if_the_caller_waits(
 
     for module in ("voiceflow.simulator.load", "voiceflow.cli.simulation"):
         monkeypatch.setattr(f"{module}.ANSWER", 0.4)
-    with in_thread(mute) as url:
+    with in_thread(serving(mute)) as url:
         result = run(url, "--digits", "1", *seconds)  # over after 1.2 s
     assert result.exit_code == code
     assert ("Error: the caller was never answered: no audio came back" in result.stderr) == bool(code)
@@ -141,7 +141,7 @@ def test_keys_and_the_token_reach_the_server() -> None:
     async def listen(socket: ServerConnection) -> None:
         messages.extend([str(message) async for message in socket])
 
-    with in_thread(listen) as url:
+    with in_thread(serving(listen)) as url:
         keys = ("--digits", "1w#", "--barge-in-at", "0.1", "--seconds", "1")
         found = report(run(url, *keys, "--token", "abc.d", "--call-id", "CA7", "--from", "+12025550111", "--json"))
     start = json.loads(messages[1])["start"]
@@ -152,7 +152,7 @@ def test_keys_and_the_token_reach_the_server() -> None:
 
 
 def test_a_caller_who_vanishes_has_not_failed() -> None:
-    with in_thread(echo) as url:
+    with in_thread(serving(echo)) as url:
         assert report(run(url, "--vanish-after", "0.1", "--json"))["ended"][0]["reason"] == "vanished"
 
 
@@ -164,7 +164,7 @@ def test_ctrl_c_ends_the_call_and_still_says_what_came_of_it() -> None:
             if '"media"' in str(message):
                 talking.set()
 
-    with in_thread(listen) as url:
+    with in_thread(serving(listen)) as url:
         command = [sys.executable, "-c", "from voiceflow.cli.call import call; call()", url, "--seconds", "60"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert talking.wait(30)

@@ -10,8 +10,7 @@ import contextlib
 import gc
 import json
 import sys
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -82,30 +81,6 @@ def refusal(*arguments: object) -> str:
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
     return line.removeprefix("Error: ")
-
-
-@contextlib.contextmanager
-def pipeline_in_thread() -> Iterator[str]:
-    """The address of a server that runs the echo pipeline beside the test."""
-    ready: list[str] = []
-    begun, loop = threading.Event(), asyncio.new_event_loop()
-    over = asyncio.Event()
-
-    async def main() -> None:
-        async with served() as server:
-            ready.append(server.http)
-            begun.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
-    thread.start()
-    begun.wait()
-    try:
-        yield ready[0]
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join()
-        loop.close()
 
 
 # -- calls
@@ -367,8 +342,8 @@ def test_with_a_wrong_secret_no_relay_is_had_and_that_is_said(tmp_path: Path) ->
 
 def test_the_command_reports_a_browsers_call_for_machines_and_records_it(tmp_path: Path) -> None:
     heard = tmp_path / "heard.wav"
-    with pipeline_in_thread() as url:
-        result = cli(url, "--play", SPEECH, "--seconds", "2", "--record", heard, "--mono", "--json")
+    with in_thread(served()) as server:
+        result = cli(server.http, "--play", SPEECH, "--seconds", "2", "--record", heard, "--mono", "--json")
     assert result.exit_code == 0, result.stderr
     found: dict[str, Any] = json.loads(result.stdout)
     assert (found["provider"], found["codec"], found["calls"], found["failed"]) == ("webrtc", "Opus 48000 Hz", 1, 0)
@@ -386,7 +361,7 @@ def test_the_table_shows_what_was_said() -> None:
         session.channel.tell(messages.PageReply(1, "Hello!", "Hello", True, True))
         session.channel.tell(messages.PageLatency(1, {"endpoint": 0.5}))
 
-    with in_thread(conducting(agent)) as url:
+    with in_thread(serving(conducting(agent))) as url:
         result = cli(url, "--as", "webrtc", "--seconds", "0.6")
     assert result.exit_code == 0, result.stderr
     for words in ("as webrtc, Opus", "good morning", "Hello (interrupted)", "1, from voice to voice 5", "packets"):
@@ -398,7 +373,7 @@ def test_a_call_that_fails_is_exit_code_1() -> None:
     async def agent(session: PeerSession) -> None:
         session.channel.tell(messages.PageEnded(FAILURE))
 
-    with in_thread(conducting(agent)) as url:
+    with in_thread(serving(conducting(agent))) as url:
         result = cli(url, "--as", "webrtc")
     assert result.exit_code == 1
     assert FAILURE in result.stdout
@@ -427,7 +402,7 @@ def test_where_nothing_listens_is_one_line() -> None:
     ],
 )
 def test_a_server_that_takes_no_call_is_one_line(answers: dict[str, dict[str, Any]], line: str) -> None:
-    with in_thread(answering(**answers)) as url:
+    with in_thread(serving(answering(**answers))) as url:
         assert refusal(url, "--as", "webrtc").startswith(line)
 
 
