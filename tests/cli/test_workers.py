@@ -33,15 +33,16 @@ def pipeline(call):
     ],
     ids=["syntax", "link", "model"],
 )
-def test_what_cannot_be_served_has_the_code_and_the_message_of_one_process(
+def test_a_file_that_cannot_be_served_says_so_in_one_line_however_many_workers_there_are(
     tmp_path: Path, content: str, expected: str
 ) -> None:
     (tmp_path / "file.py").write_text(content)
-    one, two = (command(tmp_path, "run", "file.py", "-p", 0, "--workers", count) for count in (1, 2))
-    assert (one.returncode, two.returncode) == (2, 2)
-    assert len([line for line in two.stderr.splitlines() if line.startswith(expected)]) == 1
-    assert without_ports(two.stderr) == without_ports(one.stderr)
-    assert "Traceback" not in two.stderr
+    several = ([], ["--workers", 1], ["--workers", 2])
+    default, one, two = (command(tmp_path, "run", "file.py", "--port", 0, *workers) for workers in several)
+    assert (default.returncode, one.returncode, two.returncode) == (2, 2, 2)
+    assert len([line for line in default.stderr.splitlines() if line.startswith(expected)]) == 1
+    assert "Traceback" not in default.stderr
+    assert without_ports(default.stderr) == without_ports(one.stderr) == without_ports(two.stderr)
 
 
 def without_ports(text: str) -> str:

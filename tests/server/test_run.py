@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
-from server.running import COMMAND, WATCHDOG, Running, running
+from server.running import Running, running
 from server.serving import FROM, MULAW, SPEECH, TO, TUNNEL, carrier, closing, dialled, parameters
 
 from voiceflow.simulator.caller import Load
@@ -28,19 +26,6 @@ class Backwards(Processor):
 
 def pipeline(call):
     return call.source | Backwards() | call.sink
-"""
-NO_MODEL = """
-from voiceflow import AudioRaw, Processor
-
-class Model(Processor):
-    def load(self):
-        raise ConnectionError("no model server")
-
-    def process(self, frame: AudioRaw) -> AudioRaw:
-        return frame
-
-def pipeline(call):
-    return call.source | Model() | call.sink
 """
 
 
@@ -116,26 +101,6 @@ def test_workers_share_the_calls_and_what_tokens_were_used(tmp_path: Path) -> No
     with running(tmp_path, *options) as server:
         asyncio.run(main(server))
         assert server.interrupt() == 0
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ("x = 1\ndef pipeline(call)\n", "Error: file.py, line 2: SyntaxError: expected ':'"),
-        ("def pipeline(call):\n    return call.source | call.source", "Error: "),
-        (NO_MODEL, "ERROR uvicorn.error: ConnectionError: no model server"),
-    ],
-    ids=["syntax", "link", "model"],
-)
-def test_a_file_that_cannot_be_served_says_so_in_one_line(content: str, expected: str, tmp_path: Path) -> None:
-    (tmp_path / "file.py").write_text(content)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [*COMMAND, "file.py", "--port", str(port)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WATCHDOG)
-    assert done.returncode == 2
-    assert len([line for line in done.stderr.splitlines() if line.startswith(expected)]) == 1
-    assert "Traceback" not in done.stderr
 
 
 def test_fifty_calls_lose_nothing(tmp_path: Path) -> None:
