@@ -13,6 +13,8 @@ from collections.abc import Callable
 from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.frames import AudioRaw, Control, Frame
 
+from .notifier import Notifier
+
 AUDIO_SECONDS = 2.0
 FRAMES = 4096
 
@@ -50,7 +52,7 @@ class Link:
         self.skipped = 0
         """How many of the oldest frames are known not to be audio and need not be examined again."""
         self.reader: asyncio.Future[None] | None = None
-        self.writers: list[asyncio.Future[None]] = []
+        self.writers = Notifier()
         self.overtake: Callable[[Frame], bool] | None = None
         """Set while the reader works: takes a frame that may overtake the work."""
         self.on_drop: Callable[[Frame], None] | None = None
@@ -93,9 +95,7 @@ class Link:
     async def space(self) -> None:
         """Wait until the link is within its bound."""
         while self.full:
-            writer = asyncio.get_running_loop().create_future()
-            self.writers.append(writer)
-            await writer
+            await self.writers.wait()
 
     def flush(self) -> None:
         """Drop all speech, because of an interruption. All other frames keep their order."""
@@ -158,8 +158,5 @@ class Link:
 
     def _wake_writers(self) -> None:
         self.full = self._is_full
-        if not self.full and self.writers:
-            writers, self.writers = self.writers, []
-            for writer in writers:
-                if not writer.done():
-                    writer.set_result(None)
+        if not self.full:
+            self.writers.tell()

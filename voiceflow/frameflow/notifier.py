@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 
@@ -33,12 +34,9 @@ class Notifier:
             return False
         return True
 
-    async def until(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
-        """Wait until `condition()` is true. False if it is not true within `seconds`."""
-        try:
+    async def until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
+        """Wait until `condition()` is true, but no longer than `seconds`."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not condition():
                     await self.wait()
-        except TimeoutError:
-            return condition()
-        return True

@@ -116,7 +116,7 @@ class Playout:
     def clear(self) -> Cleared:
         """Drop what has not been heard, and make the peer drop it."""
         queued, closed = self._open_sentence()
-        self.queue.remove(lambda frame: type(frame).speech)
+        self.queue.flush()
         self._feed.forget()
         now, recallable = self._loop.time(), self.exit.recallable()
         if recallable is not None:
