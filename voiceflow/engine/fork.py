@@ -7,13 +7,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from voiceflow.annotations import Kind, Signature
-from voiceflow.frameflow.dispatch import outgoing
+from voiceflow.frameflow.dispatch import ANYTHING, outgoing
 from voiceflow.frameflow.epoch import Deliver, Epoch, Port, Work, nowhere
 from voiceflow.frames import AudioRaw, End, Frame
 from voiceflow.linking.plan import Fork, Step
-
-ANYTHING = Signature(Kind.FUNCTION, (), (Frame,))
 
 
 class _Ticket(msgspec.Struct):

@@ -21,33 +21,28 @@ AHEAD = 2.0
 
 
 async def play(
-    wav: str | os.PathLike[str] | AudioRaw, form: AudioFormat, saying: Saying, replies: Replies, room: Room
+    wav: str | os.PathLike[str] | AudioRaw,
+    form: AudioFormat,
+    saying: Saying,
+    replies: Replies,
+    playout: Playout,
+    graph: Graph,
 ) -> None:
     """Say a WAV file or a piece of audio, in the format `form`, as a part of `saying`. A file is read while it is
     played; an interruption ends that. Raises what `stream_wav` raises, before anything is heard."""
     from voiceflow.sounds.wavstream import stream_wav  # only calls that play something need it
+
+    def may_go_on() -> bool:
+        """Whether there is room for more audio on the way to the caller, or no more is wanted."""
+        waiting = sum(frame.duration for frame in saying.held if isinstance(frame, AudioRaw))
+        return saying.is_over or (waiting + playout.queued < AHEAD and not graph.congested)
 
     async with contextlib.aclosing(stream_wav(wav, form)) as pieces:
         async for piece in pieces:
             if saying.is_over:
                 break
             replies.add(saying, piece)
-            await room(saying)
-
-
-class Room:
-    """Lets `play` wait until there is room for more audio on the way to the caller."""
-
-    def __init__(self, playout: Playout, graph: Graph) -> None:
-        self._playout = playout
-        self._graph = graph
-
-    async def __call__(self, saying: Saying) -> None:
-        await self._playout.change.until(lambda: saying.is_over or self._is_free(saying))
-
-    def _is_free(self, saying: Saying) -> bool:
-        waiting = sum(frame.duration for frame in saying.held if isinstance(frame, AudioRaw))
-        return waiting + self._playout.queued < AHEAD and not self._graph.congested
+            await playout.change.until(may_go_on)
 
 
 def hold_line(call: Call, form: AudioFormat) -> Callable[[], AudioRaw | None]:

@@ -30,7 +30,7 @@ from .fork import Junction
 from .graph import Graph
 from .interruption import Interruption
 from .node import ProcessorNode
-from .playing import Room, hold_line, play, speech_format
+from .playing import hold_line, play, speech_format
 from .source_reader import SourceReader
 from .tasks import Tasks
 from .timeouts import Timeouts
@@ -200,8 +200,8 @@ class RunningCall:
         self.tasks.start(begin(), name)
 
     async def play(self, wav: str | os.PathLike[str] | AudioRaw, saying: Saying) -> None:
-        room = Room(self.playout, self.graph)
-        await play(wav, speech_format(self.plan), saying, self.turns.speakers[0], room)
+        form, replies = speech_format(self.plan), self.turns.speakers[0]
+        await play(wav, form, saying, replies, self.playout, self.graph)
 
     def hang_up(self, reason: str, *, force: bool) -> asyncio.Task[bool]:
         return self.tasks.start(self._ending.hang_up(reason, force=force), "hang up")

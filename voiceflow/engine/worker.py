@@ -258,8 +258,6 @@ class Worker:
         self.task = self._tasks.start(self._run() if type(work.frame) is not End else _nothing(), task.get_name())
         self._tasks.kill(task)
         node.reset()
-        if node.replies is not None:
-            node.replies.work_ended()
         if type(work.frame) is End:
             node.port.deliver(work.frame)
 

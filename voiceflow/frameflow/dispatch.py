@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Final
 
-from voiceflow.annotations import Signature
+from voiceflow.annotations import Kind, Signature
 from voiceflow.audio import ANY, AudioFormat
 from voiceflow.frames import AudioRaw, Clear, Control, End, Error, Frame
 
@@ -26,6 +26,9 @@ SPEECH: Final = 1
 """It is delivered only if no `Clear` has come since the work that yields it began."""
 CONTROL: Final = 2
 """It is a `Clear` or an `End`, which is carried out at once and not passed on."""
+
+ANYTHING: Final = Signature(Kind.FUNCTION, (), (Frame,))
+"""The signature of what hands on frames of every type, and is no processor: a fork, the replies of a speaker."""
 
 
 @functools.lru_cache(maxsize=1024)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from voiceflow.frames import DTMF, AudioRaw, Frame, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.playout.ledger import EPSILON
 from voiceflow.playout.playout import Playout
 
 PATIENCE = 4.0
 """How long the caller waits in silence before they hear the hold line, in seconds."""
 RECHECK = 0.5
 """Seconds until the next check, when no line could be played or the silence was not the agent's."""
-_EPSILON = 1e-6  # positions are sums of floats
 
 
 class Silence(Protocol):
@@ -88,7 +88,7 @@ class DeadAir:
             self._since = None
             return
         wait = max(self._since, self._playout.ledger.play_end) + PATIENCE - self._loop.time()
-        if wait <= _EPSILON:
+        if wait <= EPSILON:
             wait = RECHECK
             line = self._line()
             if line is not None and not self._playout.queue.frames and self._is_agents_turn:
@@ -101,7 +101,7 @@ class DeadAir:
     @property
     def _answered(self) -> bool:
         """Whether the agent has spoken since the caller began to wait, or the caller does not wait."""
-        return self._since is None or self._playout.ledger.sent > self._sent + _EPSILON
+        return self._since is None or self._playout.ledger.sent > self._sent + EPSILON
 
     @property
     def _is_agents_turn(self) -> bool:

@@ -29,24 +29,27 @@ class Listener:
     async def transcript(self, *, begun_after: float = 0.0) -> Transcript | None:
         """Wait for the next final transcript; None when the caller is gone. Skips what is known to have been begun
         before `begun_after`, in seconds since the call began."""
-        while not isinstance(frame := await self._next(), End):
+        while (frame := await self._next()) is not None:
             if isinstance(frame, Transcript) and frame.final and not 0.0 < frame.start < begun_after:
                 return frame
-        self._heard.put_nowait(frame)
         return None
 
     async def key(self) -> str | None:
         """Wait for the next key; None when the caller is gone."""
-        while not isinstance(frame := await self._next(), End):
+        while (frame := await self._next()) is not None:
             if isinstance(frame, DTMF):
                 return frame.digit
-        self._heard.put_nowait(frame)
         return None
 
-    async def _next(self) -> Frame:
+    async def _next(self) -> Frame | None:
+        """Wait for the next frame; None, each time, when the caller is gone."""
         self.waiting = True
         try:
-            return await self._heard.get()
+            frame = await self._heard.get()
+            if not isinstance(frame, End):
+                return frame
+            self._heard.put_nowait(frame)
+            return None
         finally:
             self.waiting = False
             self._resumed()

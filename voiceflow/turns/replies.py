@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from voiceflow.annotations import Kind, Signature
-from voiceflow.frameflow.dispatch import outgoing
+from voiceflow.annotations import Signature
+from voiceflow.frameflow.dispatch import ANYTHING, outgoing
 from voiceflow.frameflow.epoch import Epoch, Port, Work, nowhere
 from voiceflow.frameflow.link import Link
 from voiceflow.frames import AudioRaw, Frame, LLMEnd, LLMText, Transcript
@@ -19,8 +19,6 @@ from voiceflow.playout.playout import Playout
 from voiceflow.reply import Reply
 
 from .end_of_turn import Floor
-
-ANYTHING = Signature(Kind.FUNCTION, (), (Frame,))
 
 
 class Saying(Work):
@@ -79,7 +77,7 @@ class Replies:
     async def ready(self, inbox: Link) -> None:
         """Wait until the oldest frame in `inbox` may be worked on: a final transcript waits there until the caller has
         finished their turn."""
-        while self._answers_turns and self._floor.taken and inbox.frames and _is_final(inbox.frames[0]):
+        if self._answers_turns and self._floor.taken and _is_final(inbox.frames[0]):
             await self._floor.free()
 
     def gather(self, frame: Frame, inbox: Link) -> Frame:
@@ -235,9 +233,8 @@ class Replies:
         begun = self._line[0] if self.begun else None
         if begun is not None and not begun.complete:
             begun.emit(LLMEnd())
-        waiting = [saying for saying in (*self._line, self._own) if saying not in (None, begun)]
-        for saying in dict.fromkeys(waiting):
-            if saying is not None and not saying.reply.done.done():
+        for saying in (*self._line, self._own):
+            if saying is not None and saying is not begun and not saying.reply.done.done():
                 self._playout.withdraw(saying.reply)
         self.clear(goes_on=False)
         self._muted = True
