@@ -10,8 +10,8 @@ from voiceflow.annotations import Kind, Signature
 from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processor import Processor
 from voiceflow.processors.bargein.backchannels import BACKCHANNELS, Ignored
-from voiceflow.processors.bargein.resume_reply import ResumeReply
 from voiceflow.processors.bargein.resumption import Resumption
+from voiceflow.processors.resume_reply import ResumeReply
 from voiceflow.processors.vad import PREROLL, VAD
 
 if TYPE_CHECKING:

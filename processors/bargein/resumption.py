@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from voiceflow.frames import Frame, SpeechStopped, Transcript
-from voiceflow.processors.bargein.resume_reply import ResumeReply
+from voiceflow.processors.resume_reply import ResumeReply
 
 if TYPE_CHECKING:
     from voiceflow.call import Call

@@ -10,12 +10,12 @@ from voiceflow.errors import ProviderConnectionError
 from voiceflow.frames import Error, LLMText, Transcript
 from voiceflow.inference import NoThreadError, TooLateError, WorkClock
 from voiceflow.processor import Processor
-from voiceflow.processors.bargein.resume_reply import ResumeReply
 from voiceflow.processors.llm.history import History, Turn, has_words
 from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.pieces import Answer, Piece, pieces
 from voiceflow.processors.llm.spoken import SpokenText
 from voiceflow.processors.llm.tools import Tool, Toolbox
+from voiceflow.processors.resume_reply import ResumeReply
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
