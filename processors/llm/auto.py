@@ -12,13 +12,10 @@ from typing import Any, Unpack
 import msgspec
 
 from voiceflow.errors import ConfigError, MissingExtraError
-from voiceflow.processors.llm.claude import DEFAULT_MODEL as CLAUDE_MODEL
 from voiceflow.processors.llm.claude import ClaudeLLM
 from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message
-from voiceflow.processors.llm.ollama import DEFAULT_MODEL as OLLAMA_MODEL
 from voiceflow.processors.llm.ollama import OllamaLLM, address, default_model, installed_models
-from voiceflow.processors.llm.openai import DEFAULT_MODEL as OPENAI_MODEL
 from voiceflow.processors.llm.openai import OpenAILLM
 from voiceflow.processors.llm.pieces import Piece, pieces
 from voiceflow.processors.llm.providers import public, variable
@@ -157,11 +154,11 @@ def choose(environment: Mapping[str, str] | None = None) -> ChosenLLM:
 def _provider(name: str, named: bool, reason: str, environment: Mapping[str, str] | None) -> ChosenLLM:
     match name:
         case "claude":
-            model = CLAUDE_MODEL
+            model = ClaudeLLM.default_model(environment)
         case "openai":
-            model = variable("OPENAI_MODEL", environment) or OPENAI_MODEL
+            model = OpenAILLM.default_model(environment)
         case _:
-            model = variable("OLLAMA_MODEL", environment) or OLLAMA_MODEL
+            model = default_model(environment)
     return ChosenLLM(name, named, reason, model, KEYS.get(name))
 
 

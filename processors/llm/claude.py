@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from voiceflow.errors import ConfigError, MissingExtraError, ProviderConnectionError
-from voiceflow.processors.llm.interface import LLM, LLMOptions
+from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import MAX_RETRIES, ApiKey, PerLoop, explained, variable
+from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained
 
 if TYPE_CHECKING:
     import anthropic
@@ -24,33 +24,16 @@ _thinkers: set[str] = set()
 """Models that were found to refuse requests with thinking switched off."""
 
 
-class ClaudeLLM(LLM):
+class ClaudeLLM(CloudLLM):
     """Claude: `model` as Anthropic names it (claude-haiku-5-5), at `base_url` ($ANTHROPIC_BASE_URL, else Anthropic's),
     with `api_key` ($ANTHROPIC_API_KEY). The fields of `extra_body` are added to every request and override its own.
     Needs the extra `claude`."""
 
-    def __init__(
-        self,
-        model: str | None = None,
-        *,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        **options: Unpack[LLMOptions],
-    ) -> None:
-        super().__init__(**options)
-        self._key = ApiKey(api_key, "ANTHROPIC_API_KEY")
-        self._model = model or DEFAULT_MODEL
-        self._base_url = base_url or variable("ANTHROPIC_BASE_URL")
-        self._extra = dict(extra_body or {})
+    key_variable, url_variable = "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
 
-    @property
-    def model_key(self) -> Any:
-        """One client serves all models at one address with one key."""
-        return self._base_url, self._key.value
-
-    def __repr__(self) -> str:
-        return self._key.hidden(super().__repr__())
+    @classmethod
+    def default_model(cls, environment: Mapping[str, str] | None = None) -> str:
+        return DEFAULT_MODEL
 
     def load(self) -> PerLoop[anthropic.AsyncAnthropic]:
         """The client of each event loop. Raises `MissingExtraError`, and `ConfigError` if there is no key."""

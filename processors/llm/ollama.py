@@ -29,9 +29,9 @@ CHARACTERS_PER_TOKEN = 3
 """The fewest that are expected: so the history's budget of characters fits into the model's context window."""
 
 
-def default_model() -> str:
+def default_model(environment: Mapping[str, str] | None = None) -> str:
     """The model that is asked where none is named."""
-    return variable("OLLAMA_MODEL") or DEFAULT_MODEL
+    return variable("OLLAMA_MODEL", environment) or DEFAULT_MODEL
 
 
 def address(environment: Mapping[str, str] | None = None) -> str:
@@ -100,7 +100,7 @@ class OllamaLLM(LLM):
             stream = await client.chat(
                 self._model,
                 [_to_ollama(message, messages) for message in messages],
-                tools=[_tool(tool.name, tool.description, tool.parameters) for tool in self.tools],
+                tools=[tool.as_function for tool in self.tools],
                 stream=True,
                 think=False,
                 options=self._parameters,
@@ -159,10 +159,3 @@ def _to_ollama(message: Message, conversation: list[Message]) -> dict[str, Any]:
             (c.name for m in conversation for c in m.tool_calls if c.id == message.tool_call_id), ""
         )
     return out
-
-
-def _tool(name: str, description: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "function",
-        "function": {"name": name, "description": description, "parameters": parameters},
-    }

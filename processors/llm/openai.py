@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from voiceflow.errors import ConfigError, MissingExtraError
-from voiceflow.processors.llm.interface import LLM, LLMOptions
+from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import MAX_RETRIES, ApiKey, PerLoop, explained, variable
+from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained, variable
 
 if TYPE_CHECKING:
     import openai
@@ -24,33 +24,16 @@ _EFFORTS = ("none", "minimal", None)
 `minimal`, others know no effort at all."""
 
 
-class OpenAILLM(LLM):
+class OpenAILLM(CloudLLM):
     """A model by chat completions: `model` ($OPENAI_MODEL, else gpt-6-luna) at `base_url` ($OPENAI_BASE_URL, else
     OpenAI's), with `api_key` ($OPENAI_API_KEY). The fields of `extra_body` are added to every request and override
     its own. Needs the extra `openai`."""
 
-    def __init__(
-        self,
-        model: str | None = None,
-        *,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        **options: Unpack[LLMOptions],
-    ) -> None:
-        super().__init__(**options)
-        self._key = ApiKey(api_key, "OPENAI_API_KEY")
-        self._model = model or variable("OPENAI_MODEL") or DEFAULT_MODEL
-        self._base_url = base_url or variable("OPENAI_BASE_URL")
-        self._extra = dict(extra_body or {})
+    key_variable, url_variable = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 
-    @property
-    def model_key(self) -> Any:
-        """One client serves all models at one address with one key."""
-        return self._base_url, self._key.value
-
-    def __repr__(self) -> str:
-        return self._key.hidden(super().__repr__())
+    @classmethod
+    def default_model(cls, environment: Mapping[str, str] | None = None) -> str:
+        return variable("OPENAI_MODEL", environment) or DEFAULT_MODEL
 
     def load(self) -> PerLoop[openai.AsyncOpenAI]:
         """The client of each event loop. Raises `MissingExtraError`, and `ConfigError` without a key for OpenAI."""
@@ -99,13 +82,7 @@ class OpenAILLM(LLM):
             if self.temperature is not None:
                 body["temperature"] = self.temperature
             if self.tools:
-                body["tools"] = [
-                    {
-                        "type": "function",
-                        "function": {"name": t.name, "description": t.description, "parameters": t.parameters},
-                    }
-                    for t in self.tools
-                ]
+                body["tools"] = [tool.as_function for tool in self.tools]
             body |= self._extra
             try:
                 return await client.chat.completions.create(

@@ -55,7 +55,13 @@ class Tool:
         self._arguments = msgspec.defstruct(
             self.name, _fields(self.name, function, signature), forbid_unknown_fields=True, kw_only=True
         )
-        (_, self.parameters) = _schema(self._arguments)
+        self.parameters = _schema(self._arguments)
+
+    @property
+    def as_function(self) -> dict[str, Any]:
+        """The tool as OpenAI's chat completions describe it, and Ollama's API as well."""
+        described = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        return {"type": "function", "function": described}
 
     async def run(self, arguments: str, call: Call) -> str:
         """Run the function with `arguments`, a JSON object. Returns its result, or the list of what it yields, as JSON
@@ -184,10 +190,9 @@ def _fields(name: str, function: Callable[..., Any], signature: inspect.Signatur
     return fields
 
 
-def _schema(arguments: type[msgspec.Struct]) -> tuple[Any, dict[str, Any]]:
-    """A reference to the JSON schema of `arguments`, and the schema itself, with the arguments at its top level, where
-    providers want them."""
-    (reference,), components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
+def _schema(arguments: type[msgspec.Struct]) -> dict[str, Any]:
+    """The JSON schema of `arguments`, with the arguments at its top level, where providers want them."""
+    _, components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
     schema = components.pop(arguments.__name__)
     schema.pop("title", None)
-    return reference, {**schema, "$defs": components} if components else schema
+    return {**schema, "$defs": components} if components else schema
