@@ -92,11 +92,7 @@ def run(
     options = Options(
         target=target,
         config=config,
-        provider=provider,
-        host=host,
-        port=port,
-        ws_url=ws_url,
-        log_level=log_level,
+        overrides={"provider": provider, "host": host, "port": port, "ws_url": ws_url, "log_level": log_level},
         insecure=insecure,
     )
     with explained(log_level):

@@ -16,7 +16,7 @@ from .routes import Routes
 from .settings import Config, find_config, load_config, read_env_file
 
 
-class Options(TypedDict, total=False):
+class Overrides(TypedDict, total=False):
     """Options of the command line that override keys of the configuration. None: not given."""
 
     provider: str | None
@@ -35,7 +35,7 @@ class Settled(NamedTuple):
     routes: Routes
 
 
-def settle(target: str | None = None, named: Path | None = None, **options: Unpack[Options]) -> Settled:
+def settle(target: str | None = None, named: Path | None = None, **options: Unpack[Overrides]) -> Settled:
     """All settings for a command whose pipeline is `target`, a file or a name (None: it has none), and whose -c option
     is `named`. Raises `ConfigError`, or `DIDConfigError` for routes that cannot be used."""
     read_environment(target)

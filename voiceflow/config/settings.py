@@ -4,7 +4,7 @@
     file = find_config(path)            # the file of -c, else the first that exists
     config = load_config(file, port=port)
 
-Commands use `order.settle`, which does all three. The fields of `Config` are the keys of the file; `dids`, in the
+Commands use `precedence.settle`, which does all three. The fields of `Config` are the keys of the file; `dids`, in the
 same file, are read by routes.py. `ice` is one mapping or a list of them:
 
     ice:
@@ -22,7 +22,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
@@ -131,7 +131,8 @@ def load_config(
     Unknown keys in `file` are logged as warnings. Raises `ConfigError`.
     """
     root = None if file is None else read_yaml(file)
-    settings = {} if root is None else dict(_in_file(root, Config, elsewhere=("dids", "ice", "provider_config")))
+    elsewhere = ("dids", "ice", "provider_config")
+    settings = {} if root is None else dict(_in_file(root, _kinds(Config), elsewhere=elsewhere))
     settings |= _of_carriers(root)
     for variable, key in environment().items():
         if value := os.environ.get(variable):
@@ -164,8 +165,8 @@ def _of_carriers(root: Value | None) -> dict[str, _Setting]:
     part = None if root is None else root.get("provider_config")
     if part is None:
         return {}
-    fields = [(name, kind.settings) for name, kind in sorted((carrier.name, carrier) for carrier in carriers())]
-    return dict(_in_file(part, msgspec.defstruct("ProviderConfig", fields), "provider_config."))
+    kinds = {carrier.name: carrier.settings for carrier in sorted(carriers(), key=lambda carrier: carrier.name)}
+    return dict(_in_file(part, kinds, "provider_config."))
 
 
 def _build_carriers(settings: dict[str, _Setting]) -> tuple[CarrierSettings, ...]:
@@ -192,7 +193,7 @@ def _ice(value: Value) -> ICE:
         raise (named or value).error(f"ice.provider is {provider!r}{hint} Expected {known}; or none, with urls")
     found: dict[str, Any] = {
         name.removeprefix("ice."): setting.text
-        for name, setting in _in_file(value, kind, "ice.", elsewhere=("provider", "urls"))
+        for name, setting in _in_file(value, _kinds(kind), "ice.", elsewhere=("provider", "urls"))
     }
     if urls := value.get("urls"):
         found["urls"] = tuple(map(_ice_url, urls.items()))
@@ -213,11 +214,10 @@ def _ice_url(value: Value) -> str:
 
 
 def _in_file(
-    mapping: Value, struct: type[msgspec.Struct], prefix: str = "", elsewhere: tuple[str, ...] = ()
+    mapping: Value, kinds: Mapping[str, Any], prefix: str = "", elsewhere: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, _Setting]]:
-    """The settings in a part of the file whose keys should be the fields of `struct`. The keys in `elsewhere` are read
-    by other code and skipped; any others are logged as unknown."""
-    kinds = _kinds(struct)
+    """The settings in a part of the file whose keys should be those of `kinds`, with values of its types. The keys in
+    `elsewhere` are read by other code and skipped; any others are logged as unknown."""
     for key, value in mapping.entries():
         name = key.text()
         kind = kinds.get(name)
@@ -229,7 +229,7 @@ def _in_file(
         elif kind is None or name in elsewhere or value.missing:
             continue
         elif _is_struct(kind):
-            yield from _in_file(value, kind, f"{prefix}{name}.")
+            yield from _in_file(value, _kinds(kind), f"{prefix}{name}.")
         elif text := value.text():
             yield prefix + name, _Setting(text, f"{value.place}: {prefix}{name}")
 

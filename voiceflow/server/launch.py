@@ -16,7 +16,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload
 
-from voiceflow.config.precedence import Settled, settle
+from voiceflow.config.precedence import Overrides, Settled, settle
 from voiceflow.errors import VoiceflowError
 from voiceflow.security.tokens import run_key
 from voiceflow.server.library_logs import quieten_libraries
@@ -54,24 +54,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     target: str
     config: Path | None = None
-    provider: str | None = None
-    host: str | None = None
-    port: int | None = None
-    ws_url: str | None = None
-    log_level: str | None = None
+    overrides: Overrides
+    """Options in place of keys of the configuration."""
     insecure: bool = False
 
     def settle(self) -> Settled:
         """All settings, from these options and the other sources. Raises `ConfigError` or `DIDConfigError`."""
-        return settle(
-            self.target,
-            self.config,
-            provider=self.provider,
-            host=self.host,
-            port=self.port,
-            ws_url=self.ws_url,
-            log_level=self.log_level,
-        )
+        return settle(self.target, self.config, **self.overrides)
 
 
 def serve(options: Options, sockets: list[socket.socket], *, workers: int, reload: bool) -> None:
