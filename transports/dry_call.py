@@ -32,23 +32,19 @@ def nominal_format(transport: str) -> AudioFormat:
 
 
 class _NominalSource(Source):
-    def __init__(self, transport: str) -> None:
-        self.produces = nominal_format(transport)
-        self._name = f"{transport.capitalize()}Source"
+    name = ""
 
-    @property
-    def name(self) -> str:
-        return self._name
+    def __init__(self, transport: str) -> None:
+        self.name = f"{transport.capitalize()}Source"
+        self.produces = nominal_format(transport)
 
 
 class _NominalSink(Sink):
-    def __init__(self, transport: str) -> None:
-        self.accepts = nominal_format(transport)
-        self._name = f"{transport.capitalize()}Sink"
+    name = ""
 
-    @property
-    def name(self) -> str:
-        return self._name
+    def __init__(self, transport: str) -> None:
+        self.name = f"{transport.capitalize()}Sink"
+        self.accepts = nominal_format(transport)
 
 
 def nominal_call(transport: str | None, route: Route | None = None) -> Call:

@@ -37,10 +37,10 @@ from voiceflow.simulator.record import decoded
 from voiceflow.simulator.report import Said, TurnDurations
 from voiceflow.simulator.script import PERFECT, Network, Script, write
 from voiceflow.sounds.wavfile import read_wav
+from voiceflow.transports.media_stream import FAILURE
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.opus import FORMAT
 from voiceflow.transports.webrtc.session import PeerSession
-from voiceflow.transports.webrtc.source_sink import FAILURE
 
 SPEECH = Path(__file__).parent.parent / "data" / "speech.wav"
 

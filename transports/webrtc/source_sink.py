@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from voiceflow.frames import End, Frame
 from voiceflow.transport import Sink, Source
+from voiceflow.transports.media_stream import FAILURE
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.captions import TAIL
 from voiceflow.transports.webrtc.channel import Channel
@@ -27,8 +28,6 @@ VANISHED: Final = 4.0
 """A peer from which nothing came for this many seconds is gone. aiortc by itself would notice after 30."""
 KEPT: Final = 250
 """Pieces of audio and keys that wait for a pipeline that does not take them: five seconds of a call."""
-FAILURE: Final = "the call failed"
-"""All that a page is told about an error on our side."""
 
 
 class Connection(Protocol):

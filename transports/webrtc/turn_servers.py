@@ -99,18 +99,15 @@ class CoturnTURN(_Credentials):
     """A coturn server that shares a secret with us (`use-auth-secret`, `static-auth-secret`). Credentials are computed
     without asking it: the user name contains the time of expiry, and the password is a signature of it."""
 
-    def __init__(
-        self, urls: str | Sequence[str], secret: str, *, user: str = "voiceflow", clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, urls: str | Sequence[str], secret: str, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(clock)
         self._urls = urls
         self._secret = secret
-        self._user = user
 
     async def _fetch(self, now: float) -> list[IceServer]:
         if not self._secret:
             raise ValueError("it needs the secret of the server's static-auth-secret")
-        username, credential = coturn_credentials(self._secret, self._user, int(now) + LIFETIME)
+        username, credential = coturn_credentials(self._secret, "voiceflow", int(now) + LIFETIME)
         return read_servers([{"urls": self._urls, "username": username, "credential": credential}])
 
 

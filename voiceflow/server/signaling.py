@@ -23,6 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.security.local_requests import is_local
+from voiceflow.transports.media_stream import POLICY
 
 from .body import read_body
 from .browsercalls import BrowserCall, BrowserCalls
@@ -37,8 +38,6 @@ RATE: Final = 2.0
 """Messages a second that one WebSocket may bring in the long run. A client pings every 30 s."""
 TOO_LARGE: Final = 1009
 """The close code for a message that is too large (RFC 6455, section 7.4.1)."""
-POLICY: Final = 1008
-"""The close code for a browser that is refused (RFC 6455, section 7.4.1)."""
 
 
 class SignalingMessage(msgspec.Struct, frozen=True, tag_field="type"):

@@ -24,10 +24,10 @@ from voiceflow.simulator.report import Said, TurnDurations
 from voiceflow.simulator.script import PIECE, Ear, Script
 from voiceflow.simulator.signaling import Signaling, connect
 from voiceflow.simulator.ticker import Ticker
+from voiceflow.transports.media_stream import FAILURE
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.inbound import Inbound
 from voiceflow.transports.webrtc.opus import FORMAT
-from voiceflow.transports.webrtc.source_sink import FAILURE
 from voiceflow.transports.webrtc.turn_servers import read_servers
 
 JITTER_BUFFER: Final = 0.02

@@ -9,7 +9,7 @@ from uuid import UUID
 from voiceflow.audio import AudioFormat
 from voiceflow.call_control import CallControl
 from voiceflow.errors import CallRejectedError
-from voiceflow.security.signatures import Headers
+from voiceflow.security.signatures import Headers, by_name
 from voiceflow.transports.carriers.carrier import IncomingCall, Webhook
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 from voiceflow.transports.carriers.xml import XmlCarrier
@@ -44,7 +44,7 @@ class Twilio(XmlCarrier[TwilioSettings]):
         return f"MZ{unique.hex}", f"CA{unique.hex}"
 
     def verify_upgrade(self, settings: TwilioSettings, url: str | None, headers: Headers) -> None:
-        signed = any(name.lower() == b"x-twilio-signature" for name, _ in headers)
+        signed = b"x-twilio-signature" in by_name(headers)
         if signed and settings.auth_token and url:
             from voiceflow.transports.carriers.twilio.signature import verify
 
