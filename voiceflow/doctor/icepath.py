@@ -15,6 +15,8 @@ from aiortc.rtcicetransport import connection_kwargs
 from voiceflow.transports.webrtc.session import usable
 from voiceflow.transports.webrtc.turn_servers import IceServer
 
+from .iceprobe import written
+
 GATHER: Final = 8.0
 """Seconds to gather candidates. aioice gives up a silent server after 5."""
 CONNECT: Final = 8.0
@@ -101,5 +103,4 @@ def _pairs(connection: Connection, *, nominated: bool = False) -> Iterator[str]:
 
 
 def _shown(candidate: Candidate) -> str:
-    host = f"[{candidate.host}]" if ":" in candidate.host else candidate.host
-    return f"{candidate.type} {host}:{candidate.port}"
+    return f"{candidate.type} {written((candidate.host, candidate.port))}"

@@ -108,7 +108,7 @@ async def _mapped(address: tuple[str, int]) -> str:
         request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
         asker.transaction = stun.Transaction(request, address, asker, retransmissions=RETRIES)
         response, _ = await asker.transaction.run()
-        return _written(response.attributes["XOR-MAPPED-ADDRESS"])
+        return written(response.attributes["XOR-MAPPED-ADDRESS"])
     except KeyError:
         raise ValueError("its answer holds no address") from None
     finally:
@@ -132,12 +132,13 @@ async def _relayed(
         _Relayed, address, username, credential, ssl=tls, transport=transport
     )
     try:
-        return _written(relay.get_extra_info("sockname"))
+        return written(relay.get_extra_info("sockname"))
     finally:
         relay.close()
         await protocol.lost.wait()
 
 
-def _written(address: tuple[str, int]) -> str:
+def written(address: tuple[str, int]) -> str:
+    """An address as HOST:PORT."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

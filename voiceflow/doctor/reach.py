@@ -14,6 +14,7 @@ import httpx
 
 from voiceflow.errors import VoiceflowError
 from voiceflow.server.app import MEDIA
+from voiceflow.server.listening import reachable
 from voiceflow.transports.carriers import Carrier, CarrierSettings
 
 from .finding import DEADLINE, Finding, Setting, in_thread
@@ -32,11 +33,9 @@ async def port(setting: Setting) -> Finding:
         return Finding("port", "ok", f"{number} on {host} is free")
     except OSError as error:
         reason = error.strerror or str(error)
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    here = f"[{here}]" if ":" in here else here
     try:
         async with httpx.AsyncClient(timeout=DEADLINE / 4) as client:
-            health = (await client.get(f"http://{here}:{number}/health")).json()
+            health = (await client.get(f"http://{reachable(host, number)}/health")).json()
             return Finding("port", "ok", f"{number}: voiceflow runs there, with {health['active_calls']} calls")
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         pass
