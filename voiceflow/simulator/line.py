@@ -60,10 +60,7 @@ class Line(asyncio.Protocol):
 
     def send(self, message: str | bytes) -> None:
         """Send a message. Call this only while `is_open`."""
-        if isinstance(message, str):
-            self._websocket.send_text(message.encode())
-        else:
-            self._websocket.send_binary(message)
+        self._frame(message)
         self._write()
 
     async def close(self) -> None:
@@ -77,14 +74,18 @@ class Line(asyncio.Protocol):
     def vanish(self, message: str | bytes) -> None:
         """Drop the connection in the middle of `message`."""
         if self.is_open:
-            if isinstance(message, str):
-                self._websocket.send_text(message.encode())
-            else:
-                self._websocket.send_binary(message)
+            self._frame(message)
             frame = b"".join(self._websocket.data_to_send())
             assert self._transport is not None
             self._transport.write(frame[: len(frame) // 2])
         self.abort()
+
+    def _frame(self, message: str | bytes) -> None:
+        """Make the frame of `message`, which is then taken from `data_to_send`."""
+        if isinstance(message, str):
+            self._websocket.send_text(message.encode())
+        else:
+            self._websocket.send_binary(message)
 
     def abort(self) -> None:
         if self._transport is not None:

@@ -17,7 +17,7 @@ ANSWER: Final = 15.0
 
 
 class Signaling:
-    """One connection. Use as `async with Signaling(await dial(signaling_url(url)))`."""
+    """One connection, over `line`. Close it with `close`."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
