@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 import msgspec
-from click.core import ParameterSource
 
 from .call_options import BROWSER, CallOptions
 from .choices import OneOf, callers, codecs
-from .cli_errors import Refused, explained, log_level_option, start_logging
+from .cli_errors import INTERRUPTED, Refused, explained, given, log_level_option, start_logging
 
 OPUS = "Opus"
 """The codec of browsers, at 48 kHz. Their transport encodes and decodes it."""
@@ -26,8 +25,6 @@ CARRIERS_ONLY = {
     "call_id": "a browser's call has no id of its own",
 }
 """Options that a call from a browser cannot have, each with the reason."""
-INTERRUPTED = 130
-"""The exit code of a program that was stopped with Ctrl-C."""
 SECONDS = click.FloatRange(min=0, min_open=True)
 PERCENT = click.FloatRange(0, 100)
 
@@ -153,15 +150,13 @@ def _asked(options: dict[str, Any]) -> CallOptions:
     """The options, with the provider and the codec filled in where they were not given."""
     from voiceflow.transports.carriers import carrier_named, names
 
-    context, provider = click.get_current_context(), options["provider"]
+    provider = options["provider"]
     if provider is None:
         provider = BROWSER if re.match("https?:", options["url"], re.IGNORECASE) else names()[0]
     codec = options["codec"]
     if provider == BROWSER:
-        for parameter in context.command.params:
-            name = parameter.name or ""
-            if name in CARRIERS_ONLY and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-                raise Refused(f"{parameter.opts[0]} is a carrier's: {CARRIERS_ONLY[name]}")
+        for name, option in given(CARRIERS_ONLY):
+            raise Refused(f"{option} is a carrier's: {CARRIERS_ONLY[name]}")
         codec = OPUS
     elif codec is None:
         codec = next(iter(carrier_named(provider).codecs))

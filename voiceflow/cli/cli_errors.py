@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from voiceflow.errors import VoiceflowError
 from voiceflow.server.library_logs import quieten_libraries
 
+INTERRUPTED = 130
+"""The exit code of a program that was stopped with Ctrl-C."""
 C = TypeVar("C", bound=Callable[..., Any])
 
 
@@ -21,6 +24,15 @@ class Refused(click.ClickException):
     """The command cannot do what was asked: exit code 2. A call that began and failed has exit code 1 instead."""
 
     exit_code = 2
+
+
+def given(names: Container[str]) -> Iterator[tuple[str, str]]:
+    """Name and option of those parameters in `names` that were given on the command line."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            yield name, parameter.opts[-1]
 
 
 def log_level_option(command: C) -> C:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
-from .cli_errors import Refused, explained, start_logging
+from .cli_errors import INTERRUPTED, Refused, explained, start_logging
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from voiceflow.pipeline import Pipeline
     from voiceflow.reply import Reply
     from voiceflow.transports.wav import WavSource
-
-INTERRUPTED = 130
-"""The exit code of a program that was stopped with Ctrl-C."""
 
 
 class Outcome(NamedTuple):

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from .choices import OneOf, carrier_names
-from .cli_errors import Refused, config_option, explained, log_level_option, start_logging
+from .cli_errors import Refused, config_option, explained, given, log_level_option, start_logging
 
 if TYPE_CHECKING:
     from voiceflow.config.precedence import Settled
@@ -105,11 +104,8 @@ def run(
 
 
 def _refuse_serving() -> None:
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        if name in SERVING and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise Refused(f"{parameter.opts[-1]} is about serving: leave it out, or --wav")
+    for _, option in given(SERVING):
+        raise Refused(f"{option} is about serving: leave it out, or --wav")
 
 
 def _linked(target: str, provider: str | None) -> Plan:
