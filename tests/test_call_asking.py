@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from doubles import make_call, now
-from talking import LONG, Voice, audio, ear_of, kinds, run, talk
+from talking import LONG, Voice, ear_of, kinds, run, talk
 
 from voiceflow import DTMF, Call, Clear, LLMText, Processor, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processors import LLM, BargeIn, Dialog, Message, ToolCall
@@ -172,38 +172,3 @@ def test_keys_pressed_meanwhile_do_not_answer_a_question_for_words():
 
     run(make_call(1.0, DTMF("1"), LONG), talk(Dialog(lead)))
     assert got == [None]
-
-
-# dead air in a dialog
-def holds(call: Call) -> list[float]:
-    heard = [at for at, kind, what in ear_of(call).log if kind == "audio" and bytes(what)[:1] == b"\x09"]
-    return [at for place, at in enumerate(heard) if place == 0 or at - heard[place - 1] > 0.5]
-
-
-class HoldLine(Processor):
-    async def open(self, call: Call) -> None:
-        call.hold = audio(1.0, byte=9)
-
-    def process(self, frame: SpeechStarted) -> SpeechStarted:
-        return frame
-
-
-def test_a_dialog_that_takes_long_over_something_of_its_own_is_filled():
-    async def lead(call: Call) -> None:
-        await call.ask("What?", timeout=20.0)
-        await asyncio.sleep(6.0)
-        await call.say("Here.")
-        await asyncio.sleep(6.0)
-
-    call = make_call(2.0, Transcript("look it up"), LONG)
-    run(call, talk(Dialog(lead), ears=(HoldLine(),)))
-    assert holds(call) == [pytest.approx(6.0, abs=0.01), pytest.approx(8.5 + 4.0, abs=0.6)]
-
-
-def test_a_dialog_that_waits_for_the_caller_is_not_filled():
-    async def lead(call: Call) -> None:
-        await call.ask("Who?", timeout=30.0)
-
-    call = make_call(LONG)
-    run(call, talk(Dialog(lead), ears=(HoldLine(),)))
-    assert holds(call) == []

@@ -8,6 +8,7 @@ from doubles import make_call
 from talking import LONG, Voice, audio, ear_of, run, talk
 
 from voiceflow import AudioRaw, Call, Frame, LLMText, Mark, Processor, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.processors import Dialog
 
 HOLD = audio(1.0, byte=9)
 
@@ -217,3 +218,27 @@ def test_the_line_counts_for_nothing_of_the_sentence_that_it_fills():
     run(call, lambda c: c.source | HoldLine() | Interrupts() | Says() | Halting() | c.sink)
     assert holds(call) == [pytest.approx(4.5, abs=0.51)]
     assert replies[0].heard == "one two"
+
+
+# In a dialog
+
+
+def test_a_dialog_that_takes_long_over_something_of_its_own_is_filled():
+    async def lead(call: Call) -> None:
+        await call.ask("What?", timeout=20.0)
+        await asyncio.sleep(6.0)
+        await call.say("Here.")
+        await asyncio.sleep(6.0)
+
+    call = make_call(2.0, Transcript("look it up"), LONG)
+    run(call, talk(Dialog(lead), ears=(HoldLine(),)))
+    assert holds(call) == [pytest.approx(6.0, abs=0.01), pytest.approx(8.5 + 4.0, abs=0.6)]
+
+
+def test_a_dialog_that_waits_for_the_caller_is_not_filled():
+    async def lead(call: Call) -> None:
+        await call.ask("Who?", timeout=30.0)
+
+    call = make_call(LONG)
+    run(call, talk(Dialog(lead), ears=(HoldLine(),)))
+    assert holds(call) == []

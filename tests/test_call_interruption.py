@@ -98,13 +98,9 @@ def test_an_abandoned_works_frames_are_answered_in_order_by_its_successor():
                     except asyncio.CancelledError:
                         continue
 
-    class Model(Parrot):
-        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
-            yield LLMText(frame.text)
-
     notes = Notes()
     call = make_call(Transcript("first"), 0.1, DTMF("1"), 0.1, Transcript("a"), 0.1, Transcript("b"), 5.0)
-    run(call, lambda c: c.source | Interrupter() | Model() | Stubborn() | notes | c.sink)
+    run(call, lambda c: c.source | Interrupter() | Parrot() | Stubborn() | notes | c.sink)
     assert [mark.text for mark in notes.of(Mark)] == ["first", "a", "b"]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.refusals import refusal
 from click.testing import CliRunner, Result
 
 from voiceflow.cli import main
@@ -49,16 +50,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def call(target: object, *options: str) -> Result:
     return run("run", target, "--wav", SPEECH, "heard.wav", "--fast", *options)
-
-
-def message(result: Result) -> str:
-    """The one line that a refusal consists of."""
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1
-    return lines[0].removeprefix("Error: ")
 
 
 # -- run
@@ -125,7 +116,7 @@ def test_a_file_goes_before_a_built_in_name_and_a_folder_does_not(folder: Path) 
     assert call("echo").exit_code == 0
     Path("echo").rmdir()
     Path("echo").write_text("pipeline = None")
-    assert message(call("echo")).startswith("echo has no `pipeline`")
+    assert refusal(call("echo")).startswith("echo has no `pipeline`")
 
 
 def test_a_failing_call_is_exit_code_1_and_what_was_heard_is_written(folder: Path) -> None:
@@ -155,7 +146,7 @@ def test_what_was_heard_is_written_when_the_user_stops_the_call(folder: Path) ->
 
 
 def test_what_only_a_recording_has_is_refused_without_one() -> None:
-    assert message(run("run", "echo", "--fast")) == "--fast and --json go with --wav IN OUT"
+    assert refusal(run("run", "echo", "--fast")) == "--fast and --json go with --wav IN OUT"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +154,7 @@ def test_what_only_a_recording_has_is_refused_without_one() -> None:
 )
 def test_what_only_a_server_has_is_refused_with_a_recording(folder: Path, option: str) -> None:
     name = option.partition("=")[0]
-    assert message(call("echo", option)) == f"{name} is about serving: leave it out, or --wav"
+    assert refusal(call("echo", option)) == f"{name} is about serving: leave it out, or --wav"
 
 
 def test_a_port_in_use_is_said_in_one_line(folder: Path) -> None:
@@ -184,7 +175,7 @@ def test_an_address_that_is_not_ours_is_said_in_one_line(folder: Path) -> None:
 
 @pytest.mark.parametrize("url", ["https://example.com/media", "wss://example.com/media?token=1", "ws://example.com/"])
 def test_a_public_address_that_carriers_refuse_is_refused(folder: Path, url: str) -> None:
-    assert message(run("run", "echo", "--ws-url", url)).startswith(f"--ws-url is {url!r}: expected wss://HOST/PATH")
+    assert refusal(run("run", "echo", "--ws-url", url)).startswith(f"--ws-url is {url!r}: expected wss://HOST/PATH")
 
 
 # -- what is wrong with FILE
@@ -214,7 +205,7 @@ def test_a_public_address_that_carriers_refuse_is_refused(folder: Path, url: str
 def test_what_is_wrong_with_a_file_is_one_line(folder: Path, command: str, content: str, expected: str) -> None:
     Path("file.py").write_text(content)
     result = call("file.py") if command == "run" else run("graph", "file.py")
-    assert expected in message(result)
+    assert expected in refusal(result)
     assert not Path("heard.wav").exists()
 
 
@@ -228,7 +219,7 @@ def test_what_is_wrong_with_a_file_is_one_line(folder: Path, command: str, conte
     ],
 )
 def test_a_missing_file_is_said_with_the_nearest_built_in_name(folder: Path, target: str, expected: str) -> None:
-    line = message(call(target))
+    line = refusal(call(target))
     assert line.startswith(expected)
     assert "echo" in line
     assert line.endswith("To start one of your own: voiceflow new FILE")
@@ -237,15 +228,15 @@ def test_a_missing_file_is_said_with_the_nearest_built_in_name(folder: Path, tar
 def test_an_error_in_a_neighbour_names_the_line_that_led_there(folder: Path) -> None:
     Path("vf_broken.py").write_text("\n\n1 / 0\n")
     Path("file.py").write_text("\nimport vf_broken\n")
-    assert message(call("file.py")) == "file.py, line 2: ZeroDivisionError: division by zero"
+    assert refusal(call("file.py")) == "file.py, line 2: ZeroDivisionError: division by zero"
     Path("vf_broken.py").write_text("\n\n1 / / 0\n")
-    assert message(call("file.py")).endswith("vf_broken.py, line 3: SyntaxError: invalid syntax")
+    assert refusal(call("file.py")).endswith("vf_broken.py, line 3: SyntaxError: invalid syntax")
 
 
 def test_a_model_that_does_not_load_is_no_traceback(folder: Path) -> None:
     loads = "    def load(self):\n        raise ConnectionError('no model server')\n\n    def process"
     Path("file.py").write_text(PASS_ON.format(body="").replace("    def process", loads))
-    assert "no model server" in message(call("file.py"))
+    assert "no model server" in refusal(call("file.py"))
 
 
 @pytest.mark.parametrize("command", ["run", "graph"])
@@ -263,16 +254,16 @@ def test_debug_shows_the_traceback(folder: Path, command: str) -> None:
 
 def test_a_recording_that_cannot_be_read_is_one_line(folder: Path) -> None:
     Path("in.wav").write_bytes(b"ID3")
-    assert message(run("run", "echo", "--wav", "in.wav", "out.wav")).startswith("in.wav is not a WAV file")
-    assert message(run("run", "echo", "--wav", "no.wav", "out.wav")).startswith("no.wav does not exist")
+    assert refusal(run("run", "echo", "--wav", "in.wav", "out.wav")).startswith("in.wav is not a WAV file")
+    assert refusal(run("run", "echo", "--wav", "no.wav", "out.wav")).startswith("no.wav does not exist")
 
 
 def test_an_output_that_cannot_be_written_is_said_before_the_call(folder: Path) -> None:
     Path("in.wav").write_bytes(SPEECH.read_bytes())
     wav = "run", "echo", "--wav", "in.wav"
-    assert message(run(*wav, "no/out.wav")) == "cannot write no/out.wav: the folder no does not exist"
-    assert message(run(*wav, ".")) == "cannot write .: it is a folder, name a file"
-    assert message(run(*wav, folder / "in.wav")).endswith("is the caller's recording itself: name another file for OUT")
+    assert refusal(run(*wav, "no/out.wav")) == "cannot write no/out.wav: the folder no does not exist"
+    assert refusal(run(*wav, ".")) == "cannot write .: it is a folder, name a file"
+    assert refusal(run(*wav, folder / "in.wav")).endswith("is the caller's recording itself: name another file for OUT")
 
 
 # -- graph
@@ -293,7 +284,7 @@ def test_graph_writes_a_file(folder: Path, picture: str, start: str) -> None:
 
 
 def test_graph_says_where_it_cannot_write(folder: Path) -> None:
-    assert message(run("graph", "echo", "-o", "no/out")) == "cannot write no/out: No such file or directory"
+    assert refusal(run("graph", "echo", "-o", "no/out")) == "cannot write no/out: No such file or directory"
 
 
 # -- new
@@ -314,12 +305,12 @@ def test_a_new_pipeline_runs(folder: Path, name: str) -> None:
 
 def test_new_overwrites_nothing(folder: Path) -> None:
     Path("mine.py").write_text("mine")
-    assert message(run("new", "mine.py")) == "mine.py exists and is left as it is: choose another name"
+    assert refusal(run("new", "mine.py")) == "mine.py exists and is left as it is: choose another name"
     assert Path("mine.py").read_text() == "mine"
 
 
 def test_new_says_where_it_cannot_write(folder: Path) -> None:
-    assert message(run("new", "no/hello.py")) == "cannot write no/hello.py: No such file or directory"
+    assert refusal(run("new", "no/hello.py")) == "cannot write no/hello.py: No such file or directory"
 
 
 # -- help

@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from cli.refusals import refusal
 from click.testing import CliRunner, Result
 
 from voiceflow.cli.routes import routes
@@ -44,13 +45,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(routes, arguments, prog_name="voiceflow routes")
-
-
-def refusal(result: Result) -> str:
-    """The one line that a refusal consists of."""
-    assert (result.exit_code, result.stdout) == (2, "")
-    (line,) = result.stderr.splitlines()
-    return line.removeprefix("Error: ")
 
 
 def test_all_numbers_and_their_routes_are_a_table() -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from doubles import Script, make_call
 
-from voiceflow import DTMF, Call, Frame, LLMText, Processor, Transcript, processor
+from voiceflow import DTMF, Call, Frame, Processor, processor
 from voiceflow.engine.loop_lag import LagGauge
 
 BLOCK = 0.4
@@ -38,11 +38,6 @@ class BlockingHelper(Processor):
     def process(self, frame: DTMF) -> Iterator[DTMF]:
         self.Client().fetch()
         yield frame
-
-
-class BlockingReset(Processor):
-    async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
-        yield LLMText("")
 
 
 @processor

@@ -9,6 +9,7 @@ import pytest
 from doubles import PIECE, Ear, Script, make_call, now, timers, virtual
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from talking import Parrot
 
 from voiceflow import (
     ANY,
@@ -84,11 +85,6 @@ class SlowKeys(Processor):
     async def process(self, frame: DTMF) -> Transcript:
         await asyncio.sleep(0.1)
         return Transcript(frame.digit)
-
-
-class Parrot(Processor):
-    async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
-        yield LLMText(frame.text)
 
 
 class TTS(Processor):

@@ -36,7 +36,6 @@ MULAW = AudioFormat("mulaw", 8000)
 ALAW = AudioFormat("alaw", 8000)
 PCM_8K = AudioFormat("pcm16", 8000)
 PIPER = AudioFormat("pcm16", 22_050)
-WEBRTC = AudioFormat("pcm16", 48_000, 2)
 
 
 class VAD(Processor):

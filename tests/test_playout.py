@@ -6,6 +6,7 @@ import pytest
 from doubles import CANONICAL, Ear, now, virtual
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from talking import audio
 
 from voiceflow import DTMF, AudioFormat, AudioRaw, End, Error, Frame, LLMEnd, LLMText, Mark, Word
 from voiceflow.frameflow.notifier import Notifier
@@ -18,10 +19,6 @@ from voiceflow.session.subscribers import Subscribers
 
 MULAW = AudioFormat("mulaw", 8000)
 LINE = "one two three four"  # 18 characters
-
-
-def audio(seconds: float, byte: int = 1, form: AudioFormat = CANONICAL) -> AudioRaw:
-    return AudioRaw(bytes([byte]) * form.bytes_for(seconds), form)
 
 
 class Line:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.refusals import refusal
 from click.testing import CliRunner, Result
 from simulator.servers import echo, in_thread, serving
 from websockets.asyncio.server import ServerConnection
@@ -31,15 +32,6 @@ def report(result: Result) -> dict[str, Any]:
     assert result.exit_code == 0, result.stderr
     decoded: dict[str, Any] = json.loads(result.stdout)
     return decoded
-
-
-def refusal(*arguments: object) -> str:
-    """The one line that a refusal consists of."""
-    result = run(*arguments)
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    return line.removeprefix("Error: ")
 
 
 def test_a_call_to_an_echo_is_reported_for_machines() -> None:
@@ -185,7 +177,9 @@ def test_help_shows_what_to_type() -> None:
 
 
 def test_where_nothing_listens_is_one_line() -> None:
-    assert refusal(NOWHERE) == "nothing listens on 127.0.0.1 port 1: start a server there, with `voiceflow run FILE`"
+    assert (
+        refusal(run(NOWHERE)) == "nothing listens on 127.0.0.1 port 1: start a server there, with `voiceflow run FILE`"
+    )
 
 
 @pytest.mark.parametrize(
@@ -204,9 +198,9 @@ def test_where_nothing_listens_is_one_line() -> None:
     ],
 )
 def test_what_cannot_be_done_is_refused_before_the_call(options: list[str], words: str) -> None:
-    assert words in refusal(NOWHERE, *options)
+    assert words in refusal(run(NOWHERE, *options))
 
 
 def test_another_url_is_refused_with_an_example() -> None:
-    assert "expected one such as ws://" in refusal("127.0.0.1:8000")
-    assert "expected one such as ws://" in refusal("http://127.0.0.1:8000", "--as", "twilio")
+    assert "expected one such as ws://" in refusal(run("127.0.0.1:8000"))
+    assert "expected one such as ws://" in refusal(run("http://127.0.0.1:8000", "--as", "twilio"))

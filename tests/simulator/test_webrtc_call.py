@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import aiortc
 import numpy as np
 import pytest
+from cli.refusals import refusal
 from click.testing import CliRunner, Result
 from server.serving import run, until
 from server.serving import serving as served
@@ -72,15 +73,6 @@ def echoed(load: BrowserLoad) -> float:
 
 def cli(*arguments: object) -> Result:
     return CliRunner().invoke(call, [str(argument) for argument in arguments], prog_name="voiceflow call")
-
-
-def refusal(*arguments: object) -> str:
-    """The one line that a refusal consists of."""
-    result = cli(*arguments)
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    return line.removeprefix("Error: ")
 
 
 # -- calls
@@ -383,7 +375,7 @@ def test_a_call_that_fails_is_exit_code_1() -> None:
 
 
 def test_where_nothing_listens_is_one_line() -> None:
-    assert refusal("http://127.0.0.1:1").startswith("nothing listens on 127.0.0.1 port 1: start a server there")
+    assert refusal(cli("http://127.0.0.1:1")).startswith("nothing listens on 127.0.0.1 port 1: start a server there")
 
 
 @pytest.mark.parametrize(
@@ -403,7 +395,7 @@ def test_where_nothing_listens_is_one_line() -> None:
 )
 def test_a_server_that_takes_no_call_is_one_line(answers: dict[str, dict[str, Any]], line: str) -> None:
     with in_thread(serving(answering(**answers))) as url:
-        assert refusal(url, "--as", "webrtc").startswith(line)
+        assert refusal(cli(url, "--as", "webrtc")).startswith(line)
 
 
 @pytest.mark.parametrize(
@@ -420,11 +412,11 @@ def test_a_server_that_takes_no_call_is_one_line(answers: dict[str, dict[str, An
     ],
 )
 def test_what_a_browser_does_not_have_is_refused(options: list[str], words: str) -> None:
-    assert words in refusal("http://127.0.0.1:1", *options)
+    assert words in refusal(cli("http://127.0.0.1:1", *options))
 
 
 def test_another_address_is_refused_with_an_example() -> None:
-    assert "expected one such as http://127.0.0.1:8000" in refusal("127.0.0.1:8000", "--as", "webrtc")
+    assert "expected one such as http://127.0.0.1:8000" in refusal(cli("127.0.0.1:8000", "--as", "webrtc"))
 
 
 def test_without_aiortc_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -433,4 +425,4 @@ def test_without_aiortc_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         name for name in sys.modules if name.startswith(("aiortc.", "voiceflow.simulator.", "voiceflow.cli.call"))
     ]:
         monkeypatch.delitem(sys.modules, name)
-    assert "pip install 'voiceflow-pipelines[webrtc]'" in refusal("http://127.0.0.1:1")
+    assert "pip install 'voiceflow-pipelines[webrtc]'" in refusal(cli("http://127.0.0.1:1"))

@@ -162,13 +162,6 @@ def test_what_was_heard_of_an_interrupted_sentence_is_exact_with_word_times(at):
     assert not [kind for moment, kind, _ in ear_of(call).log if kind == "audio" and moment > at]
 
 
-class Reply(Processor):
-    """The first reply is long, the second short."""
-
-    async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
-        yield LLMText(frame.text)
-
-
 def test_after_an_interruption_nothing_of_the_old_reply_is_heard():
     call, _, notes = say(Letters(), Transcript("Long. " * 20 + "end"), 1.0, DTMF("1"), 0.5, Transcript("New one."), 9.0)
     assert heard(call, after=1.01) == "New one."
