@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+from launching import await_health, is_healthy, launched
 
 COMMAND = [sys.executable, "-m", "voiceflow"]
 WATCHDOG = 60.0
@@ -69,35 +69,17 @@ class Serving:
     @property
     def answers(self) -> bool:
         assert self._process.poll() is None, self.log
-        with contextlib.suppress(httpx.TransportError, httpx.UnsupportedProtocol):
-            return httpx.get(f"{self.address}/health", trust_env=False).is_success
-        return False
+        return is_healthy(self.address)
 
 
 @contextlib.contextmanager
 def serving(folder: Path, *arguments: object, **variables: str) -> Iterator[Serving]:
     """Run `voiceflow run` with these arguments until it answers /health; at last end it as a supervisor does."""
     log = folder / f"log-{time.monotonic_ns()}"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*COMMAND, "run", *map(str, arguments)],
-            cwd=folder,
-            env=environment(folder, **variables),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    server = Serving(process, log)
-    try:
-        deadline = time.monotonic() + WATCHDOG
-        while not server.answers:
-            assert time.monotonic() < deadline, server.log
-            time.sleep(0.05)
+    run = [*COMMAND, "run", *map(str, arguments)]
+    with launched(run, folder, log, environment(folder, **variables)) as process:
+        server = Serving(process, log)
+        await_health(process, lambda: server.address, log, seconds=WATCHDOG)
         yield server
         process.send_signal(signal.SIGTERM)
         server.exit_code = process.wait(WATCHDOG)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -6,15 +6,13 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 from e2e import llm_server
 from e2e.engines import VOICE
+from launching import await_health, launched
 
 COMMAND = [sys.executable, "-c", "from voiceflow.cli import main; main()", "run", "assistant"]
 WATCHDOG = 120.0
@@ -40,19 +38,11 @@ class Assistant:
     def __init__(self, port: int, log: Path) -> None:
         self.url = f"ws://127.0.0.1:{port}/sip/media-stream"
         self.page = f"http://127.0.0.1:{port}"
-        self.health = f"{self.page}/health"
         self._log = log
 
     @property
     def log(self) -> str:
         return self._log.read_text()
-
-    @property
-    def is_serving(self) -> bool:
-        try:
-            return httpx.get(self.health).is_success
-        except httpx.TransportError:
-            return False
 
 
 @contextlib.contextmanager
@@ -62,26 +52,12 @@ def running(folder: Path, model: llm_server.LanguageModel) -> Iterator[Assistant
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*COMMAND, "--port", str(port)],
-            cwd=folder,
-            env=os.environ | model.environment | {"HF_ENDPOINT": NOWHERE},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
+    environment = os.environ | model.environment | {"HF_ENDPOINT": NOWHERE}
     assistant = Assistant(port, log)
-    try:
-        deadline = time.monotonic() + WATCHDOG
-        while not assistant.is_serving:
-            assert process.poll() is None, assistant.log
-            assert time.monotonic() < deadline, assistant.log
-            time.sleep(0.05)
-        yield assistant
-    finally:
-        process.send_signal(signal.SIGINT)
+    with launched([*COMMAND, "--port", str(port)], folder, log, environment) as process:
         try:
-            process.wait(WATCHDOG)
+            await_health(process, lambda: assistant.page, log, seconds=WATCHDOG)
+            yield assistant
         finally:
-            process.kill()
+            process.send_signal(signal.SIGINT)
+            process.wait(WATCHDOG)

@@ -23,7 +23,7 @@ def test_what_both_say_appears_on_the_page(assistant: Assistant) -> None:
             await page.click("#call")
             await expect(page.locator("#status")).to_have_text("Call ended: you hung up.")
         async with httpx.AsyncClient() as client:
-            while (await client.get(assistant.health)).json()["active_calls"]:  # noqa: ASYNC110
+            while (await client.get(f"{assistant.page}/health")).json()["active_calls"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     asyncio.run(main())

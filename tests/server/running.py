@@ -9,11 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+from launching import await_health, launched
 from server.serving import SPEECH, carrier, dialled, until
 from websockets.exceptions import ConnectionClosed
 
@@ -36,14 +35,6 @@ class Running:
     @property
     def log(self) -> str:
         return self._log.read_text()
-
-    @property
-    def is_serving(self) -> bool:
-        assert self.process.poll() is None, self.log
-        try:
-            return httpx.get(f"{self.http}/health").is_success
-        except httpx.TransportError:
-            return False
 
     def interrupt(self) -> int:
         """Press Ctrl-C, which the terminal sends to all of its processes. Returns the exit code."""
@@ -81,23 +72,7 @@ def running(folder: Path, *options: str, content: str = ECHO) -> Iterator[Runnin
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*COMMAND, "file.py", "--port", str(port), *options],
-            cwd=sources,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    server = Running(process, port, log)
-    try:
-        deadline = time.monotonic() + WATCHDOG
-        while not server.is_serving:
-            assert time.monotonic() < deadline, server.log
-            time.sleep(0.05)
+    with launched([*COMMAND, "file.py", "--port", str(port), *options], sources, log) as process:
+        server = Running(process, port, log)
+        await_health(process, lambda: server.http, log, seconds=WATCHDOG)
         yield server
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
