@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from report import console, options, rounded, show, write
-from voiceflow_side import CountingStage, Stage, Task, alone, clears, throughput
-from work import LENGTHS, QUICK, Size, medians
+from voiceflow_side import CountingStage, Stage, Task, alone, clear, throughput
+from work import LENGTHS, QUICK, Size, clears, medians
 
 HERE = Path(__file__).parent
 KINDS = (("async", Task), ("fused", Stage))
@@ -98,7 +98,7 @@ async def lone_frame(name: str, kind: type[Task | Stage], size: Size) -> list[Fi
 
 
 async def interruption(size: Size, *, race: bool) -> list[Figure]:
-    p50, p99, stale = await clears(10, size.clears, race=race)
+    p50, p99, stale = await clears(clear, size.clears, race=race)
     where = "Clear, 10 x 500 frames just queued" if race else "Clear, 10 x 500 frames queued"
     return [
         Figure(where, p50, "us", most=200),

@@ -21,7 +21,7 @@ from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
-from work import BACKLOG, LENGTHS, PIECE, Figures, Size, medians, quantiles, run_side
+from work import BACKLOG, LENGTHS, PIECE, Figures, Size, clears, medians, quantiles, run_side
 
 clock = time.perf_counter
 
@@ -168,12 +168,6 @@ async def clear(length: int, *, race: bool) -> tuple[float, int]:
     return took, end.stale
 
 
-async def clears(length: int, count: int, *, race: bool) -> tuple[float, float, float]:
-    """The median and the 99th percentile of `count` interruptions in microseconds, and the mean of stale frames."""
-    runs = [await clear(length, race=race) for _ in range(count)]
-    return *quantiles([took for took, _ in runs]), sum(stale for _, stale in runs) / count
-
-
 async def measure(size: Size) -> Figures:
     """The figures of this side, each with whichever of pipecat's two kinds of audio frame is faster: one of them goes
     ahead of other frames."""
@@ -193,7 +187,7 @@ async def measure(size: Size) -> Figures:
         p50, p99 = min(kinds)
         figures |= {f"alone, 10 {name}, p50 us": p50, f"alone, 10 {name}, p99 us": p99}
     for name in ("full", "race"):
-        p50, p99, stale = await clears(10, size.clears, race=name == "race")
+        p50, p99, stale = await clears(clear, size.clears, race=name == "race")
         figures |= {f"clear, {name}, p50 us": p50, f"clear, {name}, p99 us": p99, f"clear, {name}, stale": stale}
     return figures
 

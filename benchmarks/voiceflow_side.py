@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
-from work import BACKLOG, LENGTHS, PIECE, Figures, Size, medians, quantiles, run_side
+from work import BACKLOG, LENGTHS, PIECE, Figures, Size, clears, medians, quantiles, run_side
 
 from voiceflow.call import Call
 from voiceflow.engine.running_call import RunningCall
@@ -221,12 +221,6 @@ async def clear(length: int, *, race: bool) -> tuple[float, int]:
     return took * 1e6, ear.stale
 
 
-async def clears(length: int, count: int, *, race: bool) -> tuple[float, float, float]:
-    """The median and the 99th percentile of `count` interruptions in microseconds, and the mean of stale frames."""
-    runs = [await clear(length, race=race) for _ in range(count)]
-    return *quantiles([took for took, _ in runs]), sum(stale for _, stale in runs) / count
-
-
 def _links(call: Call) -> list[Link]:
     life = call.session
     assert isinstance(life, RunningCall)
@@ -263,7 +257,7 @@ async def measure(size: Size) -> Figures:
         p50, p99 = await medians(size.repeats, partial(alone, kind, 10, size.alone, end))
         figures |= {f"alone, 10 {name}, p50 us": p50, f"alone, 10 {name}, p99 us": p99}
     for name in ("full", "race"):
-        p50, p99, stale = await clears(10, size.clears, race=name == "race")
+        p50, p99, stale = await clears(clear, size.clears, race=name == "race")
         figures |= {f"clear, {name}, p50 us": p50, f"clear, {name}, p99 us": p99, f"clear, {name}, stale": stale}
     return figures
 

@@ -53,6 +53,15 @@ async def medians(repeats: int, measure: Callable[[], Awaitable[tuple[float, ...
     return tuple(map(statistics.median, zip(*runs, strict=True)))
 
 
+async def clears(
+    clear: Callable[..., Awaitable[tuple[float, int]]], count: int, *, race: bool
+) -> tuple[float, float, float]:
+    """The median and the 99th percentile of `count` interruptions in microseconds, and the mean of stale frames, in
+    pipelines of ten processors."""
+    runs = [await clear(10, race=race) for _ in range(count)]
+    return *quantiles([took for took, _ in runs]), sum(stale for _, stale in runs) / count
+
+
 def run_side(measure: Callable[[Size], Awaitable[Figures]]) -> None:
     """The main program of each side: measure, and print the figures as JSON."""
     parser = argparse.ArgumentParser()
