@@ -53,7 +53,6 @@ class BrowserCaller:
         self._clock = ticker.clock
         self._record = record
         self._phase = phase
-        self._silence = script.silence
         self._over: asyncio.Future[CallOutcome] = asyncio.get_running_loop().create_future()
         self._ear = Ear(FORMAT)
         self._leaving = Leaving(script, Ear(FORMAT))
@@ -171,7 +170,7 @@ class BrowserCaller:
             self._peer.tell(messages.PageDtmf(script.keys[number]))
         self.number = number + 1
         piece = script.piece(number)
-        return None if piece == self._silence else piece
+        return None if piece == script.silence else piece
 
     # Listening
 

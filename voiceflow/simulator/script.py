@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -36,7 +37,7 @@ class Network(msgspec.Struct, frozen=True):
 PERFECT: Final = Network()
 
 
-class Script(msgspec.Struct, frozen=True):
+class Script(msgspec.Struct, frozen=True, dict=True):  # dict: for what is computed once
     """What the caller says and presses, and when. The same for all calls."""
 
     format: AudioFormat
@@ -54,7 +55,7 @@ class Script(msgspec.Struct, frozen=True):
     """The number of the piece in the middle of which the caller drops the connection."""
     network: Network = PERFECT
 
-    @property
+    @cached_property
     def silent_from(self) -> int:
         """The number of the piece from which on the caller is silent: audio that is heard then is an answer."""
         ear = Ear(self.format)
@@ -62,11 +63,11 @@ class Script(msgspec.Struct, frozen=True):
         loud = [number for number, is_quiet in enumerate(quiet) if not is_quiet]
         return max([0, *(number + 1 for number in loud), *(number + 1 for number in self.keys)])
 
-    @property
+    @cached_property
     def silence(self) -> bytes:
         return silence(self.format.bytes_for(PIECE), self.format)
 
-    @property
+    @cached_property
     def over(self) -> int:
         """The number of the first piece at which the caller has nothing more to do."""
         spoken = len(self.speech)
