@@ -3,6 +3,7 @@ from typing import Any
 
 from voiceflow import Processor, Transcript
 from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, Message, OllamaLLM, OpenAILLM, Responder
+from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.auto import Choice
 from voiceflow.processors.llm.providers import PerLoop
 
@@ -37,6 +38,7 @@ class Chosen(AutoLLM):
 
 EXAMPLES: dict[type[Processor], list[Example]] = {
     LLM: [Example(Repeating, SAID)],
+    CloudLLM: [Example(Unreachable, SAID)],
     Responder: [Example(Responder, SAID)],
     AutoLLM: [Example(lambda: Chosen(system="Be brief."), SAID)],
     OllamaLLM: [Example(lambda: OllamaLLM(host=NOWHERE), SAID)],
