@@ -3,8 +3,8 @@ from typing import Any
 
 from voiceflow import Processor, Transcript
 from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, Message, OllamaLLM, OpenAILLM, Responder
-from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.auto import Choice
+from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.providers import PerLoop
 
 from . import Example
