@@ -172,3 +172,18 @@ def test_keys_pressed_meanwhile_do_not_answer_a_question_for_words():
 
     run(make_call(1.0, DTMF("1"), LONG), talk(Dialog(lead)))
     assert got == [None]
+
+
+def test_an_answer_that_comes_before_the_question_was_begun_interrupts_nothing():
+    class Curious(Processor):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            await asyncio.sleep(1.0)
+            answer = await self.call.ask("really")
+            yield LLMText("none" if answer is None else answer.text)
+
+    call, voice = (
+        make_call(Transcript("go"), 0.5, SpeechStarted(), 1.0, Transcript("yes"), SpeechStopped(), LONG),
+        Voice(),
+    )
+    run(call, talk(Curious(), voice=voice))
+    assert voice.texts[-1] == "yes"

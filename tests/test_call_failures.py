@@ -407,3 +407,14 @@ def test_audio_in_a_format_that_was_not_linked_is_converted_at_the_sink_too():
     call = make_call(Transcript("a"), 5.0)
     run(call, lambda c: c.source | Parrot() | Liar() | c.sink)
     assert len(ear_of(call).audio) == pytest.approx(32_000, abs=320)
+
+
+def test_of_several_failures_the_first_counts():
+    class Fragile(Processor):
+        def process(self, frame: DTMF) -> DTMF:
+            raise ValueError(f"broken by {frame.digit}")
+
+    call = make_call(DTMF("1"), DTMF("2"), LONG)
+    ended = run(call, talk(ears=(Fragile(),)))
+    assert "broken by 1" in str(ended.error)
+    assert call.error is ended.error

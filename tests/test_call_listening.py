@@ -4,19 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from doubles import PIECE, make_call, now
+from doubles import PIECE, make_call, now, virtual
 from talking import LONG, Parrot, Voice, run, talk
 
-from voiceflow import (
-    DTMF,
-    AudioRaw,
-    LLMText,
-    Parallel,
-    Processor,
-    SpeechStarted,
-    SpeechStopped,
-    Transcript,
-)
+from voiceflow import DTMF, AudioRaw, End, LLMText, Parallel, Processor, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.turns.listener import KEPT_FRAMES, Listener
 
 
 def test_listen_yields_utterances_and_no_interims():
@@ -259,3 +251,15 @@ def test_what_was_begun_before_the_question_is_no_answer_to_it():
 
     run(call, talk(), act)
     assert [answer.text for answer in answers if answer] == ["my table", "yes"]
+
+
+def test_a_listener_that_is_behind_still_learns_that_the_caller_is_gone():
+    async def main() -> None:
+        listener = Listener(False, lambda: None)
+        for _ in range(KEPT_FRAMES + 10):
+            listener.hear(DTMF("1"))
+        listener.hear(End())
+        async with asyncio.timeout(1.0):
+            assert await listener.transcript() is None
+
+    virtual(main())

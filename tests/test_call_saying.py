@@ -371,3 +371,18 @@ def test_who_goes_on_speaking_to_a_caller_who_is_gone_does_not_hold_up_the_rest(
             return frame
 
     assert run(make_call(3.0), talk(ears=(Chatterbox(),))).error is None
+
+
+def test_what_waits_behind_something_that_cannot_be_played_is_said():
+    call, voice = make_call(LONG), Voice()
+
+    async def act() -> None:
+        playing = asyncio.ensure_future(call.play("no such file.wav"))
+        saying = asyncio.ensure_future(call.say("instead"))
+        with pytest.raises(AudioCodecError):
+            await playing
+        await saying
+        await call.hangup()
+
+    run(call, talk(voice=voice), act)
+    assert voice.said == [(0.0, "instead")]

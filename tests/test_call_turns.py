@@ -179,3 +179,81 @@ def test_a_long_prompt_of_a_stage_is_heard_whole_beside_a_live_caller():
     ended = run(call, lambda call: call.source | Menu() | call.sink)
     assert ear_of(call).audio == audio(5.0, byte=7).data
     assert ended.dropped == 0
+
+
+# what nobody may wait for, or overtake
+def test_nothing_overtakes_anything_once_the_work_is_done():
+    class Translator(Processor):
+        overlap = True
+
+        async def process(self, frame: Transcript) -> Transcript:
+            await asyncio.sleep(1.0)
+            return frame
+
+    notes, spoken = Notes(), audio(0.02, byte=2)
+    call = make_call(Transcript("go"), 2.0, spoken, DTMF("1"), 5.0)
+    run(call, lambda c: c.source | Translator() | notes | Parrot() | Voice() | c.sink)
+    assert [frame for _, frame in notes.seen] == [Transcript("go"), spoken, DTMF("1")]
+
+
+def test_a_voice_is_never_far_ahead_of_the_callers_ear():
+    made = []
+
+    class Eager(Processor):
+        async def process(self, frame: LLMText) -> AsyncIterator[AudioRaw]:
+            for _ in range(60):
+                made.append(now())
+                yield audio(1.0)
+
+    run(make_call(Transcript("go"), 100.0), lambda c: c.source | Parrot() | Eager() | c.sink)
+    assert all(at >= number - 5 for number, at in enumerate(made))
+    assert len(made) == 60
+
+
+def test_a_transcript_while_nobody_speaks_is_a_turn_of_its_own():
+    class Slow(Processor):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            await asyncio.sleep(1.0)
+            yield LLMText(frame.text)
+
+    call, voice = make_call(Transcript("one"), 0.5, Transcript("two"), 5.0), Voice()
+    run(call, talk(Slow(), voice=voice))
+    assert voice.said == [(1.0, "one"), (2.0, "two")]
+
+
+def test_what_is_said_while_a_reply_is_heard_interrupts_nothing_by_itself():
+    class Slow(Processor):
+        async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+            yield LLMText(frame.text)
+            await asyncio.sleep(2.0)
+            yield LLMText("and the rest")
+
+    call, voice = (
+        make_call(Transcript("a story"), 0.5, SpeechStarted(), 0.1, Transcript("hm"), SpeechStopped(), 9.0),
+        Voice(),
+    )
+    run(call, talk(Slow(), voice=voice))
+    assert voice.texts == ["a story", "and the rest", "hm", "and the rest"]
+
+
+def test_every_frame_that_a_stage_answers_gets_a_reply_of_its_own():
+    replies = []
+
+    class Menu(Processor):
+        def process(self, frame: DTMF) -> LLMText:
+            return LLMText(frame.digit)
+
+    call = make_call(DTMF("1"), 1.0, DTMF("2"), 5.0)
+    call.on_reply(replies.append)
+    run(call, talk(Menu()))
+    assert [(reply.heard, reply.complete) for reply in replies] == [("1", True), ("2", True)]
+
+
+def test_a_burst_is_taken_whole_by_a_processor_that_keeps_up():
+    class Quick(Processor):
+        async def process(self, frame: AudioRaw) -> None:
+            pass
+
+    call = make_call(*(PIECE for _ in range(400)), 1.0, live=True)
+    ended = run(call, talk(ears=(Quick(),)))
+    assert (ended.dropped, ended.burst) == (0, 0)

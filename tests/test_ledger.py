@@ -402,3 +402,11 @@ def test_a_second_clear_finds_nothing(ledger):
     clear(ledger, now=0.5)
     again = clear(ledger, now=0.6)
     assert (again.heard, again.seconds, again.played) == ("", 0.0, [])
+
+
+@accounting
+def test_what_was_heard_stays_heard_whatever_a_sink_claims_to_recall(ledger):
+    ledger.audio(1.0, now=0.0)
+    ledger.clear(0.5, 0.0, closed=False)
+    ledger.play_end = 0.8
+    assert ledger.heard(0.5) == pytest.approx(0.5)

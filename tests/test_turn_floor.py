@@ -75,3 +75,43 @@ def test_the_agent_never_talks_over_a_caller_who_goes_on(thinking, apart, sign, 
 def test_the_floor_is_taken_as_soon_as_the_detector_says_so(hops):
     written, finished = heard(0.5, 0.499, hops, False)
     assert min(written) >= finished
+
+
+def act_during(*script: Frame | float, act) -> Voice:
+    """The voice of a call in which `act(call)` runs beside `script`."""
+    voice = Voice()
+    call = Call(Script(*script), Ear(), transport="test")
+    run(call, lambda c: c.source | Hop() | Model(0.0) | voice | c.sink, lambda: act(call))
+    return voice
+
+
+def test_what_is_said_besides_waits_ten_seconds_for_the_caller_at_most_each_time():
+    async def act(call: Call) -> None:
+        await asyncio.sleep(1.0)
+        saying = asyncio.ensure_future(call.say("one"))
+        await asyncio.sleep(20.0)
+        await saying
+        await call.say("two")
+
+    stuck = (SpeechStarted(), 20.0, SpeechStarted(), 60.0)
+    assert act_during(*stuck, act=act).said == [(11.0, "one"), (31.0, "two")]
+
+
+def test_a_caller_who_speaks_again_is_not_taken_to_have_stopped():
+    """Recognition is late: when the end of the first utterance arrives, they are in the middle of the second."""
+
+    class Slow(Processor):
+        async def process(self, frame: SpeechStopped) -> SpeechStopped:
+            await asyncio.sleep(1.0)
+            return frame
+
+    voice = Voice()
+    script = (SpeechStarted(), 0.5, SpeechStopped(), 0.5, SpeechStarted(), 2.0, SpeechStopped(), 20.0)
+    call = Call(Script(*script), Ear(), transport="test")
+
+    async def act() -> None:
+        await asyncio.sleep(0.2)
+        await call.say("at last")
+
+    run(call, lambda c: c.source | Slow() | Model(0.0) | voice | c.sink, act)
+    assert voice.said == [(4.0, "at last")]
