@@ -1,6 +1,7 @@
 """The queue between two tasks, bounded for every kind of frame."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from doubles import make_call, virtual
@@ -61,6 +62,40 @@ def test_what_the_agent_says_is_never_dropped():
         link.put(PIECE)
         link.make_room()
     assert (len(link.frames), link.dropped.total()) == (200, 0)
+
+
+def test_a_reader_that_was_faster_leaves_the_newest_alone():
+    """A live source lets the reader take something before it makes room."""
+    link = Link()
+    while not link.full:
+        link.put(PIECE)
+    link.pop()
+    for _ in range(5):
+        link.put(PIECE)
+    newest = audio(0.02, byte=2)
+    link.put(newest)
+    link.make_room()
+    assert link.frames[-1] is newest
+
+
+@pytest.mark.parametrize(
+    "take_out",
+    [Link.flush, lambda link: link.remove(lambda frame: isinstance(frame, LLMText))],
+    ids=["flush", "remove"],
+)
+def test_after_frames_were_taken_out_the_oldest_audio_still_goes_first(take_out: Callable[[Link], object]):
+    async def main() -> None:
+        link = filled([*(LLMText("word") for _ in range(50)), *(PIECE for _ in range(200))])
+        take_out(link)
+        pieces = [audio(0.02) for _ in range(150)]
+        for piece in pieces:
+            link.put(piece)
+        link.make_room()
+        kept = list(link.frames)
+        assert 0 < len(kept) < len(pieces)
+        assert all(one is other for one, other in zip(kept, pieces[-len(kept) :], strict=True))
+
+    virtual(main())
 
 
 @settings(max_examples=200)
