@@ -24,6 +24,7 @@ from voiceflow import (
     LLMText,
     Mark,
     Parallel,
+    Pipeline,
     Processor,
     SpeechStarted,
     Transcript,
@@ -79,6 +80,13 @@ class Keys(Processor):
 
     def process(self, frame: DTMF) -> Transcript:
         return Transcript(frame.digit)
+
+
+class Consumer(Processor):
+    """Lets no audio pass."""
+
+    def process(self, frame: AudioRaw) -> None:
+        pass
 
 
 class SlowKeys(Processor):
@@ -328,6 +336,12 @@ def test_speakers_beside_each_other_both_reply():
     assert len(out.of(LLMEnd)) == 2
 
 
+def test_an_empty_branch_below_the_speaker_lets_its_speech_pass():
+    call = make_call(Transcript("hello"), 5.0)
+    run(call, Parrot(), TTS(), Parallel(Pipeline(), Consumer()))
+    assert len(ear(call).audio) == 16_000
+
+
 def test_two_branches_below_the_speaker_each_get_its_text_and_its_end_leaves_once():
     class Subtitles(Processor):
         def __init__(self) -> None:
@@ -503,20 +517,50 @@ def test_branches_that_all_absorb_end_the_notification():
 # --- a live source ---
 
 
-def test_audio_that_had_to_be_dropped_in_a_branch_still_leaves_by_the_other_once():
-    """Two seconds fit into the stalled branch; what is dropped there leaves when the other has let it pass."""
+class Stalled(Processor):
+    """Keeps all that follows waiting for three seconds: two seconds of audio fit, the rest is dropped."""
 
-    class Stalled(Processor):
-        async def process(self, frame: SpeechStarted) -> None:
+    async def process(self, frame: SpeechStarted) -> None:
+        await asyncio.sleep(3.0)
+
+
+PIECES = [AudioRaw(bytes([number]) * 3200) for number in range(1, 41)]
+
+
+def live_pieces() -> Call:
+    return make_call(SpeechStarted(), *(item for piece in PIECES for item in (piece, 0.1)), live=True)
+
+
+@pytest.mark.parametrize(
+    "branches",
+    [
+        lambda: (Stalled(), Idle()),
+        lambda: (Idle(), Stalled()),
+        lambda: (Parallel(Stalled(), Keys() | Consumer()), Idle()),
+        lambda: (Parallel(Stalled(), Idle()), Consumer()),
+    ],
+    ids=["first", "second", "alone in an inner fork", "beside another in an inner fork"],
+)
+def test_audio_that_one_branch_had_to_drop_leaves_once_when_another_has_let_it_pass(branches):
+    out = Tap()
+    ended = run(live_pieces(), Parallel(*branches()), out)
+    assert out.of(AudioRaw) == PIECES
+    assert ended.dropped > 0
+
+
+def test_audio_that_every_branch_had_to_drop_does_not_leave():
+    out = Tap()
+    ended = run(live_pieces(), Parallel(Stalled(), type("Other", (Stalled,), {})()), out)
+    left = out.of(AudioRaw)
+    assert left == PIECES[-len(left) :]
+    assert 0 < len(left) == 40 - ended.dropped / 2
+
+
+def test_audio_that_was_dropped_where_it_was_to_be_consumed_is_not_waited_for():
+    class Consumer(Processor):
+        async def process(self, frame: AudioRaw) -> None:
             await asyncio.sleep(3.0)
 
     out = Tap()
-    pieces = [AudioRaw(bytes([n]) * 3200) for n in range(1, 41)]
-    script: list[Frame | float] = [SpeechStarted()]
-    for piece in pieces:
-        script += [piece, 0.1]
-    run(make_call(*script, live=True), Parallel(Stalled(), Idle()), out)
-    assert [frame.data[0] for frame in out.of(AudioRaw) if isinstance(frame, AudioRaw)] == sorted(
-        {frame.data[0] for frame in out.of(AudioRaw) if isinstance(frame, AudioRaw)}
-    )
-    assert len(out.of(AudioRaw)) >= 20
+    run(live_pieces(), Parallel(Consumer(), Idle()), out)
+    assert out.of(AudioRaw) == PIECES

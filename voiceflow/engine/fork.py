@@ -18,6 +18,7 @@ class _Ticket(msgspec.Struct):
 
     frame: Frame  # holding it keeps its id from being used again
     branches: set[int]  # those that it has not come through yet
+    passed: bool = False  # whether it has come through one of them; in others it may have been dropped
 
 
 class Junction:
@@ -35,9 +36,7 @@ class Junction:
 
     def split(self, frame: Frame) -> None:
         kind = type(frame)
-        passing = self._passing.get(kind)
-        if passing is None:
-            passing = self._passing[kind] = self._branches_passing(kind)
+        passing = self._branches_passing(kind)
         if len(passing) > 1:
             self._tickets.setdefault(id(frame), deque()).append(_Ticket(frame, set(passing)))
         if kind is End:
@@ -57,7 +56,11 @@ class Junction:
                 self._ended += 1
                 if self._ended == len(self.entries):
                     self.deliver(frame)
-            elif self._is_last(frame, branch):
+                return
+            ticket = self._ticket(frame, branch)
+            if ticket is not None:
+                ticket.passed = True
+            if ticket is None or self._is_last(ticket, branch):
                 self.deliver(frame)
 
         return arrive
@@ -66,8 +69,14 @@ class Junction:
         """Return the function to call with a frame that was dropped inside `branch`."""
 
         def settle(frame: Frame) -> None:
-            known = id(frame) in self._tickets
-            if known and self._is_last(frame, branch) and self.lost_upstream is not None:
+            if branch not in self._branches_passing(type(frame)):
+                return  # it was to be consumed there
+            ticket = self._ticket(frame, branch)
+            if ticket is not None and not self._is_last(ticket, branch):
+                return
+            if ticket is not None and ticket.passed:
+                self.deliver(frame)
+            elif self.lost_upstream is not None:
                 self.lost_upstream(frame)
 
         return settle
@@ -79,24 +88,27 @@ class Junction:
                 key: tickets for key, tickets in self._tickets.items() if not type(tickets[0].frame).speech
             }
 
-    def _is_last(self, frame: Frame, branch: int) -> bool:
-        """Whether `frame` may leave, now that it has come through `branch`."""
-        tickets = self._tickets.get(id(frame))
-        if tickets is None:
-            return True
-        ticket = next((t for t in tickets if branch in t.branches), None)
-        if ticket is None:
-            return True
+    def _ticket(self, frame: Frame, branch: int) -> _Ticket | None:
+        """The ticket of a frame that has not come through `branch` yet; None if no other branch passes it on."""
+        return next((t for t in self._tickets.get(id(frame), ()) if branch in t.branches), None)
+
+    def _is_last(self, ticket: _Ticket, branch: int) -> bool:
+        """Whether `branch` was the last that the frame was in, now that it has left or been dropped there."""
         ticket.branches.remove(branch)
         if ticket.branches:
             return False
-        tickets.remove(ticket)
-        if not tickets:
-            del self._tickets[id(frame)]
+        key = id(ticket.frame)
+        self._tickets[key].remove(ticket)
+        if not self._tickets[key]:
+            del self._tickets[key]
         return True
 
-    def _branches_passing(self, frame: type[Frame]) -> frozenset[int]:
-        return frozenset(i for i in range(len(self.fork.branches)) if _passes(self.fork, i, frame))
+    def _branches_passing(self, kind: type[Frame]) -> frozenset[int]:
+        passing = self._passing.get(kind)
+        if passing is None:
+            branches = range(len(self.fork.branches))
+            passing = self._passing[kind] = frozenset(i for i in branches if _passes(self.fork, i, kind))
+        return passing
 
 
 def _passes(fork: Fork, branch: int, frame: type[Frame]) -> bool:

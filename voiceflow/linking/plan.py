@@ -38,6 +38,8 @@ class Fork(msgspec.Struct, frozen=True, eq=False):
 
     def ends_caller_audio(self, branch: int) -> bool:
         """Whether the caller's audio must not leave `branch`: another one speaks, this one only listens."""
+        if self.speech:
+            return False  # below the speaker, all audio is the agent's
         speaks = [any(step.speech for step in walk(steps)) for steps in self.branches]
         return any(speaks) and not speaks[branch]
 
