@@ -6,7 +6,9 @@ A command or an option that is new fails here until a line of `CASES` or `SERVER
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -196,4 +198,14 @@ def test_it_serves_until_it_is_ended(folder: Path, line: str, said: str) -> None
         called = command(folder, "call", server.media, "--seconds", 0.5, "--to", "+15125551234")
     assert called.returncode == 0, called.stderr
     assert server.exit_code == 0
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take names in UTF-8 only")
+def test_files_may_have_any_name(folder: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    Path("file.py").rename(f"{odd}.py")
+    Path("config.yaml").rename(f"{odd}.yaml")
+    with serving(folder, f"{odd}.py", "-c", f"{odd}.yaml", "-p", 0) as server:
+        assert "numbers: +15125551234" in server.log
     assert "Traceback" not in server.log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -66,7 +67,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 def serve(options: Options, sockets: list[socket.socket], *, workers: int, reload: bool) -> None:
     """Serve on `sockets` until stopped, with `workers` processes. Raises `SystemExit` if the server cannot start."""
     quieten_libraries()
-    os.environ[VARIABLE] = msgspec.json.encode(options, enc_hook=str).decode()  # paths are not JSON
+    # The paths become text, and the standard library's JSON holds even names of files that are not UTF-8.
+    os.environ[VARIABLE] = json.dumps(msgspec.to_builtins(options, enc_hook=str))
     config = uvicorn.Config(
         "voiceflow.server.launch:application",
         factory=True,
@@ -105,7 +107,7 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 def application() -> Server:
     """Make the server that the environment describes. uvicorn calls this in each process that serves."""
-    options = msgspec.json.decode(os.environ[VARIABLE], type=Options, dec_hook=_decoded)
+    options = msgspec.convert(json.loads(os.environ[VARIABLE]), Options, dec_hook=_decoded)
     try:
         settled = options.settle()
         level = settled.config.log_level
