@@ -2,6 +2,7 @@
 at any time. A new processor needs an entry in tests/examples/, and no test of its own for these rules."""
 
 import asyncio
+import gc
 import importlib
 import inspect
 import pkgutil
@@ -109,7 +110,10 @@ def running_call() -> Call:
 def drive(main: Coroutine[Any, Any, None]) -> None:
     """Run a test, and end what its calls have started."""
 
+    failures: list[dict[str, Any]] = []
+
     async def whole() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, failure: failures.append(failure))
         await main
         for life in calls:
             life.close()
@@ -117,15 +121,17 @@ def drive(main: Coroutine[Any, Any, None]) -> None:
         calls.clear()
 
     virtual(whole())
+    gc.collect(1)  # what a failed task was about is told when the task goes
+    assert not failures, "a task of the processor's own has failed, and nothing asked for its result"
 
 
 async def opened(example: Example) -> Processor:
     processor = example.make()
     await models.load([processor])
-    processor.call = running_call()
-    for part in processor.elements if isinstance(processor, Pipeline) else ():
-        part.call = processor.call
-    await processor.open(processor.call)
+    call = running_call()
+    for part in processor.parts():
+        part.call = call
+    await processor.open(call)
     return processor
 
 
