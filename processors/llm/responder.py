@@ -1,4 +1,7 @@
-"""A responder in the manner of ELIZA, a few rules: answers where no model is found, so that a first run talks."""
+"""A responder in the manner of ELIZA, a few rules: answers where no model is found, so that a first run talks.
+
+It speaks to callers, who can neither install a model nor set a key: what is missing is said in the log and on the page.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from datetime import datetime
 
 from voiceflow.processors.llm.interface import LLM
 from voiceflow.processors.llm.messages import Message
-
-_HOW = "To talk to a real model, install Ollama, or set an API key for Claude or OpenAI."
 
 
 def _time(_: re.Match[str]) -> str:
@@ -35,21 +36,21 @@ _REFLECTIONS = {
 _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"\b(?:bye|goodbye)\b", lambda _: "Goodbye!"),
     (r"\bwhat(?:'s| is)? (?:the )?time\b|\btime is it\b", _time),
-    (r"\b(?:who|what) are you\b|\bhelp\b", lambda _: f"I stand in for a language model. {_HOW}"),
-    (r"\b(?:hello|hi|hey|good (?:morning|evening|afternoon))\b", lambda _: f"Hello! I am only a few rules. {_HOW}"),
+    (r"\b(?:who|what) are you\b|\bhelp\b", lambda _: "I am an automatic voice. I know the time, and a few simple answers."),
+    (r"\b(?:hello|hi|hey|good (?:morning|evening|afternoon))\b", lambda _: "Hello! What would you like to talk about?"),
     (r"\bi (?:need|want) (.+)", lambda m: f"Why do you want {_reflected(m)}?"),
     (r"\bi(?:'m| am) (.+)", lambda m: f"How long have you been {_reflected(m)}?"),
-    (r"\b(?:can|could|will|would) you (.+)", lambda m: f"I cannot {_reflected(m)} without a model. {_HOW}"),
+    (r"\b(?:can|could|will|would) you (.+)", lambda m: f"I am afraid that I cannot {_reflected(m)}."),
     (r"(.+)", lambda m: f"You said: {_reflected(m)}. Please tell me more."),
 )
 
 
 class Responder(LLM):
-    """Repeats what it hears, asks back, tells the time, and says how to get a model."""
+    """Repeats what it hears, asks back and tells the time."""
 
     async def chat(self, messages: list[Message]) -> str:
         said = messages[-1].content
         for pattern, answer in _RULES:
             if match := re.search(pattern, said, re.IGNORECASE | re.DOTALL):
                 return answer(match)
-        return f"I did not understand. {_HOW}"
+        return "I did not understand. Please say that again."
