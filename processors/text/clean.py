@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from voiceflow.frames import LLMEnd, LLMText
 from voiceflow.processor import Processor
 from voiceflow.processors.text import markup
-from voiceflow.processors.text.cuts import LESS, WAIT, Cut, entity, fence, is_open, is_said, is_wide, may_close
+from voiceflow.processors.text.cuts import WAIT, Cut, entity, fence, is_open, is_said, is_wide, may_close
 
 _STOPS = ".,;:!?…\n"
 _CLOSES = {"(": ")", "<": ">"}
@@ -51,8 +51,11 @@ class SpeechCleaner:
 
     def feed(self, text: str) -> str:
         """Take a piece of the reply; returns the text that can be spoken now."""
-        self._text += text
-        return "".join(self._clean(over=False))
+        said: list[str] = []
+        for start in range(0, len(text), markup.PIECE):  # what is cleaned again is copied with the text after it
+            self._text += text[start : start + markup.PIECE]
+            said += self._clean(over=False)
+        return "".join(said)
 
     def flush(self) -> str:
         """End the reply: returns the text that was still held back, and gets ready for a new reply."""
@@ -75,6 +78,7 @@ class SpeechCleaner:
                 text, at = cut.again + text[at:], 0
             if cut.say:
                 yield from self._say(cut.say)
+            self._space |= cut.space
         self._text = text[at:]
 
     def _say(self, text: str) -> Iterator[str]:
@@ -85,6 +89,8 @@ class SpeechCleaner:
                 text = text.lstrip(_STOPS)  # these stops closed only what was removed
                 if not text:
                     return
+            if self._said == "<" and text[0] in markup.TAG_NAME:
+                self._space = True  # or it would look like a tag later
             if self._space and not self._starts_line and not (self._removed and text[0] in markup.CLOSING):
                 text = " " + text
         self._space = self._removed = False
@@ -209,7 +215,7 @@ class SpeechCleaner:
         tag = markup.TAG.match(text, at, at + markup.HOLD)
         if tag is None:
             may_be = not over and len(text) - at < markup.HOLD and markup.TAG_BEGINS.match(text, at)
-            return WAIT if may_be else LESS
+            return WAIT if may_be else Cut(1, "<")
         name = (tag[1] or "").lower()
         if name in markup.THOUGHTS and not tag[0].startswith("</"):
             self._thought = f"</{name}>"
@@ -245,7 +251,7 @@ class SpeechCleaner:
         if ends_line or self._said in ",;:":
             return Cut(size)
         self._space = False
-        return Cut(1, ",", again=" ")
+        return Cut(1, ",", space=True)
 
 
 class CleanForSpeech(Processor):

@@ -18,12 +18,12 @@ class Cut(NamedTuple):
     """Text to pass on in their place."""
     again: str = ""
     """Text to clean in their place."""
+    space: bool = False
+    """Whether a space follows what is passed on."""
 
 
 WAIT = Cut(0)
 """Nothing can be decided until more text has arrived."""
-LESS = Cut(1, "<", again=" ")
-"""A `<` that begins no tag. The space after it keeps it from looking like one later."""
 
 
 def is_open(text: str, end: int, size: int, *, over: bool) -> bool:
@@ -81,4 +81,4 @@ def entity(text: str, at: int, *, over: bool) -> Cut:
     decoded = html.unescape(entity[0])
     if decoded == entity[0]:
         return Cut(1, "&")
-    return Cut(len(entity[0]), *LESS[1:]) if decoded == "<" else Cut(len(entity[0]), again=decoded)
+    return Cut(len(entity[0]), "<") if decoded == "<" else Cut(len(entity[0]), again=decoded)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import string
 from typing import Final
 
 HOLD: Final = 200
 """Characters within which a tag, or the text of a link, must end to count as one. Longer runs of one character are cut
 here, too."""
-HOLD_ADDRESS: Final = 2000
+HOLD_ADDRESS: Final = 1200
 """Characters within which the address of a link must end."""
+PIECE: Final = 1000
+"""Characters of a piece of text that are looked at together."""
 
 EMOJI: Final = (
     "\U0001f000-\U0001faff\u2600-\u27bf\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\u231a\u231b\u23cf\u23e9-\u23fa"
@@ -49,6 +52,8 @@ TAG: Final = re.compile(
     rf"|<!--[^<>{NEWLINES}]*-->"
 )
 TAG_BEGINS: Final = re.compile(rf"<(?:[/!A-Za-z][^<>{NEWLINES}]*)?\Z")
+TAG_NAME: Final = frozenset(string.ascii_letters + "/!")
+"""What follows the `<` of a tag."""
 THOUGHTS: Final = {"think", "thinking", "thought", "reasoning"}
 """Tags around a model's thoughts, which are removed with their contents."""
 BREAKS: Final = {"br", "p", "div", "li", "ul", "ol", "tr", "table", "hr", "h1", "h2", "h3", "h4", "h5", "h6"}

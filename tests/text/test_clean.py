@@ -1,7 +1,7 @@
 """Only what can be said is left, and it leaves as early as it can."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from text.corpus import CLEANED, HINTED, SENTENCES
 
@@ -58,12 +58,32 @@ def test_nothing_is_lost_but_markup(text):
     assert clean(text).split() == text.split()
 
 
-@given(st.lists(GARBAGE | st.sampled_from("<[*`|-#&\\(h \n").map(lambda char: char * 1500), max_size=4))
+LONG_RUNS = st.sampled_from(
+    ["<", "[", "*", "`", "|", "-", "#", "&", "\\", "(", "h", " ", "\n", "|</", "<a", "&lt;b", "a|"]
+)
+
+
+@given(st.lists(GARBAGE | LONG_RUNS.map(lambda run: run * 1500), max_size=4))
+@example(["[", "][", "<" * 1500])
+@example(["[](", "|</" * 600])
 def test_what_is_held_is_bounded(pieces):
     cleaner = SpeechCleaner()
     for piece in pieces:
         cleaner.feed(piece)
     assert len(cleaner.flush()) <= 2500
+
+
+@pytest.mark.parametrize("run", ["<", "<a", "&lt;", "&amp;", "a|", "[a](", "[a](b)", "[", "*a", "`", "h", "<b "])
+def test_a_long_text_takes_time_in_proportion_to_its_length(run, monkeypatch):
+    looked_at = []
+    decide = SpeechCleaner._next
+    monkeypatch.setattr(
+        SpeechCleaner,
+        "_next",
+        lambda self, text, at, *, over: looked_at.append(text) or decide(self, text, at, over=over),
+    )
+    clean(run * 5_000)
+    assert max(map(len, looked_at)) <= 2500  # so much is copied for a character at most
 
 
 @pytest.mark.parametrize("begin", ["https://", "<think>", "[a](", "<b ", "```", "&", "!["])
