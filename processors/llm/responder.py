@@ -36,7 +36,7 @@ _REFLECTIONS = {
 _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"\b(?:bye|goodbye)\b", lambda _: "Goodbye!"),
     (r"\bwhat(?:'s| is)? (?:the )?time\b|\btime is it\b", _time),
-    (r"\b(?:who|what) are you\b|\bhelp\b", lambda _: "I am an automatic voice. I know the time, and a few simple answers."),
+    (r"\b(?:who|what) are you\b|\bhelp\b", lambda _: "I am a machine. I know the time, and simple answers."),
     (r"\b(?:hello|hi|hey|good (?:morning|evening|afternoon))\b", lambda _: "Hello! What would you like to talk about?"),
     (r"\bi (?:need|want) (.+)", lambda m: f"Why do you want {_reflected(m)}?"),
     (r"\bi(?:'m| am) (.+)", lambda m: f"How long have you been {_reflected(m)}?"),

@@ -190,7 +190,7 @@ def test_a_missing_extra_is_an_error_that_says_what_to_install(environment, mode
         model(host="http://127.0.0.1:7").load() if model is OllamaLLM else model().load()
 
 
-SETTING_UP = re.compile(r"\b(model|llm|ollama|claude|openai|api|key|install|set|server|restart|rules?)\b", re.IGNORECASE)
+SETTING_UP = re.compile(r"\b(model|llm|ollama|claude|openai|api|key|install|set|restart|rules?)\b", re.IGNORECASE)
 """Words for whoever runs the pipeline, with which callers can do nothing."""
 
 
