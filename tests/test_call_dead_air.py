@@ -78,6 +78,17 @@ def test_the_line_is_played_after_four_seconds_of_silence_and_again_four_after_i
     assert holds(call) == [pytest.approx(4.0, abs=0.01), pytest.approx(9.0, abs=0.01)]
 
 
+def test_another_line_may_be_set_during_the_call():
+    call = make_call(Transcript("go"), 40.0)
+
+    async def act() -> None:
+        await asyncio.sleep(6.0)
+        call.hold = audio(2.0, byte=9)
+
+    run(call, talk(Slow(17.0), ears=(HoldLine(),)), act)
+    assert holds(call) == [pytest.approx(at, abs=0.01) for at in (4.0, 9.0, 15.0)]
+
+
 def test_the_answer_follows_the_line_and_is_one_reply():
     call, voice = make_call(Transcript("go"), 40.0), Voice()
     replies = []

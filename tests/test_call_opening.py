@@ -3,12 +3,24 @@
 import asyncio
 import threading
 import time
+from collections.abc import AsyncIterator
 
 import pytest
-from doubles import make_call, now, virtual
+from doubles import Ear, Script, make_call, now, virtual
 from talking import LONG, ear_of, run, talk, timed
 
-from voiceflow import Call, CallError, Limits, Pipeline, Processor, Transcript, preload
+from voiceflow import (
+    DTMF,
+    AudioRaw,
+    Call,
+    CallError,
+    Frame,
+    Limits,
+    Pipeline,
+    Processor,
+    Transcript,
+    preload,
+)
 
 
 class Slow(Processor):
@@ -144,14 +156,64 @@ def test_tear_down_runs_to_its_end_however_often_it_is_cancelled():
     assert closed == [1.5]
 
 
-def test_audio_from_before_the_opening_is_kept():
-    class Opens(Processor):
-        async def open(self, call: Call) -> None:
-            await asyncio.sleep(1.0)
+class Opens(Processor):
+    """Takes some seconds to open, and then half as long for each piece of audio as that lasts."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.got: list[Frame] = []
+
+    async def open(self, call: Call) -> None:
+        await asyncio.sleep(self.seconds)
+
+    async def process(self, frame: AudioRaw | DTMF) -> None:
+        await asyncio.sleep(0.05 if isinstance(frame, AudioRaw) else 0.0)
+        self.got.append(frame)
+
+
+PIECES = [AudioRaw(bytes([number]) * 3200) for number in range(1, 61)]
+"""Pieces of 100 ms."""
+
+
+@pytest.mark.parametrize("pieces", [PIECES[:41], PIECES], ids=["then leaves", "goes on"])
+def test_what_comes_before_the_opening_is_kept_and_nothing_overtakes_it(pieces):
+    ears = Opens(4.0)
+    run(make_call(*(item for piece in pieces for item in (piece, 0.1)), live=True), talk(ears=(ears,)))
+    assert ears.got == pieces
+
+
+def test_of_the_audio_from_before_the_opening_the_last_five_seconds_are_kept():
+    ears = Opens(1.0)
+    early = [AudioRaw(bytes([number]) * 32_000) for number in range(1, 11)]
+    run(make_call(DTMF("1"), *early, 1.0, DTMF("2"), 5.0, live=True), talk(ears=(ears,)))
+    assert ears.got == [DTMF("1"), *early[-5:], DTMF("2")]
+
+
+def test_what_a_source_emits_before_the_opening_is_kept():
+    class Keypad(Script):
+        async def frames(self) -> AsyncIterator[Frame]:
+            asyncio.get_running_loop().call_later(0.5, self.emit, DTMF("1"))
+            asyncio.get_running_loop().call_later(1.5, self.emit, DTMF("2"))
+            await asyncio.sleep(3.0)
+            return
+            yield
+
+    ears = Opens(1.0)
+    run(Call(Keypad(live=True), Ear(), transport="test"), talk(ears=(ears,)))
+    assert ears.got == [DTMF("1"), DTMF("2")]
+
+
+def test_a_load_that_gives_up_by_itself_is_not_said_to_have_reached_our_limit():
+    class GivesUp(Processor):
+        def load(self) -> None:
+            raise TimeoutError("the hub did not answer")
 
         def process(self, frame: Transcript) -> Transcript:
             return frame
 
-    call = make_call(Transcript("early"), 3.0, live=True)
-    run(call, talk(ears=(Opens(),)))
-    assert ear_of(call).audio
+    async def main() -> None:
+        with pytest.raises(Exception, match="the hub did not answer") as raised:
+            await make_call(1.0).run(talk(ears=(GivesUp(),)))
+        assert "was not loaded within" not in str(raised.value)
+
+    virtual(main())

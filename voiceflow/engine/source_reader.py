@@ -99,6 +99,8 @@ class SourceReader:
         self._failures = failures
         self._on_left = on_left
         self._early = Early()
+        self._holding = True
+        """Whether frames are kept: until the processors have opened, and have taken what was kept meanwhile."""
         self._releasing: asyncio.Task[None] | None = None
         self._arrivals = Arrivals()
         source._emit = self._emit
@@ -115,7 +117,9 @@ class SourceReader:
         if isinstance(frame, End):
             self.stop()
             self._on_left(frame.reason or "the caller hung up")
-        elif self._opened.is_set():
+        elif self._holding:
+            self._early.keep(frame)
+        else:
             self.deliver(frame)
 
     async def _run(self) -> None:
@@ -128,17 +132,17 @@ class SourceReader:
 
     async def _read(self) -> str:
         """Deliver the frames of the source until it ends. Returns why the caller is gone."""
-        opened, live, reason = self._opened, self.source.live, ""
+        live, reason = self.source.live, ""
         if not live:
-            await opened.wait()
+            await self._opened.wait()
         frames, loop, pace = self.source.frames(), asyncio.get_running_loop(), TimeSlice()
-        early, taken, size, byte_rate = self._early.frames, 0, 0, self.source.produces.byte_rate
+        taken, size, byte_rate = 0, 0, self.source.produces.byte_rate
         try:
             async for frame in frames:
                 if type(frame) is End:
                     reason = frame.reason
                     break
-                if early or not opened.is_set():
+                if self._holding:
                     self._early.keep(frame)
                     continue
                 if live and type(frame) is AudioRaw:
@@ -176,7 +180,8 @@ class SourceReader:
 
     def release(self) -> None:
         """Deliver what came before the processors had opened, no faster than they take it."""
-        if self._early.frames:
+        self._holding = bool(self._early.frames)
+        if self._holding:
             self._releasing = self._tasks.start(self._release(), self.source.name)
 
     async def _release(self) -> None:
@@ -185,3 +190,4 @@ class SourceReader:
             for out in self.outs:
                 if out.full:
                     await out.space()
+        self._holding = False
