@@ -304,7 +304,7 @@ def test_cloudflared_is_run_to_see_whether_it_works(
     code: int, status: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(folder))
-    assert findings()["cloudflared"][:2] == ("ok", "not installed: needed for --tunnel only")
+    assert findings()["cloudflared"][:2] == ("ok", "not installed: it is one way to a public address")
     program = folder / "cloudflared"
     program.write_text(f"#!/bin/sh\necho cloudflared version 1.2\nexit {code}\n")
     program.chmod(0o755)

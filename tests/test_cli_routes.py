@@ -43,13 +43,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(routes, arguments, prog_name="voiceflow routes")
+def run(*arguments: str, **variables: str) -> Result:
+    return CliRunner().invoke(routes, arguments, prog_name="voiceflow routes", env=variables)
 
 
-def test_all_numbers_and_their_routes_are_a_table() -> None:
+def test_all_numbers_and_their_routes_are_a_table_where_it_fits() -> None:
     Path("voiceflow.yaml").write_text(TWO)
-    result = run()
+    result = run(COLUMNS="200")
     assert result.exit_code == 0
     assert result.stderr == "configuration: voiceflow.yaml\n"
     heading, ann, ben = (line for line in result.stdout.splitlines() if any(c.isalpha() for c in line))
@@ -58,6 +58,13 @@ def test_all_numbers_and_their_routes_are_a_table() -> None:
     assert "ann" in ann
     assert "+442079460018" in ben
     assert "ben" in ben
+
+
+def test_a_narrow_terminal_gets_a_block_for_each_number() -> None:
+    Path("voiceflow.yaml").write_text(TWO)
+    shown = run(COLUMNS="80").stdout
+    assert [line.split()[3] for line in shown.splitlines() if "│ number" in line] == ["+15125551234", "+442079460018"]
+    assert str(DEFAULT["system_prompt"]) in shown
 
 
 def test_a_number_in_any_writing_shows_all_of_its_route() -> None:

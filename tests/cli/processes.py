@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -56,15 +57,20 @@ class Serving:
     @property
     def address(self) -> str:
         """http://HOST:PORT, as it is printed."""
-        found = re.search(r"^talk to it +(\S+)$", self.log, re.MULTILINE)
+        found = re.search(r"^state +(\S+)/health$", self.log, re.MULTILINE)
         return found[1] if found else ""
 
     @property
     def media(self) -> str:
         """The address to call, as it is printed."""
-        found = re.search(r"^try it +voiceflow call (\S+)$", self.log, re.MULTILINE)
+        return self.trial[1]
+
+    @property
+    def trial(self) -> list[str]:
+        """The arguments of the command to try it with, as it is printed."""
+        found = re.search(r"^try it +voiceflow (.+)$", self.log, re.MULTILINE)
         assert found, self.log
-        return found[1]
+        return shlex.split(found[1])
 
     @property
     def answers(self) -> bool:

@@ -25,6 +25,8 @@ CARRIERS_ONLY = {
     "call_id": "a browser's call has no id of its own",
 }
 """Options that a call from a browser cannot have, each with the reason."""
+TO = "+12025550199"
+"""The number that is called unless another is given."""
 SECONDS = click.FloatRange(min=0, min_open=True)
 PERCENT = click.FloatRange(0, 100)
 
@@ -109,7 +111,7 @@ Exit codes: 0 every call ended well, 1 one failed or no audio ever came back to 
     help="Drop the connection after this time, in the middle of a message.",
 )
 @click.option("--from", "caller_id", default="+12025550123", show_default=True, metavar="NUMBER", help="Who calls.")
-@click.option("--to", "did", default="+12025550199", show_default=True, metavar="NUMBER", help="Who is called.")
+@click.option("--to", "did", default=TO, show_default=True, metavar="NUMBER", help="Who is called.")
 @click.option("--token", metavar="TOKEN", help="The stream token, which a server demands unless it is local.")
 @click.option("--call-id", metavar="ID", help="The id of the call for which the token was issued.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

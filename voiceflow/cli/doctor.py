@@ -84,14 +84,22 @@ async def _examined(setting: Setting) -> list[Finding]:
 
 
 def _print(findings: list[Finding]) -> None:
+    """Print each finding, and below it the remedy. A remedy that the terminal has no room for begins a line of its own
+    and is not broken, so that it can be copied."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    console = Console()
+    longest = max(len(finding.check) for finding in findings)
     for finding in findings:
-        said = Text(finding.said)
+        columns = Column(width=4), Column(width=longest, no_wrap=True), Column(overflow="fold")
+        row = Table(*columns, show_header=False, box=None, padding=(0, 2, 0, 0))
+        row.add_row(Text(finding.status, style=STYLES[finding.status]), Text(finding.check), Text(finding.said))
+        console.print(row)
         if finding.remedy:
-            said.append(f"\n-> {finding.remedy}", style="dim" if finding.status == "ok" else "bold")
-        table.add_row(Text(finding.status, style=STYLES[finding.status]), Text(finding.check, no_wrap=True), said)
-    Console().print(table)
+            indent = 4 + 2 + longest + 2
+            remedy = f"-> {finding.remedy}"
+            fits = indent + len(remedy) <= console.width
+            style = "dim" if finding.status == "ok" else "bold"
+            console.print(Text(" " * indent * fits + remedy, style=style), soft_wrap=True)

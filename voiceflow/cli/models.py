@@ -115,18 +115,18 @@ def _print_json(found: Mapping[str, str | None]) -> None:
 
 
 def _print_table(found: Mapping[str, str | None]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Column, Table
-    from rich.text import Text
-
     from voiceflow import weights
 
-    size = Column("size", justify="right")
-    table = Table("name", "kind", size, "source", "licence", "where", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for model in weights.catalogue:
-        place = found[model.name]
-        where = Text(place or "not here", style="green" if place else "dim")
-        owner = model.repository.partition("/")[0]
-        table.add_row(model.name, model.kind, f"{model.size / 1e6:.0f} MB", owner, model.licence, where)
-    Console().print(table)
+    from .tables import show_rows
+
+    rows = [
+        {
+            "name": model.name,
+            "kind": model.kind,
+            "size": f"{model.size / 1e6:.0f} MB",
+            "licence": model.licence,
+            "where": found[model.name] or "not here",
+        }
+        for model in weights.catalogue
+    ]
+    show_rows(rows, right=["size"], good=["cached", "installed"])

@@ -39,6 +39,8 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     from voiceflow.errors import DIDNotFoundError, VoiceflowError
     from voiceflow.route import Route
 
+    from .tables import show_rows
+
     try:
         file, _, known = settle(named=config)
         dids = known.dids if number is None else [e164(number)]
@@ -54,7 +56,8 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     click.echo(f"configuration: {origin(file)}", err=True)
     if default is not None:
         click.echo("There are no `dids` in it: every number gets the default route.", err=True)
-    _print_table(shown or {"any number": Route()})
+    every = shown or {"any number": Route()}
+    show_rows([{"number": did, **_cells(route)} for did, route in every.items()])
 
 
 def _print_json(file: Path | None, default: Route | None, routes: dict[str, Route]) -> None:
@@ -63,27 +66,6 @@ def _print_json(file: Path | None, default: Route | None, routes: dict[str, Rout
 
     config = str(file) if file else None
     click.echo(msgspec.json.encode({"config": config, "default": default, "routes": routes}))
-
-
-def _print_table(routes: dict[str, Route]) -> None:
-    """Print several routes as rows that are cut to the width of the terminal; a single one in full."""
-    from rich.console import Console
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    from voiceflow.route import Route
-
-    if len(routes) == 1:
-        [(number, route)] = routes.items()
-        table = Table(show_header=False)
-        for name, value in {"number": number, **_cells(route)}.items():
-            table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
-    else:
-        table = Table(Column("number", min_width=max(map(len, routes))), *_cells(Route()))
-        for number, route in routes.items():
-            cells = (Text(value, no_wrap=True, overflow="ellipsis") for value in _cells(route).values())
-            table.add_row(number, *cells)
-    Console().print(table)
 
 
 def _cells(route: Route) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,11 @@ what the caller said, or the caller was never answered), 2 it could not begin.
 """,
 )
 @click.argument("target", metavar="FILE|NAME")
-@click.option("--host", help="The address to serve on, 127.0.0.1 unless configured.")
+@click.option(
+    "--host",
+    help="The address to serve on, 127.0.0.1 unless configured. 0.0.0.0 means all of IPv4, :: means "
+    "all of IPv4 and IPv6.",
+)
 @click.option("-p", "--port", type=int, help="The port to serve on, 8000 unless configured; 0 takes a free one.")
 @click.option("--ws-url", metavar="URL", help="Where carriers reach the media stream: wss://HOST/sip/media-stream.")
 @config_option
@@ -128,21 +133,18 @@ def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bo
     dids, config = settled.routes.dids, settled.config
     here = reachable(config.server_host, port)
     public = config.public_ws_url
-    lines = [
-        f"configuration: {origin(settled.file)}",
-        f"numbers: {', '.join(dids) if dids else 'any'}",
-        "",
-        draw.text(plan),
-        f"talk to it       http://{here}",
+    lines = [f"configuration: {origin(settled.file)}", f"numbers: {', '.join(dids) if dids else 'any'}", ""]
+    lines.append(draw.text(plan))
+    if insecure or is_own(config.server_host):
+        lines.append(f"talk to it       http://{here}")
+        lines.append(f"try it           {_trial(f'ws://{here}{MEDIA}', settled)}")
+    else:
+        lines.append(f"talk to it       with --insecure, or on --host 127.0.0.1: nobody is trusted at {here}")
+    lines += [
         f"media streams    ws://{here}{MEDIA}" + (f", publicly {public}" if public else ""),
         f"webhooks         http://{here}{' and '.join(each.webhook_path for each in carriers())} (POST)",
         f"state            http://{here}/health",
-        "",
     ]
-    if insecure or is_own(config.server_host):
-        lines.append(f"try it           voiceflow call ws://{here}{MEDIA}")
-    else:
-        lines.append(f"try it           with --insecure, or on --host 127.0.0.1: nobody is trusted at {here}")
     if not public:
         lines.append(f"for a carrier    add --ws-url wss://HOST{MEDIA}, the address at which it reaches us")
     click.echo("\n".join(lines), err=True)
@@ -150,3 +152,16 @@ def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bo
         logging.getLogger("voiceflow.server").warning(
             "--insecure: whoever reaches this port may call, without signature or token"
         )
+
+
+def _trial(url: str, settled: Settled) -> str:
+    """The command by which the simulated phone calls the server, as the carrier and the number that it serves."""
+    from voiceflow.transports.carriers import names
+
+    from .call import TO
+
+    provider, dids = settled.config.provider, settled.routes.dids
+    options = [] if provider in (None, names()[0]) else ["--as", str(provider)]
+    if settled.routes.lookup(TO) is None:
+        options += ["--to", dids[0]]
+    return shlex.join(["voiceflow", "call", url, *options])

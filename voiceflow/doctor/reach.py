@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import socket
 import sys
@@ -12,9 +11,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from voiceflow.errors import VoiceflowError
+from voiceflow.errors import ConfigError, VoiceflowError
 from voiceflow.server.app import MEDIA
-from voiceflow.server.listening import reachable
+from voiceflow.server.listening import listening, reachable
 from voiceflow.transports.carriers import Carrier, CarrierSettings
 
 from .finding import DEADLINE, Finding, Setting, in_thread
@@ -23,25 +22,27 @@ from .listener import listener
 
 async def port(setting: Setting) -> Finding:
     host, number = setting.config.server_host, setting.config.server_port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            if os.name == "posix":  # as the server does: connections that have ended do not count
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, number))
-            probe.listen(1)
+        with listening(host, number) as sockets:
+            for each in sockets:
+                each.listen(1)  # what listens there without having been bound as ours are is noticed here
         return Finding("port", "ok", f"{number} on {host} is free")
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (ConfigError, OSError) as error:
+        reason = _reason(error)
     try:
         async with httpx.AsyncClient(timeout=DEADLINE / 4) as client:
             health = (await client.get(f"http://{reachable(host, number)}/health")).json()
             return Finding("port", "ok", f"{number}: voiceflow runs there, with {health['active_calls']} calls")
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
         pass
     who = await in_thread(lambda: listener(number))
     said = f"{number} on {host}: {reason}" + (f", it is used by {who}" if who else "")
     return Finding("port", "fail", said, "end that program, or: voiceflow run FILE --port OTHER")
+
+
+def _reason(error: ConfigError | OSError) -> str:
+    cause = error.__cause__ or error
+    return getattr(cause, "strerror", None) or str(cause)
 
 
 async def carrier(setting: Setting, carrier: Carrier[Any]) -> Finding:
@@ -90,7 +91,7 @@ async def cloudflared(setting: Setting) -> Finding:
     if path is None:
         where = "https://developers.cloudflare.com/cloudflare-one/connections/connect-networks/downloads/"
         remedy = "brew install cloudflared" if sys.platform == "darwin" else f"install it from {where}"
-        return Finding("cloudflared", "ok", "not installed: needed for --tunnel only", remedy)
+        return Finding("cloudflared", "ok", "not installed: it is one way to a public address", remedy)
     process = await asyncio.create_subprocess_exec(
         path, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

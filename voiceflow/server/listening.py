@@ -4,39 +4,45 @@ port 0 has become the actual port by the time the addresses are printed."""
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Final
 
 from voiceflow.errors import ConfigError
 
-ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
-"""For each wildcard address, the loopback address at which calls from this machine are trusted."""
+LOOPBACK: Final = "127.0.0.1"
+"""Where a server on all addresses is called from its own machine."""
+ABSENT: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""What binding fails with where the system has no such address, or not that version of IP."""
 
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
-    """Sockets bound to `port` at every address of `host`, until the context ends. They do not listen yet.
+    """Sockets bound to `port` at every address of `host`, until the context ends. They do not listen yet. The host ::
+    stands for all addresses, those of IPv4 included.
 
     Raises `ConfigError` if they cannot be bound.
     """
     in_use = f"port {port} on {host} is in use: stop what serves there, or use --port"
+    everywhere = not host or _unspecified(host) == 6
     try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise ConfigError(f"cannot serve on {host}, port {port}: {error.strerror or error}") from None
+        found = socket.getaddrinfo(None if everywhere else host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"cannot serve on {host}, port {port}: {_reason(error)}") from error
     with ExitStack() as stack:
         sockets: list[socket.socket] = []
         for info in found:
             family, _, _, _, address = info
-            bound = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
             try:
+                bound = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
                 _bind(bound, (address[0], port_of(sockets) if sockets else port, *address[2:]))
             except OSError as error:
-                if error.errno == errno.EADDRNOTAVAIL and (sockets or info is not found[-1]):
+                if error.errno in ABSENT and (sockets or info is not found[-1]):
                     continue  # localhost resolves to ::1 even where there is no IPv6
-                problem = f"cannot serve on {host}, port {port}: {error.strerror or error}"
-                raise ConfigError(in_use if error.errno == errno.EADDRINUSE else problem) from None
+                problem = f"cannot serve on {host}, port {port}: {_reason(error)}"
+                raise ConfigError(in_use if error.errno == errno.EADDRINUSE else problem) from error
             else:
                 sockets.append(bound)
         yield sockets
@@ -49,13 +55,26 @@ def port_of(sockets: list[socket.socket]) -> int:
 
 def reachable(host: str, port: int) -> str:
     """HOST:PORT by which a server on `host` is reached from its own machine."""
-    host = ANYWHERE.get(host, host)
+    host = _from_here(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_own(host: str) -> bool:
     """Whether a server on `host` is reached from its own machine at a loopback address, and so trusts those calls."""
-    return ANYWHERE.get(host, host) in ("localhost", "127.0.0.1", "::1")
+    return _from_here(host) in ("localhost", LOOPBACK, "::1")
+
+
+def _from_here(host: str) -> str:
+    return LOOPBACK if not host or _unspecified(host) else host
+
+
+def _unspecified(host: str) -> int | None:
+    """The version of IP all of whose addresses `host` stands for; None if it is another address, or a name."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return address.version if address.is_unspecified else None
 
 
 def _bind(bound: socket.socket, address: tuple[object, ...]) -> None:
@@ -64,3 +83,7 @@ def _bind(bound: socket.socket, address: tuple[object, ...]) -> None:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # else it would bind the IPv4 address as well
     bound.bind(address)
     bound.set_inheritable(True)
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    return getattr(error, "strerror", None) or str(error)
