@@ -14,7 +14,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from voiceflow import DIDConfigError, DIDNotFoundError
-from voiceflow.config.routes import CHECK_EVERY, Route, Routes, e164
+from voiceflow.config.routes import Route, Routes, e164
+from voiceflow.config.watched import CHECK_EVERY
 
 ANN, BEN = "+15125551234", "+442079460018"
 TWO = f"""\
@@ -47,18 +48,27 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 class Clock:
-    """The clock of the lookups, in seconds, which tests set."""
+    """The clocks of the lookups, in seconds, which tests set."""
 
     now = 100.0
+    wall = 0.0
+    """The time of day: by this one, no file was changed long ago."""
 
-    def __call__(self) -> float:
-        return self.now
+    def later(self) -> None:
+        self.now += CHECK_EVERY
+
+    def settle(self, routes: Routes) -> None:
+        """Look for a change twice: a file that has changed is read once it has not changed between two looks."""
+        for _ in range(2):
+            self.later()
+            routes.lookup(ANN)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("voiceflow.config.routes.monotonic", clock)
+    monkeypatch.setattr("voiceflow.config.watched.monotonic", lambda: clock.now)
+    monkeypatch.setattr("voiceflow.config.watched.time", lambda: clock.wall)
     return clock
 
 
@@ -295,23 +305,38 @@ def test_a_key_that_is_almost_one_of_ours_is_reported(write: Write, caplog: pyte
 # -- while the file changes
 
 
-def test_a_change_is_seen_by_the_next_lookup_at_most_once_a_second(write: Write, clock: Clock) -> None:
+def test_a_change_is_seen_once_the_file_has_not_changed_for_a_second(write: Write, clock: Clock) -> None:
     routes = Routes(write(TWO))
     write(TWO.replace("ann", "anna"))
     clock.now += CHECK_EVERY * 0.99
     assert user(routes) == "ann"
     clock.now += CHECK_EVERY * 0.01
+    assert user(routes) == "ann"
+    clock.now += CHECK_EVERY * 0.99
+    assert user(routes) == "ann"
+    clock.now += CHECK_EVERY * 0.01
     assert user(routes) == "anna"
     write(TWO.replace("ann", "annabel"))
+    clock.later()
     assert user(routes) == "anna"
-    clock.now += CHECK_EVERY
-    assert user(routes) == "annabel"
-    clock.now += CHECK_EVERY
-    assert user(routes) == "annabel"
+    write(TWO.replace("ann", "anabella"))
+    clock.later()
+    assert user(routes) == "anna"
+    clock.later()
+    assert user(routes) == "anabella"
     write(TWO)
-    assert user(routes) == "annabel"
-    clock.now += CHECK_EVERY
+    clock.settle(routes)
     assert user(routes) == "ann"
+
+
+def test_a_change_long_before_is_seen_by_the_first_lookup(write: Write, clock: Clock) -> None:
+    routes = Routes(file := write(TWO))
+    write(TWO.replace("ann", "anna"))
+    clock.now, clock.wall = 3700, file.stat().st_ctime + 3600
+    assert user(routes) == "anna"
+    write(TWO.replace("ann", "annabel"))
+    clock.now, clock.wall = 7300, file.stat().st_ctime + CHECK_EVERY / 2
+    assert user(routes) == "anna"
 
 
 def test_a_change_of_the_same_length_is_seen_by_its_time_or_its_new_file(write: Write, clock: Clock) -> None:
@@ -319,25 +344,92 @@ def test_a_change_of_the_same_length_is_seen_by_its_time_or_its_new_file(write: 
     routes, stat = Routes(file), file.stat()
     write(TWO.replace("ann", "eve"))
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    clock.now += CHECK_EVERY
+    clock.settle(routes)
     assert user(routes) == "eve"
     new = Path("new.yaml")
     new.write_text(TWO.replace("ann", "zoe"))
     os.utime(new, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     new.replace(file)
-    clock.now += CHECK_EVERY
+    clock.settle(routes)
     assert user(routes) == "zoe"
 
 
 def test_numbers_come_and_go(write: Write, clock: Clock) -> None:
     routes = Routes(write(TWO))
     write("dids:\n  '+33123456789':\n")
-    clock.now += CHECK_EVERY
+    clock.settle(routes)
     assert routes.dids == ["+33123456789"]
     assert routes.lookup(ANN) is None
-    write("dids:\n")
-    clock.now += CHECK_EVERY
-    assert routes.lookup(ANN) == Route()
+
+
+def test_numbers_may_be_the_first_ones_and_from_then_on_all_others_are_refused(write: Write, clock: Clock) -> None:
+    routes = Routes(write(""))
+    assert routes.lookup(BEN) == Route()
+    write("dids:\n  '+33123456789':\n")
+    clock.settle(routes)
+    assert routes.lookup(BEN) is None
+
+
+@pytest.mark.parametrize("content", ["", "server_port: 1\n", "dids:\n", "dids: {}\n", "did:\n  '+33123456789':\n"])
+def test_a_reload_that_loses_all_numbers_keeps_the_old_ones_and_warns_once(
+    write: Write, clock: Clock, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    routes = Routes(write(TWO))
+    write(content)
+    for _ in range(4):
+        clock.later()
+        assert user(routes) == "ann"
+        assert routes.lookup("+33123456789") is None
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "voiceflow.yaml has no numbers under `dids` any more: the routes stay as they were" in record.getMessage()
+    write(TWO.replace("ann", "anna"))
+    clock.settle(routes)
+    assert user(routes) == "anna"
+
+
+def test_a_file_that_is_truncated_and_then_written_is_never_read_in_between(write: Write, clock: Clock) -> None:
+    routes = Routes(write(TWO))
+    new = TWO.replace("ann", "anna")
+    for end in range(0, len(new), 7):
+        write(new[:end])
+        clock.later()
+        assert (user(routes), user(routes, BEN)) == ("ann", "ben")
+        assert routes.lookup("+33123456789") is None
+    write(new)
+    clock.settle(routes)
+    assert (user(routes), user(routes, BEN)) == ("anna", "ben")
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(
+    write: Write, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routes = Routes(write(TWO))
+    write(TWO.replace("ann", "anna")[:-20])
+    clock.later()
+    assert user(routes) == "ann"
+    read = Path.read_bytes
+
+    def overtaken(file: Path) -> bytes:
+        content = read(file)
+        write(TWO.replace("ann", "annabel"))
+        return content
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", overtaken)
+        clock.later()
+        assert (user(routes), user(routes, BEN)) == ("ann", "ben")
+    clock.settle(routes)
+    assert (user(routes), user(routes, BEN)) == ("annabel", "ben")
+
+
+def test_routes_that_are_closed_refuse_all_numbers_while_none_has_a_route(write: Write, clock: Clock) -> None:
+    routes = Routes(write("server_port: 1\n"))
+    routes.close()
+    assert routes.lookup(ANN) is None
+    write(TWO)
+    clock.settle(routes)
+    assert (user(routes), routes.lookup("+33123456789")) == ("ann", None)
 
 
 def test_a_broken_file_keeps_the_routes_and_says_once_which_line_is_wrong(
@@ -345,8 +437,8 @@ def test_a_broken_file_keeps_the_routes_and_says_once_which_line_is_wrong(
 ) -> None:
     routes = Routes(write(TWO))
     write(TWO.replace("user_id: ben", "user_id: [ben]"))
-    for _ in range(3):
-        clock.now += CHECK_EVERY
+    for _ in range(4):
+        clock.later()
         assert user(routes) == "ann"
         assert user(routes, BEN) == "ben"
     (record,) = caplog.records
@@ -354,7 +446,7 @@ def test_a_broken_file_keeps_the_routes_and_says_once_which_line_is_wrong(
     expected = "voiceflow.yaml, line 6: expected text, came a list. The routes stay as they were"
     assert record.getMessage() == expected
     write(TWO.replace("ann", "anna"))
-    clock.now += CHECK_EVERY
+    clock.settle(routes)
     assert user(routes) == "anna"
 
 
@@ -363,13 +455,13 @@ def test_a_file_that_vanishes_and_returns_is_read_again(
 ) -> None:
     routes = Routes(file := write(TWO))
     file.unlink()
-    for _ in range(3):
-        clock.now += CHECK_EVERY
+    for _ in range(4):
+        clock.later()
         assert user(routes) == "ann"
     (record,) = caplog.records
     assert "cannot read voiceflow.yaml: No such file or directory" in record.getMessage()
     write(TWO.replace("ann", "anna"))
-    clock.now += CHECK_EVERY
+    clock.settle(routes)
     assert user(routes) == "anna"
 
 

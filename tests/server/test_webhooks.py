@@ -19,7 +19,7 @@ from server.serving import FROM, TO, TUNNEL, echo, parameters, run, serving
 from telnyx.lib.webhook_verification import verify_webhook_signature
 from twilio.request_validator import RequestValidator
 
-from voiceflow.config import routes as routes_module
+from voiceflow.config import watched
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.security.tokens import StreamTokens
@@ -259,7 +259,7 @@ def test_without_a_public_address_a_caller_is_told_that_the_number_is_not_set_up
 
 
 def test_routes_that_change_count_from_the_next_call_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes_module, "CHECK_EVERY", 0.0)
+    monkeypatch.setattr(watched, "CHECK_EVERY", 0.0)
     file = tmp_path / "voiceflow.yaml"
     file.write_text("dids:\n  '+15125551234':\n")
 

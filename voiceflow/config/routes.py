@@ -6,7 +6,8 @@
         system_prompt: You answer the phone for Ann's bakery.
 
 Without `dids` every number gets the default route; with them, calls to other numbers are refused. A file that has
-changed is read again at the next lookup; if it cannot be read then, the routes stay as they were.
+changed, and has then been left alone for a second, is read again at the next lookup. If it cannot be read then, or has
+no numbers any more, the routes stay as they were: only a new start opens a server to all numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import logging
 import re
 import unicodedata
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import msgspec
@@ -24,12 +24,10 @@ import msgspec
 from voiceflow.errors import ConfigError, DIDConfigError, DIDNotFoundError
 from voiceflow.route import Route
 
+from .watched import WatchedFile
 from .yamlfile import Value, read_yaml
 
 logger = logging.getLogger("voiceflow.config")
-
-CHECK_EVERY = 1.0
-"""Seconds between two checks of whether the file has changed."""
 
 _URI = re.compile(r"(?:tel|sips?):([^@;]*).*", re.IGNORECASE)  # RFC 3966, RFC 3261
 _SEPARATORS = re.compile(r"[\s\-./_\u2010-\u2015\u2212]")
@@ -68,15 +66,21 @@ class Routes:
     """
 
     def __init__(self, file: Path | None = None) -> None:
-        self._file = file
+        self._file = WatchedFile(file) if file is not None else None
         self._routes: dict[str, Route] = {}
+        self._closed = False
         self.reload()
 
     @property
     def dids(self) -> list[str]:
-        """The numbers that have a route, in E.164, in the file's order. Empty: every number gets the default route."""
+        """The numbers that have a route, in E.164, in the file's order. Empty: every number gets the default route,
+        unless `close` was called."""
         self._refresh()
         return list(self._routes)
+
+    def close(self) -> None:
+        """Refuse numbers without a route from now on, even while no number has one. Where some had one, this is so."""
+        self._closed = True
 
     def all(self) -> list[Route]:
         """All routes that calls may get."""
@@ -86,7 +90,7 @@ class Routes:
     def lookup(self, did: str) -> Route | None:
         """The route of a called number, however it is written. None: it has no route, and the call is to be refused."""
         self._refresh()
-        if not self._routes:
+        if not self._closed:
             return Route()
         try:
             return self._routes.get(e164(did))
@@ -102,31 +106,34 @@ class Routes:
 
     def reload(self) -> None:
         """Read the file again. Raises `DIDConfigError` and keeps the routes if it cannot be used."""
-        self._checked = monotonic()
         if self._file is not None:
-            self._version = _version(self._file)  # first: a change during the reading is seen at the next check
-            self._routes = _read_routes(self._file)
+            self._file.begin()
+            self._take(_read_routes(self._file.path))
+
+    def _take(self, routes: dict[str, Route]) -> None:
+        self._routes = routes
+        self._closed = self._closed or bool(routes)
 
     def _refresh(self) -> None:
-        if self._file is None or monotonic() < self._checked + CHECK_EVERY:
+        file = self._file
+        if file is None or not file.is_due():
             return
-        self._checked = monotonic()
-        if _version(self._file) != self._version:
-            try:
-                self.reload()
-            except DIDConfigError as error:
-                logger.error("%s. The routes stay as they were", error)
-            else:
-                logger.info("%s has changed: %d numbers have a route", self._file, len(self._routes))
-
-
-def _version(file: Path) -> tuple[int, int, int] | None:
-    """Data that differ after any change to the file, even if another file has replaced it. None: there is no file."""
-    try:
-        stat = file.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+        try:
+            routes = _read_routes(file.path)
+        except DIDConfigError as error:
+            logger.error("%s. The routes stay as they were", error)
+            return
+        if not file.is_unchanged():
+            return  # what was read may be half of it; the next check sees the change
+        if self._routes and not routes:
+            logger.warning(
+                "%s has no numbers under `dids` any more: the routes stay as they were. "
+                "To connect calls to any number, start again",
+                file.path,
+            )
+            return
+        self._take(routes)
+        logger.info("%s has changed: %d numbers have a route", file.path, len(routes))
 
 
 def _read_routes(file: Path) -> dict[str, Route]:

@@ -58,6 +58,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     overrides: Overrides
     """Options in place of keys of the configuration."""
     insecure: bool = False
+    closed: bool = False
+    """Refuse numbers without a route, even if the configuration has lost all numbers when a process starts anew."""
+
+    def fixed(self, settled: Settled) -> Options:
+        """These options with what must not change while the command runs, whenever a process of it is started: the
+        file that was found, and whether calls to any number are connected."""
+        return msgspec.structs.replace(self, config=settled.file, closed=bool(settled.routes.dids))
 
     def settle(self) -> Settled:
         """All settings, from these options and the other sources. Raises `ConfigError` or `DIDConfigError`."""
@@ -113,6 +120,8 @@ def application() -> Server:
         level = settled.config.log_level
         logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")  # takes effect in workers only
         quieten_libraries()
+        if options.closed:
+            settled.routes.close()
         with run_key() as key:
             return Server(load_pipeline(options.target), settled.config, settled.routes, key, open=options.insecure)
     except VoiceflowError as error:  # after a reload: at start the command has reported it before
