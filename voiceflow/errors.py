@@ -1,11 +1,18 @@
 """Every exception voiceflow raises. Each message names what was expected, what came, and what to do."""
 
+import asyncio
+
 DISTRIBUTION = "voiceflow-pipelines"
 """The name to `pip install`; the import name `voiceflow` belongs to another project on PyPI."""
 
-USER_ERRORS = (Exception, SystemExit)
-"""The exceptions of users' code that end only their own call: `sys.exit` in a tool or a processor must not end a
-server."""
+
+class Abandoned(BaseException):
+    """Thrown into work that did not heed its cancellation. Do not catch it."""
+
+
+UNWINDING = (asyncio.CancelledError, GeneratorExit, Abandoned)
+"""The exceptions that end asynchronous code from outside, which must pass. Any other that users' code raises, also
+`SystemExit` and `KeyboardInterrupt`, ends only its own call: it must not end a server."""
 
 
 class VoiceflowError(Exception):

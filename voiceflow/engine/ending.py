@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from voiceflow.call import Call
 from voiceflow.call_limits import Ended
-from voiceflow.errors import USER_ERRORS, ProcessorError
+from voiceflow.errors import UNWINDING, ProcessorError
 from voiceflow.frameflow.epoch import Epoch
 from voiceflow.frames import End
 from voiceflow.playout.playout import Playout
@@ -123,7 +123,9 @@ class Ending:
         """Await `work`; what goes wrong at the end of a call is only logged."""
         try:
             await work
-        except USER_ERRORS as error:
+        except UNWINDING:
+            raise
+        except BaseException as error:
             self._call.log.error("%s failed: %s", name, error, exc_info=error)
 
     async def _disconnect_after_speech(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from voiceflow.errors import USER_ERRORS
 from voiceflow.frameflow.epoch import Epoch
 from voiceflow.frames import Clear, Frame, Mark
 from voiceflow.linking.plan import Fork, Step
@@ -95,6 +94,6 @@ class Interruption:
             elif step.speech:
                 try:
                     frame = step.processor.upstream(frame)
-                except USER_ERRORS as error:
+                except BaseException as error:
                     self._failures.fail(step.processor.name, error)
         return frame

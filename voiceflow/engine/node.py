@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from voiceflow.errors import USER_ERRORS
 from voiceflow.frameflow.dispatch import SPEECH, outgoing
 from voiceflow.frameflow.epoch import Deliver, Epoch, Port, Work
 from voiceflow.frames import AudioRaw, Frame
@@ -55,7 +54,7 @@ class ProcessorNode:
             self._converter.reset()
         try:
             self.processor.reset()
-        except USER_ERRORS as error:
+        except BaseException as error:
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from voiceflow.call import Build, Call
 from voiceflow.call_limits import Ended
 from voiceflow.errors import CallError
-from voiceflow.inference import model_cache
+from voiceflow.inference import contained, model_cache
 from voiceflow.linking.linker import link
 from voiceflow.pipeline import Element
 
@@ -16,7 +16,8 @@ async def run_call(call: Call, build: Build) -> Ended:
     """Run `call` through `build(call)` to its end: see `Call.run`."""
     if call.session is not None:
         raise CallError(f"call {call.id} has already run: make a new Call")
-    plan = link(build(call))
+    with contained():
+        plan = link(build(call))
     for step in plan.walk():
         step.processor.call = call
     running = call.session = RunningCall(call, plan)

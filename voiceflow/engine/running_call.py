@@ -11,11 +11,11 @@ import msgspec
 
 from voiceflow.call import Call
 from voiceflow.call_limits import Ended
-from voiceflow.errors import USER_ERRORS, CallError, ProcessorError
+from voiceflow.errors import CallError, ProcessorError
 from voiceflow.frameflow.epoch import Epoch, current_reply
 from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, Clear, End, Frame, LLMText, Transcript
-from voiceflow.inference import model_cache
+from voiceflow.inference import contained, model_cache
 from voiceflow.linking.plan import Plan, Step
 from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
@@ -90,7 +90,7 @@ class RunningCall:
                 self.graph.source_reader.release()
                 self._timeouts.opened()
             ended = await self._ending.over
-        except USER_ERRORS as error:
+        except Exception as error:
             told = error if isinstance(error, CallError) else CallError(f"the call did not open: {error}")
             self.failures.error = told
             raise
@@ -192,7 +192,8 @@ class RunningCall:
                 self.turns.led = True
                 self.turns.dead_air.expect_speech()
             try:
-                await work()
+                with contained():
+                    await work()
             finally:
                 if leads:
                     self.turns.led = False
@@ -273,8 +274,9 @@ async def load_models(processors: list[Processor], limit: float) -> None:
 
 async def _opened(processor: Processor, call: Call) -> None:
     try:
-        await processor.open(call)
-    except USER_ERRORS as error:
+        with contained():
+            await processor.open(call)
+    except Exception as error:
         raise ProcessorError(f"{processor.name}.open", error) from error
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from voiceflow.errors import USER_ERRORS
 from voiceflow.frameflow.epoch import Deliver, nowhere
 from voiceflow.frameflow.link import Link
 from voiceflow.frames import AudioRaw, End, Frame
+from voiceflow.inference import contained
 from voiceflow.transport import Source
 
 from .failures import Failures
@@ -124,8 +124,9 @@ class SourceReader:
 
     async def _run(self) -> None:
         try:
-            reason = await self._read()
-        except USER_ERRORS as error:
+            with contained():
+                reason = await self._read()
+        except Exception as error:
             self._failures.fail(self.source.name, error)
         else:
             self._on_left(reason)

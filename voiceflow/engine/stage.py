@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from voiceflow.annotations import Kind
-from voiceflow.errors import USER_ERRORS
 from voiceflow.frameflow.dispatch import CONTROL, FINISH, PROCESS_AUDIO, incoming
 from voiceflow.frameflow.epoch import Deliver, Work
 from voiceflow.frames import Frame
@@ -47,14 +46,14 @@ def fuse(node: ProcessorNode) -> Deliver:
                 deliver(out)
             else:
                 act(out)
-        except USER_ERRORS as error:
+        except BaseException as error:
             node.fail(error)
         return None
 
     def finish(end: Frame) -> None:
         try:
             drain(node, processor.finish())
-        except USER_ERRORS as error:
+        except BaseException as error:
             node.fail(error)
         deliver(end)  # even if `finish` failed: the stream ends
 

@@ -7,12 +7,10 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from voiceflow.errors import Abandoned
+
 ATTEMPTS = 10
 """How many times `Abandoned` is thrown into work that catches it, before it is left alone."""
-
-
-class Abandoned(BaseException):
-    """Thrown into work that did not heed its cancellation. Do not catch it."""
 
 
 class Tasks:

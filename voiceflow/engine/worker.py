@@ -13,7 +13,7 @@ from typing import Any
 
 from voiceflow.annotations import Kind
 from voiceflow.audio import CANONICAL
-from voiceflow.errors import USER_ERRORS
+from voiceflow.errors import UNWINDING
 from voiceflow.frameflow.dispatch import CONTROL, FINISH, PASS, PROCESS_AUDIO, SWALLOW, incoming
 from voiceflow.frameflow.epoch import Port, Work, current_reply, nowhere
 from voiceflow.frameflow.link import Link
@@ -107,9 +107,9 @@ class Worker:
                                     work.emit(out)
                         else:
                             await self._consume(work, process(frame), pace)
-                    except asyncio.CancelledError:
-                        self._absorb_cancellation(work)
-                    except USER_ERRORS as error:
+                    except UNWINDING as error:
+                        self._absorb_cancellation(work, error)
+                    except BaseException as error:
                         node.fail(error)
                     work.running = False
                     if self.task is not task:
@@ -138,9 +138,9 @@ class Worker:
                 await self._consume(work, left, pace)
             elif left is not None:
                 work.emit_all(left)
-        except asyncio.CancelledError:
-            self._absorb_cancellation(work)
-        except USER_ERRORS as error:
+        except UNWINDING as error:
+            self._absorb_cancellation(work, error)
+        except BaseException as error:
             self.node.fail(error)
         if self.task is task:
             self._end(work)
@@ -199,9 +199,9 @@ class Worker:
         if self.node.replies is not None:
             self.node.replies.work_ended()
 
-    def _absorb_cancellation(self, work: Work) -> None:
-        """Called while a CancelledError is handled: return if a `Clear` caused it, else let it end task or call."""
-        if work.port is not self.node.port:
+    def _absorb_cancellation(self, work: Work, error: BaseException) -> None:
+        """Called while `error` is handled: return if a `Clear` cancelled the work, else let it end task or call."""
+        if work.port is not self.node.port or not isinstance(error, asyncio.CancelledError):
             raise  # it was abandoned
         if work.cut and not self._tasks.stopping:
             return

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
+from voiceflow.errors import Abandoned
+
 
 def failure(error: BaseException) -> Exception:
     """`error` as an exception that may be raised in a task. One that would end the event loop, as `SystemExit` does, or
@@ -23,7 +25,7 @@ def contained() -> Iterator[None]:
     inside becomes a `RuntimeError`; only the cancellation of this task itself passes unchanged."""
     try:
         yield
-    except GeneratorExit:  # the coroutine or generator around it is being closed
+    except (GeneratorExit, Abandoned):  # the coroutine or generator around it is being closed
         raise
     except asyncio.CancelledError as error:
         task = asyncio.current_task()

@@ -44,7 +44,7 @@ class Playout:
         exit: Exit,
         on_played: Callable[[Mark], None],
         on_end: Callable[[], None],
-        on_error: Callable[[Exception], None],
+        on_error: Callable[[BaseException], None],
         *,
         listeners: Listeners,
         change: Notifier,
@@ -173,7 +173,7 @@ class Playout:
         """Call a method of the sink. If it raises, that ends the call and does not disturb the code that spoke."""
         try:
             act(*args)
-        except Exception as error:
+        except BaseException as error:
             self._on_error(error)
 
     def _write_next(self) -> bool:

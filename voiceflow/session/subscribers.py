@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable
 from typing import Generic, ParamSpec
 
-from voiceflow.errors import USER_ERRORS
-
 P = ParamSpec("P")
 
 
@@ -43,7 +41,7 @@ class Subscribers(Generic[P]):
         for callback in self._callbacks:
             try:
                 callback(*args, **kwargs)
-            except USER_ERRORS as error:
+            except BaseException as error:
                 self._complain(callback, error)
 
     def _complain(self, callback: Callable[P, object], error: BaseException) -> None:
