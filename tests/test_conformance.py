@@ -35,7 +35,7 @@ from voiceflow import (
     Transcript,
 )
 from voiceflow.engine.running_call import RunningCall
-from voiceflow.inference import model_cache as models
+from voiceflow.inference import loaded_models as models
 from voiceflow.linking.linker import link
 from voiceflow.processors.codec import Convert
 

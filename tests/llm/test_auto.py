@@ -13,7 +13,7 @@ from ollama_server import OllamaServer
 from talking import Voice, run, talk
 
 from voiceflow import ConfigError, MissingExtraError, Transcript
-from voiceflow.inference import model_cache as models
+from voiceflow.inference import loaded_models as models
 from voiceflow.processors.llm import LLM, AutoLLM, ClaudeLLM, Message, OllamaLLM, OpenAILLM, Responder, auto
 from voiceflow.processors.llm.auto import ChosenLLM, choose
 

@@ -13,7 +13,7 @@ from ollama_server import Call, Failure, Refusal
 from talking import talk
 
 from voiceflow import ConfigError, ProviderConnectionError
-from voiceflow.inference import model_cache as models
+from voiceflow.inference import loaded_models as models
 from voiceflow.linking.linker import link
 from voiceflow.processors.llm import LLM, ClaudeLLM, Message, OpenAILLM, ToolCall, claude, openai
 

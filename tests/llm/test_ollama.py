@@ -10,7 +10,7 @@ from ollama_server import Call, Failure, OllamaServer, Raw, Refusal, Stall, Thou
 from talking import Interrupter, Voice, run, talk
 
 from voiceflow import DTMF, ProviderConnectionError, Transcript
-from voiceflow.inference import model_cache as models
+from voiceflow.inference import loaded_models as models
 from voiceflow.processors.llm import Message, OllamaLLM, ToolCall
 from voiceflow.processors.llm.ollama import address, installed_models
 

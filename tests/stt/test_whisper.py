@@ -18,7 +18,7 @@ from voiceflow import (
     Transcript,
     WeightsError,
 )
-from voiceflow.inference import model_cache as models
+from voiceflow.inference import loaded_models as models
 from voiceflow.processors.stt import Transcription, WhisperSTT
 
 SECOND = bytes(32_000)

@@ -11,7 +11,7 @@ from tts.voices import RATE, Letters, letters, text_of
 
 from voiceflow import Call, Pipeline, Transcript
 from voiceflow.inference import InferencePool
-from voiceflow.inference import model_cache as models
+from voiceflow.inference import loaded_models as models
 from voiceflow.processors.tts import TTS, fixed_phrases, speech
 
 APOLOGY = audio(1.0, byte=7)

@@ -13,7 +13,7 @@ from tts.tiny_piper import TONE, tiny_voice
 from tts.voices import spoken, tiny
 
 from voiceflow import AudioFormat, AudioRaw, Call, Error, Frame, LLMEnd, LLMText, Mark, Transcript, WeightsError
-from voiceflow.inference import model_cache as models
+from voiceflow.inference import loaded_models as models
 from voiceflow.processors.tts import TTS, PiperTTS
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from talking import Parrot, Voice, run
 
 from voiceflow import CANONICAL, AudioFormat, AudioRaw, Call, Frame, Processor, SpeechStarted, SpeechStopped
-from voiceflow.inference import model_cache as models
+from voiceflow.inference import loaded_models as models
 from voiceflow.processors.vad import VAD, EnergyVAD, SileroVAD
 from voiceflow.sounds.wavfile import read_wav
 

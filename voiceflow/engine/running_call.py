@@ -15,7 +15,7 @@ from voiceflow.errors import CallError, ProcessorError
 from voiceflow.frameflow.epoch import Epoch, current_reply
 from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, Clear, End, Frame, LLMText, Transcript
-from voiceflow.inference import contained, model_cache
+from voiceflow.inference import contained, loaded_models
 from voiceflow.linking.plan import Plan, Step
 from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
@@ -144,7 +144,7 @@ class RunningCall:
                 closing = self._ending.logged(processor.close(), f"{processor.name}.close")
                 self.tasks.start(closing, processor.name)
         await self.tasks.finish()
-        model_cache.release(self._processors)
+        loaded_models.release(self._processors)
         self.playout.close()
         self.opened.set()  # code that still waits to speak finds the call over
         self.turns.end()
@@ -262,7 +262,7 @@ async def load_models(processors: list[Processor], limit: float) -> None:
 
     try:
         async with asyncio.timeout(limit) as deadline:
-            await model_cache.load(processors, loads)
+            await loaded_models.load(processors, loads)
     except TimeoutError as error:
         if not deadline.expired():
             raise

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from voiceflow.errors import DISTRIBUTION, WeightsError
 
-from . import hub
 from .catalogue import CATALOGUE, DEFAULT_VOICE, Model
+from .download import download
 from .folders import here
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def obtain(model: Model) -> Path:
     except WeightsError as error:
         tried = str(error).splitlines()
     try:
-        return hub.download(model)
+        return download(model)
     except WeightsError as error:
         lines = "".join(f"\n  {line}" for line in (*tried, error))
         remedy = f"Run where there is a network: voiceflow models download {model.name}"

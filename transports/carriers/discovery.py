@@ -1,4 +1,4 @@
-"""The carriers that are known: those in this folder, those of other packages (entry points), and registered ones.
+"""Finds the carriers: those in this folder, those of other packages (entry points), and registered ones.
 
 Nothing is loaded before the first query. It loads every `Carrier` object; these are small and import their larger
 modules only when they are used.

@@ -11,7 +11,7 @@ import pytest
 from doubles import make_call, virtual
 
 from voiceflow import DTMF, Call, Processor
-from voiceflow.inference.model_cache import UNUSED, load, release
+from voiceflow.inference.loaded_models import UNUSED, load, release
 
 
 class Model(Processor):
