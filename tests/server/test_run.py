@@ -78,7 +78,9 @@ def test_a_change_counts_after_a_reload_and_a_mistake_is_one_line(tmp_path: Path
 
 
 def test_a_process_that_starts_anew_opens_to_no_number_what_was_closed(tmp_path: Path) -> None:
-    async def main(server: Running, config: Path) -> None:
+    config = tmp_path / "numbers.yaml"
+
+    async def main(server: Running) -> None:
         await server.until_heard(SPEECH)
         config.write_text("")  # as an editor leaves it for a moment
         (tmp_path / "sources" / "file.py").write_text(BACKWARDS)
@@ -87,10 +89,9 @@ def test_a_process_that_starts_anew_opens_to_no_number_what_was_closed(tmp_path:
         config.write_text(f"dids:\n  '{TO}':\n")
         await server.until_heard(SPEECH[::-1])
 
-    config = tmp_path / "numbers.yaml"
     config.write_text(f"dids:\n  '{TO}':\n")
     with running(tmp_path, "--reload", "-c", str(config)) as server:
-        asyncio.run(asyncio.wait_for(main(server, config), 60))
+        asyncio.run(asyncio.wait_for(main(server), 60))
 
 
 def test_workers_share_the_calls_and_what_tokens_were_used(tmp_path: Path) -> None:
