@@ -218,6 +218,11 @@ class Call:
             while transcript := await listener.transcript():
                 yield transcript
 
+    def disregard(self, judge: Callable[[Transcript], bool]) -> None:
+        """Take final transcripts for which `judge(transcript)` is true for no turn: as they arrive before the speaker,
+        they are dropped, and nobody who listens is told. What `judge` raises ends the call."""
+        self._turns.disregarded.append(judge)
+
     async def ask(self, text: str, *, timeout: float | None = None) -> Transcript | None:
         """Say `text` and return the caller's answer, even if it comes before the text has ended. None if there is no
         answer within `timeout` seconds after the text, or the caller is gone. A caller who has begun to speak by then

@@ -7,17 +7,32 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-_ENGLISH = """uh-huh, uhhuh, mm-hmm, mhm, mhmm, m-hm, mm, hm, hmm, aha, ah, oh, uh, um, er, yeah, yep, yup, yes,
-    ok, o.k., okay, okey, right, sure, alright, all right, i see, got it, gotcha, go on"""
-_GERMAN = """ja, jaja, jep, jo, genau, gut, klar, alles klar, stimmt, verstehe, ich verstehe, ach so, achso, aso, äh,
+_SOUNDS = """uh-huh, uhhuh, uh-hum, uhum, um-hum, um-hmm, uhm, uh, um, er, mm-hmm, mm-hm, mmhmm, mmhm, mhm, mhmm, m-hm,
+    m-hmm, mm, hm, hmm, hum, huh, aha, aham, ah, oh, ooh, eh, ok, o.k., okay, okey, oké"""
+_ENGLISH = """yeah, yea, yah, yep, yup, yes, right, sure, alright, all right, right on, i see, got it, gotcha, go on,
+    true, that's right, that's true, exactly, absolutely, indeed, of course, i know, i understand, understood,
+    makes sense, sounds good, fine, cool, great, nice, good, very good, perfect, wow, oh wow, really"""
+_GERMAN = """ja, jaja, jep, jo, jawohl, genau, gut, sehr gut, schön, klar, na klar, alles klar, natürlich, stimmt,
+    richtig, verstehe, ich verstehe, verstanden, in ordnung, ach, ach so, achso, aso, ach ja, eben, super, prima, äh,
     ähm, öh"""
-_FRENCH = """oui, ouais, d'accord, voilà, bien sûr, tout à fait, je vois, je comprends, mouais, mmh, hum, euh, ah bon"""
-_SPANISH = """sí, vale, claro, ajá, ya, ya veo, entiendo, de acuerdo, exacto, bueno, mjm, eh"""
+_FRENCH = """oui, ouais, d'accord, d'ac, voilà, bien, très bien, bien sûr, tout à fait, je vois, je comprends, compris,
+    c'est ça, exactement, effectivement, parfait, entendu, mouais, mmh, euh, ah bon, ah oui"""
+_SPANISH = """sí, vale, claro, claro que sí, ajá, ya, ya veo, entiendo, comprendo, entendido, de acuerdo, exacto,
+    correcto, eso, eso es, así es, por supuesto, bueno, bien, muy bien, perfecto, mjm"""
+_ITALIAN = """sì, certo, già, esatto, giusto, d'accordo, va bene, bene, benissimo, perfetto, capito, ho capito,
+    capisco, chiaro, ecco, infatti, appunto, ah sì"""
+_PORTUGUESE = """sim, claro, certo, isso, isso mesmo, pois, pois é, exato, exatamente, entendi, entendo, percebo,
+    percebi, tá, tá bom, tá certo, está bem, tudo bem, com certeza, beleza, uhum, ahã"""
+_DUTCH = """ja, jawel, jep, goed, prima, precies, klopt, juist, inderdaad, zeker, natuurlijk, tuurlijk, duidelijk,
+    begrijp ik, ik begrijp het, begrepen, snap ik, ik snap het, oh ja"""
 
 BACKCHANNELS: Final = frozenset(
-    " ".join(phrase.split()) for language in (_ENGLISH, _GERMAN, _FRENCH, _SPANISH) for phrase in language.split(",")
+    " ".join(phrase.split())
+    for language in (_SOUNDS, _ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN, _PORTUGUESE, _DUTCH)
+    for phrase in language.split(",")
 )
-"""Backchannels in English, German, French and Spanish, and hesitations. None of them refuses or asks to wait."""
+"""Backchannels in English, German, French, Spanish, Italian, Portuguese and Dutch, and hesitations. None of them
+refuses or asks to wait."""
 
 _STRETCHED: Final = re.compile(r"([^\W\d])\1{2,}")  # "hmmmm"
 

@@ -24,15 +24,16 @@ class BargeIn(Processor):
 
     `BargeIn()` stands between the VAD and the STT and interrupts as soon as the caller speaks;
     `BargeIn(min_speech=0.5)` once they have spoken for half a second, the silence after the last sound not included:
-    a cough does not interrupt.
+    a cough does not interrupt. If the sound that interrupted turns out to contain no words, or nothing but phrases of
+    `ignore`, such as "uh-huh", the agent goes on: it says the rest of what had been made of its answer, and a model
+    that had not finished the answer is asked to go on.
 
     `BargeIn(min_words=2)` stands after the STT and interrupts when the caller has said two words outside the phrases
-    of `ignore`, even if over several utterances. While the agent speaks, it drops transcripts that are nothing but
-    such phrases: an "uh-huh" is no turn. To an agent that is silent, it is an answer.
+    of `ignore`, even if over several utterances.
 
-    A reply that may not be interrupted is heard to its end, and what the caller said meanwhile is the next turn.
-    If the sound that interrupted turns out to contain no words, the agent goes on: it says the rest of what had been
-    made of its answer, and a model that had not finished the answer is asked to go on.
+    While the agent speaks, transcripts that are nothing but phrases of `ignore` are dropped: an "uh-huh" is no turn. To
+    an agent that is silent, or has all but asked a question, it is an answer. A reply that may not be interrupted is
+    heard to its end, and what the caller said meanwhile is the next turn.
     Raises `ValueError` for both conditions at once.
     """
 
@@ -70,7 +71,7 @@ class BargeIn(Processor):
         call.on_reply(self._replied)
         recognised = any(isinstance(e, Processor) and e.signature.may_yield(Transcript) for e in call.elements)
         if recognised and call.can_speak and not self.min_words:
-            self._resumption = Resumption(call, self.emit)
+            self._resumption = Resumption(call, self.emit, self._ignored)
 
     def process(
         self, frame: SpeechStarted | SpeechStopped | Transcript
@@ -81,11 +82,13 @@ class BargeIn(Processor):
             case SpeechStarted():
                 yield frame
                 self._speaks = True
+                self._detected(frame)
                 self._started(frame)
                 if not self._waits and self._interrupts():
                     yield Clear()
             case SpeechStopped():
                 self._speaks = False
+                self._detected(frame)
                 self._disarm()
                 yield frame
 
@@ -111,6 +114,10 @@ class BargeIn(Processor):
         elif transcript.final:
             self._said = said
         yield transcript
+
+    def _detected(self, frame: SpeechStarted | SpeechStopped) -> None:
+        if self._resumption is not None:
+            self._resumption.detected(frame)
 
     def _interrupts(self) -> bool:
         """Whether there is a reply that may be interrupted; if so, prepares the resumption. A reply of which nothing is

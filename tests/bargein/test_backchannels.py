@@ -16,6 +16,9 @@ COUNTED = Ignored(BACKCHANNELS)
         *("Ja.", "Ja, genau!", "Mhm, alles klar.", "Ach so", "Ähm", "stimmt", "Ja ja"),
         *("Oui", "D'accord.", "D’accord !", "Ah bon ?", "Voilà", "Tout à fait", "ouais ouais"),
         *("Sí", "¡Claro!", "Vale, vale", "Ya veo.", "De acuerdo", "Ajá"),
+        *("Sì.", "Sì, certo.", "Ho capito", "Va bene, d'accordo."),
+        *("Sim.", "Pois é.", "Tá bom, entendi.", "Uhum"),
+        *("Jawel.", "Oké, prima.", "Ja, precies.", "Ik snap het."),
         *("", "  ", "...", "…"),
     ],
 )  # fmt: skip
@@ -36,6 +39,9 @@ def test_backchannels_do_not_count_however_they_are_written(text):
         ("non merci", 2),
         ("no, gracias", 2),
         ("okay stop", 1),
+        ("no, grazie", 2),
+        ("não, obrigado", 2),
+        ("nee, wacht", 2),
         ("что", 1),
     ],
 )
@@ -61,4 +67,5 @@ def test_words_are_without_case_accents_and_punctuation():
 @pytest.mark.parametrize("phrase", sorted(BACKCHANNELS))
 def test_no_backchannel_says_no_or_asks_to_wait(phrase):
     refusals = {"no", "nope", "nein", "nee", "non", "stop", "wait", "warte", "halt", "attends", "espera", "alto"}
+    refusals |= {"no", "aspetta", "nao", "espere", "nee", "wacht"}
     assert not refusals & set(words(phrase))

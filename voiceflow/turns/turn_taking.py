@@ -59,6 +59,8 @@ class TurnTaking:
         self.led = False
         """Whether a coroutine leads the conversation: it is the agent's turn unless that waits for the caller."""
         self.dead_air = DeadAir(playout, self, line)
+        self.disregarded: list[Callable[[Transcript], bool]] = []
+        """Judges of final transcripts: one that any of them is true for is no turn, and is dropped."""
         self._playout = playout
         self._activity = activity
         self._heard = heard
@@ -66,19 +68,27 @@ class TurnTaking:
         self._questions: list[Listener] = []
         """The listeners that belong to a question asked within a reply."""
         self._arrived: list[Frame] = []
+        self._dropped: Frame | None = None
+        """The transcript that was dropped last: it may come to other speakers, too."""
         self._over = False
 
     # The caller's
 
     def hear(self, frame: Frame, interrupt: Callable[[], None]) -> bool:
         """Take what the caller said or did, as it arrives before a speaker. Returns whether it goes on to the speaker:
-        not if it answers a question that was asked within a reply."""
+        not if it is no turn, or answers a question that was asked within a reply."""
+        if frame is self._dropped:
+            return False
         if len(self.speakers) > 1:
             if any(frame is known for known in self._arrived):
                 return True  # it has arrived at another speaker before
             self._arrived = [*self._arrived[1 - ARRIVED :], frame]
-        if isinstance(frame, Transcript) and frame.final and frame.text and not self._questions and self._pending:
-            interrupt()  # the caller goes on: one reply answers all that they say
+        if isinstance(frame, Transcript) and frame.final and frame.text:
+            if any(judge(frame) for judge in self.disregarded):
+                self._dropped = frame
+                return False
+            if not self._questions and self._pending:
+                interrupt()  # the caller goes on: one reply answers all that they say
         self.floor.hear(frame)
         self.dead_air.hear(frame)
         return self.tell(frame)
