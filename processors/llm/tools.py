@@ -13,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import itertools
 import logging
 import typing
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -77,7 +78,7 @@ class Tool:
                 result = await _collected(result)
             if isinstance(result, str):
                 return result
-            return "done" if result is None else msgspec.json.encode(result, enc_hook=str).decode()
+            return "done" if result is None else msgspec.json.encode(result, enc_hook=_plain).decode()
 
 
 class Toolbox:
@@ -159,6 +160,16 @@ def _void(name: str) -> Callable[..., Any]:
         return _VOID[name]
 
     return nothing
+
+
+def _plain(value: object) -> object:
+    """What the model is told in place of `value`, which has no JSON. Raises `TypeError` for what has no text either."""
+    if isinstance(value, Iterator):
+        return list(itertools.islice(value, RESULT_CHARACTERS))
+    text = str(value)
+    if " at 0x" in text:  # an address in memory: Python's own description of functions, coroutines and plain objects
+        raise TypeError(f"the result holds a {type(value).__name__}, which tells a model nothing: return text or JSON")
+    return text
 
 
 async def _collected(results: AsyncGenerator[object, None]) -> list[object]:

@@ -190,6 +190,33 @@ def test_what_a_generator_yields_is_told_as_a_list():
     assert told == ["[3,5]", '[{"name":"Ann"}]', '["1","2"]', "[]"]
 
 
+def test_generators_within_a_result_are_told_as_lists():
+    def nested() -> dict[str, Any]:
+        """Tables by room."""
+        return {"hall": (table for table in (3, 5)), "garden": [iter("a"), range(2)]}
+
+    assert results(nested, calls=[("nested", "")]) == ['{"hall":[3,5],"garden":[["a"],"range(0, 2)"]}']
+
+
+def test_a_result_that_tells_a_model_nothing_is_an_error():
+    class Table:
+        pass
+
+    def table() -> Table:
+        """Nothing but an address in memory."""
+        return Table()
+
+    def function() -> dict[str, object]:
+        """A function."""
+        return {"result": table}
+
+    told = results(table, function, calls=[("table", ""), ("function", "")])
+    assert told == [
+        "Error: TypeError: the result holds a Table, which tells a model nothing: return text or JSON",
+        "Error: TypeError: the result holds a function, which tells a model nothing: return text or JSON",
+    ]
+
+
 def test_a_generator_that_does_not_end_is_read_no_further_than_the_model_is_told():
     async def count() -> AsyncIterator[int]:
         """Count."""
