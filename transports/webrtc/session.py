@@ -22,7 +22,7 @@ from voiceflow.frames import DTMF, AudioRaw
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.captions import Captions
 from voiceflow.transports.webrtc.channel import Channel
-from voiceflow.transports.webrtc.gathering import Gathering
+from voiceflow.transports.webrtc.negotiation import Negotiation
 from voiceflow.transports.webrtc.playoutqueue import PlayoutQueue
 from voiceflow.transports.webrtc.turn_servers import IceServer
 
@@ -65,7 +65,7 @@ class PeerSession:
         self._heard_at = self._loop.time()
         """When the last packet or message came, or else when the connection was established; on the loop's clock."""
         self._connection = connection
-        self._gathering = Gathering(connection)
+        self._negotiation = Negotiation(connection)
         self._inbound: Inbound = Inbound(self._deliver)
         self._source: WebRTCSource | None = None
         self._connected: asyncio.Future[None] = self._loop.create_future()
@@ -178,12 +178,12 @@ class PeerSession:
         audio.setCodecPreferences([codec for codec in codecs if codec.mimeType == "audio/opus"])
         tap(audio.receiver, self._arrive)
         try:
-            await connection.setRemoteDescription(aiortc.RTCSessionDescription(sdp, "offer"))
+            await self._negotiation.accept(aiortc.RTCSessionDescription(sdp, "offer"))
         except Exception as error:  # aiortc does not document what it raises
             raise OfferError(f"the offer cannot be answered: {error or type(error).__name__}") from error
         for other in connection.getTransceivers()[1:]:  # video or further audio, which nothing would receive
             other.direction = "inactive"
-        await self._gathering.run(await connection.createAnswer())
+        await self._negotiation.gather(await connection.createAnswer())
         self.sdp = connection.localDescription.sdp
 
     async def _close(self) -> None:
@@ -194,7 +194,7 @@ class PeerSession:
             stop_asking(transceiver.receiver.transport.transport)
         if self._connection.sctp is not None:
             stop_asking(self._connection.sctp.transport.transport)
-        await self._gathering.end()
+        await self._negotiation.end()
         try:
             async with asyncio.timeout(CLOSE):
                 await self._connection.close()

@@ -27,7 +27,7 @@ from voiceflow.errors import ProviderConnectionError
 from voiceflow.simulator.packetloss import LossyPath, impair
 from voiceflow.simulator.script import PERFECT, Network
 from voiceflow.transports.webrtc import messages
-from voiceflow.transports.webrtc.gathering import Gathering
+from voiceflow.transports.webrtc.negotiation import Negotiation
 from voiceflow.transports.webrtc.opus import FRAME, TIME_BASE, Encoder
 from voiceflow.transports.webrtc.rtp_tap import stop_asking, tap
 from voiceflow.transports.webrtc.session import usable
@@ -85,7 +85,7 @@ class Peer:
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
         self._read = read
         self._connection = RTCPeerConnection(RTCConfiguration(usable(servers), iceTransportPolicy=policy))
-        self._gathering = Gathering(self._connection)
+        self._negotiation = Negotiation(self._connection)
         self._connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._connection.on("connectionstatechange", self._state_changed)
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -105,7 +105,7 @@ class Peer:
         time, or there are no candidates."""
         try:
             async with asyncio.timeout(GATHER):
-                await self._gathering.run(await self._connection.createOffer())
+                await self._negotiation.gather(await self._connection.createOffer())
         except TimeoutError as error:
             raise ProviderConnectionError(f"the ICE servers have not answered within {GATHER:g} s: {ADVICE}") from error
         sdp = self._connection.localDescription.sdp
@@ -120,7 +120,7 @@ class Peer:
         Raises `ProviderConnectionError` if the answer cannot be used, or no connection is found in time.
         """
         try:
-            await self._connection.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+            await self._negotiation.accept(RTCSessionDescription(sdp, "answer"))
         except Exception as error:  # aiortc does not state what it raises for which mistake
             raise ProviderConnectionError(f"the server's answer cannot be used: {error}") from error
         if network != PERFECT:
@@ -141,7 +141,7 @@ class Peer:
     async def _close(self) -> None:
         if self._path is not None:
             await self._path.close()
-        await self._gathering.end()
+        await self._negotiation.end()
         assert self._connection.sctp is not None
         for transport in (self._transport, self._connection.sctp.transport):  # two until they are bundled
             stop_asking(transport.transport)

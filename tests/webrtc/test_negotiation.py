@@ -1,4 +1,4 @@
-"""Whenever the answer to an offer is given up, no socket of it stays open."""
+"""Whenever a negotiation is given up, no socket of it stays open."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from webrtc.browser import Browser
 
+from voiceflow.simulator.peer import Peer
 from voiceflow.transports.webrtc import session as sessions
 from voiceflow.transports.webrtc.session import OfferError, PeerSession
 
@@ -60,6 +61,29 @@ def test_an_answer_that_takes_too_long_leaves_no_socket(monkeypatch: pytest.Monk
         offer, sockets = await offered(), SlowSockets()
         with pytest.raises(OfferError, match="could not be resolved within"):
             await PeerSession.answer(offer, [])
+        assert sockets.left == []
+
+    asyncio.run(main())
+
+
+async def nothing_said() -> bytes | None:
+    await asyncio.sleep(0.02)
+    return None
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_caller_that_gives_up_while_the_answer_is_taken_leaves_no_socket(steps: int) -> None:
+    async def main() -> None:
+        sockets = SlowSockets()
+        peer = Peer([], nothing_said, lambda packet: None, lambda message: None)
+        async with await PeerSession.answer(await peer.offer()) as session:
+            accepting = asyncio.ensure_future(peer.accept(session.sdp))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            accepting.cancel()
+            await asyncio.wait({accepting})
+            await peer.close()
+        assert sockets.opened
         assert sockets.left == []
 
     asyncio.run(main())
