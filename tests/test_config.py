@@ -147,6 +147,40 @@ def test_what_is_empty_was_not_given(write: Write, environment: dict[str, str], 
     assert load_config(write("# nothing\n")) == Config()
 
 
+@pytest.mark.parametrize("variable", ENVIRONMENT)
+def test_a_variable_that_ends_with_a_newline_as_mounted_secrets_do_is_stripped(
+    variable: str, environment: dict[str, str]
+) -> None:
+    value = {"SIP_SERVER_PORT": "81", "SIP_PUBLIC_WS_URL": "wss://host/sip/media-stream"}.get(variable, "secret")
+    environment[variable] = value
+    stripped = load_config(None)
+    environment[variable] = f" {value}\r\n"
+    assert load_config(None) == stripped
+    environment[variable] = " \n"
+    assert load_config(None) == Config()
+
+
+def test_values_in_the_file_are_stripped_whether_they_are_quoted_or_variables(
+    write: Write, environment: dict[str, str]
+) -> None:
+    environment |= {"TOKEN": "secret\n", "URL": "turn:turn.example.com\n", "BLANK": " \n"}
+    file = write(
+        "server_host: ' ::1 '\nlog_level: ${BLANK}\nprovider_config:\n  twilio: {auth_token: '${TOKEN}'}\n"
+        "  telnyx: {api_key: ' key ', app_id: ' '}\n"
+        "ice:\n- {provider: ' coturn ', urls: '${URL}', secret: '${TOKEN} '}\n"
+    )
+    assert load_config(file) == Config(
+        server_host="::1",
+        provider_config=(TwilioSettings(auth_token="secret"), TelnyxSettings(api_key="key")),
+        ice=(Coturn(urls=("turn:turn.example.com",), secret="secret"),),
+    )
+
+
+def test_options_are_stripped() -> None:
+    config = load_config(None, host=" ::1\n", ws_url="wss://host/sip/media-stream\n")
+    assert (config.server_host, config.public_ws_url) == ("::1", "wss://host/sip/media-stream")
+
+
 def test_a_wrong_value_that_does_not_count_is_no_error(write: Write) -> None:
     assert load_config(write("server_port: x\n"), port=1).server_port == 1
 
@@ -255,6 +289,16 @@ def test_dot_env_adds_to_the_environment_and_changes_nothing(write: Write, envir
     assert config.of(TelnyxSettings).app_id == "set"
     assert config.of(TelnyxSettings).api_key == "from the file"
     assert config.server_port == 81
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_variable_is_as_if_not_set_for_dot_env_too(
+    write: Write, environment: dict[str, str], blank: str
+) -> None:
+    environment["TELNYX_APP_ID"] = blank
+    write("TELNYX_APP_ID=there\n", ".env")
+    read_env_file(Path())
+    assert load_config(None).of(TelnyxSettings).app_id == "there"
 
 
 def test_a_folder_without_dot_env_is_fine(tmp_path: Path) -> None:
@@ -397,7 +441,7 @@ def test_a_public_address_is_wss_or_local(address: str) -> None:
         "wss://example.com/#a",
         "wss://user:secret@example.com",
         "wss://exam ple.com",
-        "wss://example.com/a\n",
+        "wss://example.com/a\nb",
     ],
 )
 def test_any_other_public_address_is_refused(address: str) -> None:

@@ -27,7 +27,7 @@ print(json.dumps(sorted(new - sys.stdlib_module_names)))
 """
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("voiceflow.errors",),
+    ("voiceflow.errors", "voiceflow.variables"),
     ("voiceflow.audio",),
     ("voiceflow.frames", "voiceflow.route", "voiceflow.call_limits", "voiceflow.call_control", "voiceflow.reply"),
     ("voiceflow.annotations", "voiceflow.pipeline", "voiceflow.sounds.tones"),
@@ -47,7 +47,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 FOUNDATION = ("voiceflow.errors", "voiceflow.audio", "voiceflow.frames", "voiceflow.annotations", "voiceflow.pipeline")
 AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.call", "voiceflow.processor")
 """The modules that the author of a processor builds on."""
-SERVICES = ("voiceflow.inference", "voiceflow.weights")
+SERVICES = ("voiceflow.inference", "voiceflow.weights", "voiceflow.variables")
 """The packages that processors may use besides."""
 
 

@@ -197,7 +197,9 @@ def test_the_default_model_is_that_of_the_environment(monkeypatch: pytest.Monkey
     monkeypatch.setenv("OLLAMA_MODEL", "qwen3")
     assert Route().llm_model == "qwen3"
     assert Routes(write(TWO)).lookup_or_raise(ANN).llm_model == "qwen3"
-    monkeypatch.setenv("OLLAMA_MODEL", "")
+    monkeypatch.setenv("OLLAMA_MODEL", "qwen3\n")
+    assert Route().llm_model == "qwen3"
+    monkeypatch.setenv("OLLAMA_MODEL", " \n")
     assert Route().llm_model == "llama3.2"
 
 
@@ -221,9 +223,17 @@ dids:
         user_id="007",
         display_name="no",
         llm_model="qwen3",
-        system_prompt="You are qwen3.\nSay ${name}.\n",
+        system_prompt="You are qwen3.\nSay ${name}.",
         extra={"limit": 5, "hours": {"open": "09:00", "days": ["mo", "tu"], "holidays": False}, "model": "qwen3"},
     )
+
+
+def test_values_are_stripped_and_blank_ones_are_as_if_not_given(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALUE", "value\n")
+    monkeypatch.setenv("BLANK", "\n")
+    keys = "{user_id: ' ann ', llm_model: '${VALUE}', system_prompt: ' ', tts_voice: '${BLANK}', secret: '${VALUE}'}"
+    route = Routes(write(f"dids:\n  '{ANN}': {keys}\n")).lookup(ANN)
+    assert route == Route(user_id="ann", llm_model="value", extra={"secret": "value"})
 
 
 @pytest.mark.parametrize("key", ["15125551234", "+15125551234", "1_512_555_1234", "'1 512 555 1234'", "${DID}"])

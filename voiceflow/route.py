@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import msgspec
 
+from .variables import variable
+
 
 def _default_model() -> str:
-    return os.environ.get("OLLAMA_MODEL") or "llama3.2"
+    return variable("OLLAMA_MODEL") or "llama3.2"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

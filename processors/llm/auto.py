@@ -18,8 +18,9 @@ from voiceflow.processors.llm.messages import Message
 from voiceflow.processors.llm.ollama import OllamaLLM, address, default_model, installed_models
 from voiceflow.processors.llm.openai import OpenAILLM
 from voiceflow.processors.llm.pieces import Piece, pieces
-from voiceflow.processors.llm.providers import public, variable
+from voiceflow.processors.llm.providers import public
 from voiceflow.processors.llm.responder import Responder
+from voiceflow.variables import variable
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from voiceflow.errors import ConfigError, MissingExtraError, ProviderConnectionE
 from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained
+from voiceflow.variables import variable
 
 if TYPE_CHECKING:
     import anthropic
@@ -42,7 +43,10 @@ class ClaudeLLM(CloudLLM):
         except ImportError as error:
             raise MissingExtraError("ClaudeLLM", "claude") from error
         key, url = self._key.value, self._base_url
-        client = PerLoop(lambda: anthropic.AsyncAnthropic(api_key=key, base_url=url, max_retries=MAX_RETRIES))
+        token = variable("ANTHROPIC_AUTH_TOKEN")  # which the library would take with a newline at its end
+        client = PerLoop(
+            lambda: anthropic.AsyncAnthropic(api_key=key, auth_token=token, base_url=url, max_retries=MAX_RETRIES)
+        )
         if key is None and not any(getattr(client.spare, other, None) for other in ("auth_token", "credentials")):
             raise ConfigError("ClaudeLLM has no key: set ANTHROPIC_API_KEY, or give it `api_key`")
         return client

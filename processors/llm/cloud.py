@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
 from voiceflow.processors.llm.interface import LLM, LLMOptions
-from voiceflow.processors.llm.providers import ApiKey, variable
+from voiceflow.processors.llm.providers import ApiKey
+from voiceflow.variables import variable
 
 
 class CloudLLM(LLM):

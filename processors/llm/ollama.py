@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from voiceflow.errors import MissingExtraError, ProviderConnectionError
 from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import PerLoop, public, variable
+from voiceflow.processors.llm.providers import PerLoop, public
+from voiceflow.variables import variable
 
 if TYPE_CHECKING:
     import ollama

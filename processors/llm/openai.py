@@ -11,7 +11,8 @@ import msgspec
 from voiceflow.errors import ConfigError, MissingExtraError
 from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained, variable
+from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained
+from voiceflow.variables import variable
 
 if TYPE_CHECKING:
     import openai
@@ -45,7 +46,13 @@ class OpenAILLM(CloudLLM):
         key, url = self._key.value or ("none" if self._base_url else None), self._base_url
         if key is None:
             raise ConfigError("OpenAILLM has no key: set OPENAI_API_KEY, or give it `api_key`")
-        return PerLoop(lambda: openai.AsyncOpenAI(api_key=key, base_url=url, max_retries=MAX_RETRIES))
+        # The library takes these from the environment as they stand there, with a newline at the end as from a file.
+        organization, project = variable("OPENAI_ORG_ID"), variable("OPENAI_PROJECT_ID")
+        return PerLoop(
+            lambda: openai.AsyncOpenAI(
+                api_key=key, base_url=url, organization=organization, project=project, max_retries=MAX_RETRIES
+            )
+        )
 
     async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
         import openai

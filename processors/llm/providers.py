@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from voiceflow.errors import ProviderConnectionError
+from voiceflow.variables import variable
 
 T = TypeVar("T")
 
@@ -21,11 +21,6 @@ REQUEST_LOGS = ("httpx", "httpx2")
 """Loggers of the clients' HTTP libraries, which show each request's address at INFO, a password in it included."""
 MAX_RETRIES = 1
 """A second attempt may still be in time for a caller who waits; a third would not be."""
-
-
-def variable(name: str, environment: Mapping[str, str] | None = None) -> str | None:
-    """The value of an environment variable, stripped; None if it is unset, empty or blank."""
-    return (os.environ if environment is None else environment).get(name, "").strip() or None
 
 
 class ApiKey:

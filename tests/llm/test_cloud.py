@@ -203,6 +203,14 @@ def test_blanks_are_no_key(monkeypatch):
     assert OpenAILLM().load().spare.api_key == "key"
 
 
+def test_what_the_providers_libraries_read_from_the_environment_is_stripped(gpt, haiku, monkeypatch):
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "from-a-file\n")
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    for llm in (OpenAILLM(base_url=gpt.url), ClaudeLLM()):
+        assert asked(llm) == ["hello ", "there"]
+
+
 def test_temperature_and_extra_fields_are_sent_over_what_is_sent_by_itself(gpt, haiku):
     gpt.efforts = ()
     extra = {"seed": 7, "max_tokens": 50, "reasoning_effort": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from weights.hub import isolate, logged
 from voiceflow import WeightsError, weights
 from voiceflow.weights import File, Model, VoiceFiles
 from voiceflow.weights.catalogue import Part
+from voiceflow.weights.download import endpoint
 
 ONNX = b"a voice"
 
@@ -63,6 +65,16 @@ def test_a_voice_is_its_name_and_two_files(tmp_path: Path, caplog: pytest.LogCap
     voice = cached(OTHER, tmp_path)
     assert weights.piper(OTHER.name) == voice
     assert logged(caplog) == []
+
+
+@pytest.mark.parametrize("variable", ["VOICEFLOW_CACHE", "HF_ENDPOINT"])
+def test_variables_that_end_with_a_newline_are_stripped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, f"{os.environ[variable]}\n")
+    here = cached(OTHER, tmp_path)
+    assert weights.piper(OTHER.name) == here
+    assert endpoint() == "http://127.0.0.1:9"
 
 
 def test_an_onnx_file_is_a_voice_with_its_configuration_beside_it(tmp_path: Path) -> None:

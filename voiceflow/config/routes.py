@@ -170,6 +170,6 @@ def _read_route(mapping: Value) -> Route:
             extra[name] = value.natural()
             for near in difflib.get_close_matches(name, names, n=1, cutoff=0.8):
                 logger.warning("%s: %s is kept in `extra`, did you mean %s?", key.place, name, near)
-        elif not value.missing:
-            known[name] = value.text()
+        elif not value.missing and (text := value.text().strip()):
+            known[name] = text
     return msgspec.convert({**known, "extra": extra}, Route)

@@ -14,7 +14,8 @@ same file, are read by routes.py. `ice` is one mapping or a list of them:
       - {provider: cloudflare, key_id: "${TURN_KEY}", api_token: "${TURN_TOKEN}"}
       - provider: twilio  # with provider_config.twilio
 
-An empty value counts as not given: with `api_key: ${KEY}` and an empty KEY there is no key, rather than an empty one.
+Values are stripped, and an empty one counts as not given: with `api_key: ${KEY}` and an empty KEY there is no key,
+rather than an empty one.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
-from dotenv import load_dotenv
+from dotenv import dotenv_values, load_dotenv
 from msgspec import Meta
 
 from voiceflow.errors import ConfigError
 from voiceflow.transports.carriers import Carrier, CarrierSettings, carriers
+from voiceflow.variables import variable
 
 from .ice import ICE, ICE_PROVIDERS, IceUrl, StaticServers
 from .yamlfile import Value, read_yaml
@@ -91,10 +93,12 @@ class _Setting(NamedTuple):
 
 
 def read_env_file(folder: Path) -> None:
-    """Add the variables in a folder's `.env`, if it has one, to the environment; variables already set are kept. Raises
-    `ConfigError` if the file cannot be read."""
+    """Add the variables in a folder's `.env`, if it has one, to the environment; those already set to more than blanks
+    are kept. Raises `ConfigError` if the file cannot be read."""
     file = folder / ".env"
     try:
+        for name in [name for name in dotenv_values(file) if name in os.environ and not variable(name)]:
+            del os.environ[name]
         load_dotenv(file)
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from error
@@ -134,9 +138,9 @@ def load_config(
     elsewhere = ("dids", "ice", "provider_config")
     settings = {} if root is None else dict(_in_file(root, _kinds(Config), elsewhere=elsewhere))
     settings |= _of_carriers(root)
-    for variable, key in environment().items():
-        if value := os.environ.get(variable):
-            settings[key] = _Setting(value, variable)
+    for name, key in environment().items():
+        if value := variable(name):
+            settings[key] = _Setting(value, name)
     options = {
         "provider": ("--provider", provider),
         "server_host": ("--host", host),
@@ -144,7 +148,7 @@ def load_config(
         "public_ws_url": ("--ws-url", ws_url),
         "log_level": ("--log-level", log_level),
     }
-    settings |= {key: _Setting(str(value), name) for key, (name, value) in options.items() if value is not None}
+    settings |= {key: _Setting(str(value).strip(), name) for key, (name, value) in options.items() if value is not None}
     config = msgspec.structs.replace(_build(Config, settings), provider_config=_build_carriers(settings))
     ice = None if root is None else root.get("ice")
     return config if ice is None else msgspec.structs.replace(config, ice=tuple(map(_ice, ice.items())))
@@ -153,9 +157,9 @@ def load_config(
 def environment() -> dict[str, str]:
     """The keys that environment variables set, by variable, those of the carriers included."""
     carriers_own = {
-        variable: f"{_prefix(carrier)}{field}"
+        name: f"{_prefix(carrier)}{field}"
         for carrier in carriers()
-        for variable, field in carrier.settings.environment.items()
+        for name, field in carrier.settings.environment.items()
     }
     return carriers_own | ENVIRONMENT
 
@@ -184,7 +188,7 @@ def _prefix(carrier: Carrier[Any]) -> str:
 def _ice(value: Value) -> ICE:
     """Read an entry of `ice`, whose `provider` decides which other keys it has."""
     named = value.get("provider")
-    provider = named.text() if named else ""
+    provider = named.text().strip() if named else ""
     kind = ICE_PROVIDERS.get(provider.lower())
     if kind is None:
         near = difflib.get_close_matches(provider.lower(), ICE_PROVIDERS, n=1)
@@ -207,7 +211,7 @@ def _ice(value: Value) -> ICE:
 
 def _ice_url(value: Value) -> str:
     try:
-        return msgspec.convert(value.text(), IceUrl)
+        return msgspec.convert(value.text().strip(), IceUrl)
     except msgspec.ValidationError:
         shown = value.text().rpartition("@")[2]  # before the @ there would be a password
         raise value.error(f"ice.urls is {shown!r}: expected {_meaning(IceUrl)}") from None
@@ -230,7 +234,7 @@ def _in_file(
             continue
         elif _is_struct(kind):
             yield from _in_file(value, _kinds(kind), f"{prefix}{name}.")
-        elif text := value.text():
+        elif text := value.text().strip():
             yield prefix + name, _Setting(text, f"{value.place}: {prefix}{name}")
 
 

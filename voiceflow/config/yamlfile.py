@@ -123,7 +123,7 @@ class Value:
         if name is None:
             problem = "expected ${NAME}, an environment variable; for a `${` of your own write $${"
         elif name in os.environ:
-            return os.environ[name]
+            return os.environ[name].strip()  # as of a secret that was mounted as a file
         else:
             problem = f"the environment variable {name} is not defined: set it, or write it into .env"
         # In a text of several lines, name the line of the variable.

@@ -14,7 +14,8 @@ from voiceflow.config.settings import origin
 from voiceflow.errors import DISTRIBUTION, ConfigError, VoiceflowError
 from voiceflow.processors.llm.auto import ChosenLLM, choose
 from voiceflow.processors.llm.ollama import address
-from voiceflow.processors.llm.providers import public, variable
+from voiceflow.processors.llm.providers import public
+from voiceflow.variables import variable
 
 from .finding import DEADLINE, Finding, Setting, Status, in_thread
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from voiceflow.errors import WeightsError
+from voiceflow.variables import variable
 
 from .catalogue import File, Model
 
@@ -59,13 +60,13 @@ class Poured:
 
 def root() -> Path:
     """$VOICEFLOW_CACHE, else the platform's folder for caches."""
-    if named := os.environ.get("VOICEFLOW_CACHE"):
+    if named := variable("VOICEFLOW_CACHE"):
         return Path(named).expanduser()
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "voiceflow"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "voiceflow" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "voiceflow"
+        return Path(variable("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "voiceflow" / "Cache"
+    return Path(variable("XDG_CACHE_HOME") or Path.home() / ".cache") / "voiceflow"
 
 
 def folder_of(model: Model) -> Path:

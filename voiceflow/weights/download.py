@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voiceflow.errors import WeightsError
+from voiceflow.variables import variable
 
 from . import cache
 from .catalogue import File, Model
@@ -35,7 +35,7 @@ Advance = Callable[[int], None]
 
 
 def endpoint() -> str:
-    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+    return (variable("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
 def url(model: Model, file: File) -> str:

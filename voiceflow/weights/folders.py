@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from voiceflow.errors import WeightsError
+from voiceflow.variables import variable
 
 from . import cache, wheels
 from .catalogue import Model
@@ -62,6 +62,6 @@ def _complete(folder: Path, model: Model) -> Path:
 
 def _snapshots(model: Model) -> Path:
     """Where Hugging Face's own tools keep the revisions of a repository that they downloaded."""
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    hub = os.environ.get("HF_HUB_CACHE") or f"{os.environ.get('HF_HOME') or f'{caches}/huggingface'}/hub"
+    caches = variable("XDG_CACHE_HOME") or "~/.cache"
+    hub = variable("HF_HUB_CACHE") or f"{variable('HF_HOME') or f'{caches}/huggingface'}/hub"
     return Path(hub).expanduser() / f"models--{model.repository.replace('/', '--')}" / "snapshots"
