@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from voiceflow import Call
 from voiceflow.audio import AudioFormat
@@ -22,6 +23,7 @@ from voiceflow.config.settings import Config
 from voiceflow.pipeline import Element
 from voiceflow.server.app import MEDIA, Server
 from voiceflow.server.launch import UVICORN
+from voiceflow.server.websocket import WebSocketProtocol
 from voiceflow.transports.carriers import carrier_named
 from voiceflow.transports.dialect import Mirror, Start
 
@@ -91,6 +93,11 @@ class Served:
     async def active_calls(self) -> int:
         async with httpx.AsyncClient() as client:
             return int((await client.get(f"{self.http}/health")).json()["active_calls"])
+
+    def closing(self) -> int:
+        """How many WebSockets their peers have begun to close."""
+        websockets = [each for each in self._uvicorn.server_state.connections if isinstance(each, WebSocketProtocol)]
+        return sum(each.conn.state is State.CLOSING for each in websockets)
 
     async def at_rest(self) -> None:
         """Wait until nothing of any call is left: no call, no task of its WebSocket."""

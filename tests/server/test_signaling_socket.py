@@ -1,8 +1,10 @@
 """How browsers' calls begin and end: real WebSockets, a real server, aiortc in the browser's place."""
 
+import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ from aiortc.mediastreams import AudioStreamTrack
 from server.serving import TUNNEL, Served, run, serving, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 
 @contextlib.asynccontextmanager
@@ -184,5 +187,39 @@ def test_the_page_and_its_parts_are_served_for_this_page_alone():
             script = await client.get("/voiceflow-client.js")
             assert script.headers["content-type"] == "text/javascript; charset=utf-8"
             assert "export class VoiceflowClient" in script.text
+
+    run(main())
+
+
+UPGRADE = (
+    "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+PINGS = 5_000
+"""WebSocket pings whose answers are more than the system keeps for a peer that does not read."""
+
+
+async def told_then(socket: ClientConnection, leave: Callable[[], None]) -> None:
+    await socket.wait_closed()
+    leave()
+
+
+def test_a_server_stops_although_a_peer_is_closing_its_websocket_and_does_not_read():
+    async def main() -> None:
+        with socket.socket() as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            async with serving(send_buffer=4096) as served:
+                other = await connect(f"ws://127.0.0.1:{served.port}/ws")
+                peer.connect(("127.0.0.1", served.port))
+                peer.setblocking(False)
+                loop = asyncio.get_running_loop()
+                await loop.sock_sendall(peer, UPGRADE.encode())
+                assert await loop.sock_recv(peer, 1024)
+                close = Frame(Opcode.CLOSE, b"").serialize(mask=True)
+                await loop.sock_sendall(peer, PINGS * Frame(Opcode.PING, bytes(125)).serialize(mask=True) + close)
+                await until(lambda: served.closing() == 1)
+                leaving = asyncio.create_task(told_then(other, peer.close))
+            await leaving
+            assert other.close_code == 1012
 
     run(main())
