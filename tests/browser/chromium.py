@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
+import functools
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
+from playwright.async_api import Error
+from server.serving import WATCHDOG, loop_factory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from playwright.async_api import Browser, ConsoleMessage, Page
+    from playwright.async_api import Browser, ConsoleMessage, Page, Playwright
 
 SPEECH = Path(__file__).parent.parent / "data" / "speech.wav"
 RATE = 48_000
@@ -23,16 +27,12 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 
 Microphone = Literal["granted", "refused", "missing"]
-DEVICE = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={SPEECH}"]
-MICROPHONES: dict[Microphone, list[str]] = {
-    "granted": ["--use-fake-ui-for-media-stream", *DEVICE],
-    "refused": ["--deny-permission-prompts", *DEVICE],
-    "missing": ["--use-fake-ui-for-media-stream"],
-}
 HOST = "voice.test"
 """A name by which the browser finds this machine, as it would find another."""
 NETWORK = "net::ERR_"
 """What a browser's own complaints about a server that is away contain."""
+OPTIONS = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {HOST} 127.0.0.1", "--deny-permission-prompts"]
+DEVICES = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={SPEECH}"]
 
 TAP = """
 window.peers = [];
@@ -90,23 +90,77 @@ and the agent's audio by WebAudio. The microphone is left as it is, for what is 
 noise suppression; it is granted when `permission` resolves."""
 
 
-@contextlib.asynccontextmanager
-async def open_browser(microphone: Microphone = "granted") -> AsyncIterator[Browser]:
-    from playwright.async_api import async_playwright
+class Chromium:
+    """A browser and the loop that drives it, shared by all tests: to start them takes longer than most tests."""
 
-    options = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {HOST} 127.0.0.1"]
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*options, *MICROPHONES[microphone]])
-        yield browser
-        await browser.close()
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner(loop_factory=loop_factory)
+        self._stack = contextlib.AsyncExitStack()
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+
+    def run(self, main: Coroutine[Any, Any, None], seconds: float) -> None:
+        """Run a test, which leaves no task behind but those that drive the browser. It has failed after `seconds`."""
+        self._runner.run(self._checked(main, seconds))
+
+    async def _checked(self, main: Coroutine[Any, Any, None], seconds: float) -> None:
+        await self.browser()
+        before = asyncio.all_tasks()
+        async with asyncio.timeout(seconds):
+            await main
+            while left := asyncio.all_tasks() - before:  # a client's own may take a moment
+                await asyncio.wait(left)
+
+    async def browser(self) -> Browser:
+        if self._browser is None:
+            self._browser = await self.launch(*DEVICES)
+        return self._browser
+
+    async def launch(self, *options: str) -> Browser:
+        """Another browser. It is closed with the shared one, if not before."""
+        from playwright.async_api import async_playwright
+
+        if self._playwright is None:
+            self._playwright = await self._stack.enter_async_context(async_playwright())
+        browser = await self._playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, *options])
+        self._stack.push_async_callback(browser.close)
+        return browser
+
+    def close(self) -> None:
+        self._runner.run(self._stack.aclose())
+        self._runner.close()
+
+
+@functools.cache
+def chromium() -> Chromium:
+    return Chromium()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_browser() -> Iterator[None]:
+    """Closes the browser after the last test."""
+    yield
+    if chromium.cache_info().currsize:
+        chromium().close()
+
+
+def run(main: Coroutine[Any, Any, None], *, seconds: float = WATCHDOG) -> None:
+    """Run a test with the shared browser, within `seconds`."""
+    chromium().run(main, seconds)
 
 
 @contextlib.asynccontextmanager
 async def open_page(
-    url: str, *, microphone: Microphone = "granted", ready: bool = True, ignore: str | None = None, **options: Any
+    url: str,
+    *,
+    microphone: Microphone = "granted",
+    ready: bool = True,
+    ignore: str | None = None,
+    own: bool = False,
+    **options: Any,
 ) -> AsyncIterator[Page]:
-    """The page at `url`, when it can call (if it is to be `ready`). Errors on its console fail the test, but for those
-    that contain `ignore`."""
+    """The page at `url`, when it can call (if it is to be `ready`), in a browser of its `own` if asked. Errors on its
+    console fail the test, but for those that contain `ignore`."""
     from playwright.async_api import expect
 
     errors: list[str] = []
@@ -115,8 +169,16 @@ async def open_page(
         if message.type == "error" and not (ignore and ignore in message.text):
             errors.append(message.text)
 
-    async with open_browser(microphone) as browser:
-        page = await browser.new_page(**{"viewport": {"width": 1000, "height": 800}} | options)
+    if microphone == "missing":
+        browser = await chromium().launch()
+    else:
+        browser = await (chromium().launch(*DEVICES) if own else chromium().browser())
+    permissions = ["microphone"] if microphone != "refused" else []
+    context = await browser.new_context(
+        **{"viewport": {"width": 1000, "height": 800}, "locale": "en-US", "permissions": permissions} | options
+    )
+    try:
+        page = await context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
         await page.add_init_script(TAP)
@@ -124,6 +186,9 @@ async def open_page(
         if ready:
             await expect(page.locator("#call")).to_be_enabled()
         yield page
+    finally:
+        with contextlib.suppress(Error) if own else contextlib.nullcontext():
+            await context.close()
     assert errors == []
 
 

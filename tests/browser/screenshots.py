@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the server and the browser are those of the tests
 
-from browser.chromium import SPEECH, open_page
+from browser.chromium import SPEECH, chromium, open_page
 from playwright.async_api import Page, expect
 from server.serving import serving
 
@@ -137,4 +137,5 @@ async def main(folder: Path) -> None:
 if __name__ == "__main__":
     docs = Path(sys.argv[1])
     docs.mkdir(exist_ok=True)
-    asyncio.run(main(docs))
+    chromium().run(main(docs), seconds=120)
+    chromium().close()

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from browser.chromium import needs_chromium, open_page
+from browser.chromium import needs_chromium, open_page, run
 from browser.scripted import Scripted
 from playwright.async_api import Page
-from server.serving import run, serving, until
+from server.serving import serving, until
 
 pytestmark = needs_chromium
 

@@ -2,10 +2,10 @@
 
 import re
 
-from browser.chromium import needs_chromium, open_page
+from browser.chromium import needs_chromium, open_page, run
 from browser.scripted import Scripted, says
 from playwright.async_api import expect
-from server.serving import run, serving, until
+from server.serving import serving, until
 
 from voiceflow import Clear, SpeechStarted, SpeechStopped, Transcript
 

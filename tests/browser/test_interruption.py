@@ -2,10 +2,10 @@
 
 import statistics
 
-from browser.chromium import needs_chromium, open_page
+from browser.chromium import needs_chromium, open_page, run
 from browser.scripted import Scripted, says
 from playwright.async_api import Page, expect
-from server.serving import run, serving
+from server.serving import serving
 
 from voiceflow import Clear
 

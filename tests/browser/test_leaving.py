@@ -15,10 +15,10 @@ from collections.abc import AsyncIterator
 import pytest
 import uvicorn
 from aiortc import RTCPeerConnection
-from browser.chromium import NETWORK, needs_chromium, open_page
+from browser.chromium import NETWORK, needs_chromium, open_page, run
 from browser.scripted import Scripted
 from playwright.async_api import Page, expect
-from server.serving import Served, Uvicorn, run, serving, until
+from server.serving import Served, Uvicorn, serving, until
 
 from voiceflow import DTMF, Call, CallError, Processor
 from voiceflow.config.routes import Routes
@@ -73,7 +73,7 @@ def test_a_call_ends_at_once_when_the_caller_hangs_up_by(by: str):
 
 def test_a_call_ends_soon_when_the_browser_is_killed():
     async def main() -> None:
-        async with serving(silence()) as served, open_page(served.http) as page:
+        async with serving(silence()) as served, open_page(served.http, own=True) as page:
             await call(page)
             browser = page.context.browser
             assert browser is not None

@@ -1,9 +1,9 @@
 """A microphone that is refused, missing, out of reach or slow: the page says what to do, and goes on."""
 
 import pytest
-from browser.chromium import HOST, Microphone, needs_chromium, open_page
+from browser.chromium import HOST, Microphone, needs_chromium, open_page, run
 from playwright.async_api import Page, expect
-from server.serving import run, serving, until
+from server.serving import serving, until
 
 pytestmark = needs_chromium
 

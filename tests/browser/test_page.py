@@ -4,10 +4,10 @@ import asyncio
 
 import numpy as np
 import soxr
-from browser.chromium import RATE, SPEECH, needs_chromium, open_page, recording
+from browser.chromium import RATE, SPEECH, needs_chromium, open_page, recording, run
 from numpy.typing import NDArray
 from playwright.async_api import expect
-from server.serving import run, serving, until
+from server.serving import serving, until
 
 from voiceflow.sounds.wavfile import read_wav
 

@@ -4,9 +4,9 @@ import json
 from itertools import pairwise
 
 import pytest
-from browser.chromium import needs_chromium, open_page
+from browser.chromium import needs_chromium, open_page, run
 from playwright.async_api import Page, WebSocketRoute, expect
-from server.serving import run, serving, until
+from server.serving import serving, until
 
 pytestmark = needs_chromium
 

@@ -3,12 +3,16 @@
 import asyncio
 
 import httpx
-from browser.chromium import needs_chromium, open_page
+from browser.chromium import needs_chromium, open_page, run, shared_browser
 from e2e.serving import Assistant
 from playwright.async_api import expect
 
 PATIENCE = 60_000
 """Milliseconds: engines share the machine with the browser."""
+WATCHDOG = 180.0
+"""Seconds after which the test has failed."""
+
+__all__ = ["shared_browser"]
 
 
 @needs_chromium
@@ -26,4 +30,4 @@ def test_what_both_say_appears_on_the_page(assistant: Assistant) -> None:
             while (await client.get(f"{assistant.page}/health")).json()["active_calls"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
-    asyncio.run(main())
+    run(main(), seconds=WATCHDOG)
