@@ -8,7 +8,7 @@ from doubles import make_call
 from talking import LONG, Voice, audio, ear_of, run, talk
 
 from voiceflow import AudioRaw, Call, Frame, LLMText, Mark, Processor, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.processors import Dialog
+from voiceflow.processors import BargeIn, Dialog
 
 HOLD = audio(1.0, byte=9)
 
@@ -134,11 +134,11 @@ def test_a_slow_voice_is_filled_though_the_model_has_long_been_done():
     assert holds(call) == [pytest.approx(at, abs=0.51) for at in (4.0, 10.3)]
 
 
-def test_a_caller_who_goes_on_does_not_wait():
+def test_a_caller_who_goes_on_does_not_wait_meanwhile_but_has_waited_before():
     script: tuple[Frame | float, ...] = (SpeechStopped(), 3.0, SpeechStarted(), 3.0, SpeechStopped(), 40.0)
     call = make_call(*script)
     run(call, talk(Slow(0.0), ears=(SlowSTT(5.0), HoldLine())))
-    assert holds(call) == [pytest.approx(10.0, abs=0.01)]
+    assert holds(call) == [pytest.approx(7.0, abs=0.01)]
 
 
 def test_nothing_is_said_while_the_agent_waits_for_the_caller():
@@ -253,3 +253,76 @@ def test_a_dialog_that_waits_for_the_caller_is_not_filled():
     call = make_call(LONG)
     run(call, talk(Dialog(lead), ears=(HoldLine(),)))
     assert holds(call) == []
+
+
+# A caller who asks whether anybody is there
+
+HELLO = (SpeechStarted(), 0.5, Transcript("Hello?"), SpeechStopped())
+
+
+class Thinker(Slow):
+    """Counts what it is asked."""
+
+    def __init__(self, before: float) -> None:
+        super().__init__(before)
+        self.asked: list[str] = []
+
+    async def process(self, frame: Transcript) -> AsyncIterator[LLMText]:
+        self.asked.append(frame.text)
+        async for text in super().process(frame):
+            yield text
+
+
+def impatient(thinks: float, *script: Frame | float) -> tuple[Thinker, Voice, Call]:
+    first = (SpeechStarted(), 0.5, Transcript("go"), SpeechStopped())
+    call, model, voice = make_call(*first, *script, 40.0), Thinker(thinks), Voice()
+    run(call, talk(model, voice=voice, ears=(HoldLine(), BargeIn())))
+    return model, voice, call
+
+
+def test_hello_neither_starts_the_request_over_nor_the_time_to_the_hold_line():
+    model, voice, call = impatient(5.0, *(item for _ in range(4) for item in (3.0, *HELLO)))
+    assert model.asked[0] == "go"
+    assert holds(call)[0] <= 4.5
+    assert voice.said[0] == (pytest.approx(5.5), "one")
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello?", "Are you still there?", "Hallo, sind Sie noch da?", "Allô ?", "Okay.", "Hm."]
+)
+def test_it_is_answered_by_the_hold_line_at_once_and_the_request_goes_on(text):
+    model, voice, call = impatient(8.0, 2.0, SpeechStarted(), 0.5, Transcript(text), SpeechStopped())
+    assert holds(call) == [pytest.approx(3.0, abs=0.01), pytest.approx(8.0, abs=0.01)]
+    assert model.asked == ["go"]
+    assert voice.said[0] == (pytest.approx(8.5), "one")
+
+
+def test_what_is_said_over_the_hold_line_does_not_cost_the_answer():
+    model, voice, call = impatient(8.0, 4.2, *HELLO)
+    assert [kind for _, kind, _ in ear_of(call).log].count("clear") == 0
+    assert model.asked == ["go"]
+    assert voice.said[0] == (pytest.approx(8.5), "one")
+
+
+def test_words_meanwhile_are_answered_together_with_the_turn_and_the_silence_counts_on():
+    more = (SpeechStarted(), 0.5, Transcript("and stop"), SpeechStopped())
+    model, voice, call = impatient(5.0, 3.0, *more)
+    assert model.asked == ["go", "and stop"]
+    assert holds(call) == [pytest.approx(5.0, abs=0.01)]
+    assert voice.said[0] == (pytest.approx(9.0), "one")
+
+
+def test_hello_is_a_turn_where_no_answer_is_being_made():
+    model, _, _ = impatient(1.0, 6.0, *HELLO)
+    assert model.asked == ["go", "Hello?"]
+
+
+def test_without_a_hold_line_hello_still_does_not_start_the_request_over():
+    call, model, voice = (
+        make_call(SpeechStarted(), Transcript("go"), SpeechStopped(), 2.0, *HELLO, 40.0),
+        Thinker(5.0),
+        Voice(),
+    )
+    run(call, talk(model, voice=voice))
+    assert model.asked == ["go"]
+    assert voice.said[0] == (pytest.approx(5.0), "one")

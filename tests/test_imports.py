@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("voiceflow.errors", "voiceflow.variables"),
     ("voiceflow.audio",),
     ("voiceflow.frames", "voiceflow.route", "voiceflow.call_limits", "voiceflow.call_control", "voiceflow.reply"),
+    ("voiceflow.phrases",),
     ("voiceflow.annotations", "voiceflow.pipeline", "voiceflow.sounds.tones"),
     ("voiceflow.frameflow",),
     ("voiceflow.playout",),
@@ -45,7 +46,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """Layers of packages, the lowest first: each may import itself and those below it."""
 FOUNDATION = ("voiceflow.errors", "voiceflow.audio", "voiceflow.frames", "voiceflow.annotations", "voiceflow.pipeline")
-AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.call", "voiceflow.processor")
+AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.phrases", "voiceflow.call", "voiceflow.processor")
 """The modules that the author of a processor builds on."""
 SERVICES = ("voiceflow.inference", "voiceflow.weights", "voiceflow.variables")
 """The packages that processors may use besides."""

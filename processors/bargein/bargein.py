@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from voiceflow.annotations import Kind, Signature
 from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.phrases import BACKCHANNELS, Phrases
 from voiceflow.processor import Processor
-from voiceflow.processors.bargein.backchannels import BACKCHANNELS, Ignored
 from voiceflow.processors.bargein.resumption import Resumption
 from voiceflow.processors.resume_reply import ResumeReply
 from voiceflow.processors.vad import PREROLL, VAD
@@ -47,7 +47,7 @@ class BargeIn(Processor):
         """How long the caller must speak to interrupt, in seconds."""
         self.min_words = min_words
         """How many words the caller must say to interrupt; 0 if the sound of their voice suffices."""
-        self._ignored = Ignored(ignore)
+        self._ignored = Phrases(ignore)
         self._said = 0  # how many such words were in final transcripts since the agent began to speak
         self._vad: VAD | None = None
         self._timer: asyncio.TimerHandle | None = None  # where there is no VAD to tell

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from voiceflow.frames import Frame, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.processors.bargein.backchannels import Ignored, words
+from voiceflow.phrases import Phrases, words
 from voiceflow.processors.resume_reply import ResumeReply
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Resumption:
     by such sounds alone; unless it answers a question: the reply, or `call.ask`, had come to its last words.
     """
 
-    def __init__(self, call: Call, emit: Callable[[Frame], None], ignored: Ignored) -> None:
+    def __init__(self, call: Call, emit: Callable[[Frame], None], ignored: Phrases) -> None:
         self._call = call
         self._emit = emit
         self._ignored = ignored

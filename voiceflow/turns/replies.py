@@ -189,10 +189,15 @@ class Replies:
         return bool(self._line) and self._line[0].on_air
 
     @property
+    def making(self) -> bool:
+        """Whether an answer is being made, or waits, of which nothing has been said."""
+        made = self._own is not None or any(saying.reply.answers for saying in self._line)
+        return made and not self.begun
+
+    @property
     def pending(self) -> bool:
         """Whether the caller speaks while an answer is being made, or waits, of which nothing has been said."""
-        made = self._own is not None or any(saying.reply.answers for saying in self._line)
-        return made and self._floor.taken and not self.begun
+        return self.making and self._floor.taken
 
     def advance(self) -> None:
         """Say what is first in line, as soon as the caller does not have the floor."""

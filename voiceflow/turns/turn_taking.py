@@ -15,6 +15,7 @@ from typing import Protocol
 from voiceflow.frameflow.epoch import current_reply
 from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, End, Frame, Transcript
+from voiceflow.phrases import ANYBODY_THERE, BACKCHANNELS, Phrases
 from voiceflow.playout.playout import Playout
 
 from .dead_air import DeadAir
@@ -24,6 +25,9 @@ from .replies import Replies
 
 ARRIVED = 16
 """How many of the last frames are remembered where several speakers hear them, to tell which have come to another."""
+
+WAITING = Phrases(BACKCHANNELS | ANYBODY_THERE)
+"""What callers say while they wait for an answer that does not change what they wait for."""
 
 
 class Activity(Protocol):
@@ -86,6 +90,10 @@ class TurnTaking:
         if isinstance(frame, Transcript) and frame.final and frame.text:
             if any(judge(frame) for judge in self.disregarded):
                 self._dropped = frame
+                return False
+            if not self._questions and self._making and not WAITING.count(frame.text):
+                self._dropped = frame
+                self.dead_air.answer()  # the caller wonders whether anybody is there: the answer is being made
                 return False
             if not self._questions and self._pending:
                 interrupt()  # the caller goes on: one reply answers all that they say
@@ -151,7 +159,11 @@ class TurnTaking:
     @property
     def replying(self) -> bool:
         """Whether a reply has begun to be spoken and is not heard to its end."""
-        return self.begun or self._audible or self._playout.speaking
+        if self.begun or self._activity.synthesising:
+            return True
+        if self.dead_air.is_heard and all(reply.start is None for reply in self._playout.ledger.replies):
+            return False  # a hold line is no reply
+        return bool(self._playout.queue.frames) or self._playout.speaking
 
     @property
     def busy(self) -> bool:
@@ -172,6 +184,11 @@ class TurnTaking:
     def _audible(self) -> bool:
         """Whether any speech is queued at the sink or being synthesised."""
         return bool(self._playout.queue.frames) or self._activity.synthesising
+
+    @property
+    def _making(self) -> bool:
+        """Whether an answer is being made, or waits, of which nothing has been said."""
+        return any(replies.making for replies in self.speakers) and not self.begun
 
     @property
     def _pending(self) -> bool:

@@ -1,4 +1,5 @@
-"""Backchannels: what listeners say to show that they listen, without taking the turn or wanting to interrupt."""
+"""Phrases that take no turn: backchannels, by which listeners show that they listen, and what callers say to hear
+whether the agent is still there."""
 
 from __future__ import annotations
 
@@ -34,6 +35,21 @@ BACKCHANNELS: Final = frozenset(
 """Backchannels in English, German, French, Spanish, Italian, Portuguese and Dutch, and hesitations. None of them
 refuses or asks to wait."""
 
+_ANYBODY_THERE = """hello, hello there, hi, hey, anyone there, anybody there, is anyone there, is anybody there,
+    you there, are you there, are you still there, you still there, still there, can you hear me, do you hear me,
+    hallo, noch da, sind sie noch da, sind sie da, bist du noch da, bist du da, ist da jemand, jemand da,
+    hören sie mich, können sie mich hören, hörst du mich, kannst du mich hören,
+    allô, vous êtes là, vous êtes toujours là, êtes-vous là, êtes-vous toujours là, tu es là, t'es là,
+    il y a quelqu'un, y a quelqu'un, vous m'entendez, m'entendez-vous, tu m'entends,
+    hola, aló, bueno, oiga, diga, está ahí, sigue ahí, estás ahí, sigues ahí, hay alguien, hay alguien ahí, me oye,
+    me escucha, me oyes, me escuchas,
+    pronto, c'è ancora, è ancora lì, ci sei, ci sei ancora, c'è nessuno, c'è qualcuno, mi sente, mi senti,
+    alô, olá, está aí, ainda está aí, estás aí, tem alguém aí, está me ouvindo, consegue me ouvir, está a ouvir-me,
+    bent u er nog, ben je er nog, bent u daar, ben je daar, is daar iemand, is er iemand, hoort u mij, hoor je me,
+    hoor je mij"""
+ANYBODY_THERE: Final = frozenset(" ".join(phrase.split()) for phrase in _ANYBODY_THERE.split(","))
+"""What a caller says who waits and hears nothing, in the same languages."""
+
 _STRETCHED: Final = re.compile(r"([^\W\d])\1{2,}")  # "hmmmm"
 
 
@@ -48,7 +64,7 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+", plain)
 
 
-class Ignored:
+class Phrases:
     """Phrases that do not count as saying something."""
 
     def __init__(self, phrases: Iterable[str]) -> None:

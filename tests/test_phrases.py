@@ -2,10 +2,10 @@
 
 import pytest
 
+from voiceflow.phrases import Phrases, words
 from voiceflow.processors.bargein import BACKCHANNELS
-from voiceflow.processors.bargein.backchannels import Ignored, words
 
-COUNTED = Ignored(BACKCHANNELS)
+COUNTED = Phrases(BACKCHANNELS)
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_everything_else_counts_word_by_word(text, count):
 
 
 def test_who_ignores_nothing_counts_every_word():
-    assert Ignored(()).count("Uh-huh, yes.") == 3
+    assert Phrases(()).count("Uh-huh, yes.") == 3
 
 
 def test_phrases_of_ones_own_replace_the_built_in_ones():
-    own = Ignored(["Right-o", "go on then"])
+    own = Phrases(["Right-o", "go on then"])
     assert own.count("Right o! Go on, then.") == 0
     assert own.count("go on") == 2
     assert own.count("yes") == 1
