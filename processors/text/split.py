@@ -3,10 +3,12 @@
 Whether a full stop ends a sentence depends on the word before it and on what comes after it (fullstop.py). The
 splitter examines one place after the other, and waits at the first that is undecided: after `Hello! ` for nothing,
 after most full stops for a character, after `U.S. ` for a word. How the text was cut into pieces makes no difference.
+Why no library does this is told in docs/speech-text.md.
 
 What comes out is not always a sentence:
 
 - A newline ends every sentence, so text that was split before passes straight on.
+- Each item of a list in one line is a sentence: 1. First 2. Second.
 - The first sentence of a reply may be cut after a clause, at least 40 characters in and with at least 15 more to come,
   because the caller hears nothing until it has been synthesised. The voice rises at the comma as it would within the
   sentence; a last word or two by themselves would sound odd. Later sentences stay whole: they are synthesised while
@@ -22,7 +24,8 @@ from typing import Final
 
 from voiceflow.frames import LLMEnd, LLMText
 from voiceflow.processor import Processor
-from voiceflow.processors.text.fullstop import NEWLINE, PLACE, ends
+from voiceflow.processors.text.fullstop import ends
+from voiceflow.processors.text.places import NEWLINE, PLACE
 
 OPENING_CLAUSE: Final = 40
 """Characters after which the first sentence of a reply may be cut at a clause."""

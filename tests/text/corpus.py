@@ -96,6 +96,32 @@ SENTENCES = [
     "はい。|そうです。",
     "「はい。」と言った。|それだけです。",
     "本当？！|すごい。",
+    "他看过《你好，李焕英！》了。|我没有。",
+    # Full stops of other scripts
+    "کیا حال ہے؟ |میں ٹھیک ہوں۔ |آپ؟",
+    "नमस्ते। |आप कैसे हैं? |बैठिए॥ |धन्यवाद।",
+    "ሰላም። |እንዴት ነህ፧|ደህና።",
+    "Բարև։ |Ինչպե՞ս եք։ |Ժամը 10։30 է։",
+    "မင်္ဂလာပါ။ |နေကောင်းလား။",
+    "សួស្តី។ |សុខសប្បាយទេ។",
+    "བཀྲ་ཤིས། |བདེ་ལེགས།",
+    "Τι κάνετε; |Καλά.",
+    "Really‼ |Yes‽ |No.",
+    # Lists in one line, names and abbreviations of other languages
+    "A. Take the bus. |B. Take the train.",
+    "1) Eggs |2) Milk |3) Bread",
+    "It costs Rs. 500. |Cash only.",
+    "Please see N°. 12 and nº 13.",
+    "Albert I. Jones and I. |They came.",
+    "Do you use Yahoo! Mail?",
+    "I use Yahoo! |It is slow.",
+    "Ludwig XIV. König von Frankreich. |Er starb 1715.",
+    "Los EE. UU. ganaron. |Perdimos.",
+    "Sono l'Avv. Rossi, ad es. Paolo Rossi.",
+    "Он живёт на ул. Мира. |Это далеко.",
+    "Zadzwoń, np. Jutro. |To ważne.",
+    "It was late. |...and so on.",
+    "[...] He came [...] home.",
 ]
 
 CLEANED = [

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from text.corpus import SENTENCES
+from text.golden import rules
 
 from voiceflow.processors.text import SentenceSplitter
 
-WIDE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
+WIDE = re.compile("[^\\x00-\u036f–—‘’“”„•…⁃€]")
 
 
 def split(*pieces: str) -> list[str]:
@@ -25,9 +26,11 @@ def chopped(draw: st.DrawFn, text: str) -> list[str]:
 @st.composite
 def texts(draw: st.DrawFn) -> str:
     """Text that is full of places where a sentence might end."""
-    odd = st.text("aA.!?…,; \n\"'”«»「」。、)(-I1", max_size=8)
-    known = st.sampled_from([line.replace("|", "") for line in SENTENCES])
-    words = st.sampled_from(["Dr.", "U.S.", "The", "3.", "Mai", "am", "word", "sentence, ", "St.", "A", "etc.", "p.m."])
+    odd = st.text("aA.!?…,;: \n\"'”«»「」《》。、)(-I1b2•։।؟ας", max_size=8)
+    known = st.sampled_from([line.replace("|", "") for line in SENTENCES] + [rule.text for rule in rules()])
+    words = st.sampled_from(
+        ["Dr.", "U.S.", "The", "3.", "Mai", "am", "word", "sentence, ", "St.", "A", "etc.", "p.m.", "1.)", "2.)", "a."]
+    )
     return "".join(part + draw(st.sampled_from(["", " ", "  ", "\n"])) for part in draw(st.lists(odd | known | words)))
 
 
