@@ -30,7 +30,8 @@ Message: TypeAlias = str | bytes
 
 
 class ProtocolError(VoiceflowError):
-    """A message that its dialect does not allow at all or at this point. Says what was expected and what came."""
+    """A message after which the stream cannot go on. Says what was expected and what came. What a stream can do without
+    is `Unexpected` instead."""
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -80,6 +81,15 @@ class Refusal(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Unexpected(msgspec.Struct, frozen=True):
+    """The carrier sent what its dialect does not have, or not here. The stream goes on without it."""
+
+    what: str
+    """What was expected, or what is wrong: the same for all messages of one kind, which are logged once."""
+    came: str
+    """The message, shortened."""
+
+
 class MarkRequest(msgspec.Struct, frozen=True):
     """We ask the carrier to return `name` once all audio sent before it has been played."""
 
@@ -90,7 +100,7 @@ class ClearRequest(msgspec.Struct, frozen=True):
     """We ask the carrier to drop all audio that it has not played, and to return the marks that wait in it."""
 
 
-Event: TypeAlias = AudioRaw | DTMF | Start | Echo | Stop | Refusal
+Event: TypeAlias = AudioRaw | DTMF | Start | Echo | Stop | Refusal | Unexpected
 """What our end reads from the carrier's messages."""
 
 Request: TypeAlias = AudioRaw | MarkRequest | ClearRequest | Refusal
@@ -102,8 +112,6 @@ class Stream(Protocol):
 
     outbound: AudioFormat | None
     """The format of the audio that `media` takes. None: it is not known before the stream has started."""
-    ignored: int
-    """How many messages were dropped because their event is not known: carriers add new ones."""
 
     def receive(self, message: Message) -> list[Event]:
         """The events of one message, which may be none. Raises `ProtocolError`, and nothing else."""

@@ -18,7 +18,7 @@ from voiceflow.call_control import CallControl
 from voiceflow.errors import ProviderConnectionError, VoiceflowError
 from voiceflow.frames import AudioRaw, End, Frame
 from voiceflow.transport import Sink, Source
-from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Refusal, Start, Stop, Stream
+from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Refusal, Start, Stop, Stream, Unexpected
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -29,6 +29,8 @@ OUTBOX: Final = 500
 """Messages that may wait for a peer that does not read: some ten seconds of speech."""
 GOODBYE: Final = 1.0
 """How long, in seconds, a peer that does not read may delay the end of its call."""
+KINDS: Final = 20
+"""How many kinds of unexpected messages are logged for one call."""
 NORMAL: Final = 1000
 POLICY: Final = 1008
 """The close code for a stream that is refused or has broken the protocol (RFC 6455, section 7.4.1)."""
@@ -163,7 +165,8 @@ class MediaSource(Source):
         self._socket = socket
         self._stream = stream
         self._early = early
-        """The events after the start in the message that began the stream."""
+        """Events that came with the start or before it."""
+        self._warned: set[str] = set()
         self._messages = 0
         self._messages_before = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -201,12 +204,20 @@ class MediaSource(Source):
             case Stop(reason):
                 return End(reason)
             case Refusal():
-                self.call.log.warning("the carrier refuses: %d %s %s", event.code, event.title, event.detail)
+                self._warn(str(event.code), f"the carrier refuses: {event.code} {event.title} {event.detail}")
+            case Unexpected():
+                self._warn(event.what, f"passed over: {event.what}; got {event.came}")
             case Start():
-                raise ProtocolError("expected one start of the stream; got a second")
+                self._warn("start", "passed over: expected one start of the stream; got a second")
             case _:
                 return event
         return None
+
+    def _warn(self, kind: str, text: str) -> None:
+        """Log the first of each kind: a carrier may send the same with every piece of audio."""
+        if kind not in self._warned and len(self._warned) < KINDS:
+            self._warned.add(kind)
+            self.call.log.warning("%s (further ones are not logged)", text.rstrip())
 
     def _watch_silence(self) -> None:
         """Check every `SILENCE` seconds whether anything came: a timer for each message would cost more."""

@@ -35,8 +35,11 @@ class Reorder(Generic[T]):
         """Whether items wait for a missing one."""
         return bool(self._held)
 
-    def push(self, number: int, item: T) -> list[T]:
-        """Add an item. Returns the items that need not wait any more, in order."""
+    def push(self, number: int | None, item: T) -> list[T]:
+        """Add an item. Returns the items that need not wait any more, in order. An item without a number is the next,
+        and the last that anything waits for."""
+        if number is None:
+            return [*self.flush(), item]
         if number == self._next and not self._held:
             self._next += 1
             self._begun = True
@@ -89,15 +92,18 @@ class Timeline:
         self._milliseconds = 1000 / format.byte_rate  # of one byte
         self._due: float | None = None
 
-    def gap(self, timestamp: int, size: int) -> bytes:
+    def gap(self, timestamp: int | None, size: int) -> bytes:
         """The silence that belongs before a piece of `size` bytes that begins at `timestamp` ms; empty if nothing is
-        missing.
+        missing. A piece without a timestamp follows the one before it.
 
         Time is counted from the first timestamp, not from piece to piece: timestamps that jitter would otherwise add
         silence again and again.
         """
         length = size * self._milliseconds
         due = self._due
+        if timestamp is None:
+            self._due = None if due is None else due + length
+            return b""
         lost = 0 if due is None else timestamp - due
         if due is None or abs(lost) > self.LONGEST:
             self._due = timestamp + length

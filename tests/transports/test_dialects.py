@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from voiceflow.audio import AudioFormat
 from voiceflow.errors import ProviderDetectionError
 from voiceflow.frames import DTMF, AudioRaw
 from voiceflow.transports.carriers import carrier_named, detect
+from voiceflow.transports.decoding import EARLY
 from voiceflow.transports.dialect import (
     ClearRequest,
     Echo,
@@ -29,6 +32,7 @@ from voiceflow.transports.dialect import (
     Start,
     Stop,
     Stream,
+    Unexpected,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -106,12 +110,148 @@ def test_any_sequence_of_messages_gives_events_or_a_protocol_error(
             events += stream.receive(message)
     starts = [place for place, event in enumerate(events) if isinstance(event, Start)]
     assert len(starts) <= 1
-    assert all(isinstance(event, Start | Refusal) for event in events[: starts[0] + 1 if starts else None])
+    assert all(isinstance(event, Start | Unexpected) for event in events[: starts[0] + 1 if starts else None])
     stops = [place for place, event in enumerate(events) if isinstance(event, Stop)]
-    assert all(isinstance(event, Stop | Refusal) for event in events[stops[0] if stops else len(events) :])
+    assert len(stops) <= 1
+    assert not events[stops[0] + 1 :] if stops else True
     assert all(
         type(event.digit) is str and event.digit in "0123456789*#ABCD" for event in events if type(event) is DTMF
     )
+
+
+ODD: list[Any] = [
+    *(
+        None,
+        True,
+        -1,
+        5,
+        10**20,
+        0.5,
+        "",
+        "x",
+        "-1",
+        "1.5",
+        "F",
+        "11",
+        "a",
+        "\u0661",
+        "INBOUND",
+        "AAA",
+        "=",
+        "\ud83d\ude00",
+    ),
+    *([], {}, [1], {"x": None}),
+]
+"""Values that a field should not have, or not in this way."""
+
+
+def odd_messages(message: str) -> Iterator[str]:
+    """A message with each of its fields in turn missing, odd, or written differently."""
+    for *path, last in (place for place in places(json.loads(message)) if place and place != ("event",)):
+        for change in ("missing", "number", "text", *ODD):
+            decoded = json.loads(message)
+            holder = decoded
+            for key in path:
+                holder = holder[key]
+            value = holder[last]
+            if change == "missing":
+                del holder[last]
+            elif change == "number":
+                holder[last] = int(value) if str(value).isdigit() else value
+            else:
+                holder[last] = str(value) if change == "text" else change
+            yield json.dumps(decoded)
+
+
+def heard(stream: Stream, message: str) -> bool:
+    """Whether the caller is heard in the `media` message, once no other can be missing before it."""
+    events = [event for number in range(100, 107) for event in stream.receive(numbered(message, number))]
+    return any(isinstance(event, AudioRaw) for event in events)
+
+
+def numbered(media: str, number: int) -> str:
+    message = json.loads(media)
+    message["media"] |= {"chunk": str(number), "timestamp": str(20 * number)}
+    return json.dumps(message)
+
+
+def of_event(name: str, event: str) -> str:
+    return next(message for message in FROM_CARRIER[name] if json.loads(message)["event"] == event)
+
+
+@providers
+def test_no_field_of_a_message_ends_a_stream(name: str) -> None:
+    connected, start, *others = FROM_CARRIER[name]
+    for message in [connected, *others]:
+        for odd in odd_messages(message):
+            stream = carrier_named(name).stream()
+            events = [*stream.receive(connected), *stream.receive(start), *stream.receive(odd)]
+            assert isinstance(events[0], Start)
+            stopped = any(isinstance(event, Stop) for event in events)
+            assert stopped == (message is others[-1] and not isinstance(events[-1], Unexpected)), odd
+            assert stopped or heard(stream, of_event(name, "media")), odd
+
+
+@providers
+def test_a_start_begins_a_call_unless_its_stream_or_its_audio_cannot_be_told(name: str) -> None:
+    connected, start, *_ = FROM_CARRIER[name]
+    for odd in odd_messages(start):
+        stream = carrier_named(name).stream()
+        stream.receive(connected)
+        try:
+            begun, *rest = stream.receive(odd)
+        except ProtocolError as error:
+            assert re.search("encoding|sampling rate|channel|streamSid|Hz", str(error)), odd  # noqa: PT017
+            continue
+        assert isinstance(begun, Start)
+        assert all(isinstance(event, Unexpected) for event in rest)
+        assert all(type(value) is str for value in begun.parameters.values())
+        assert heard(stream, of_event(name, "media")) or stream.receive(of_event(name, "media")), odd
+
+
+@providers
+@pytest.mark.parametrize("message", ['{"x":1}', "{}", '{"event":null}', '{"event":5}', '{"event":"weather"}'])
+def test_an_unknown_message_is_passed_over_at_any_time(name: str, message: str) -> None:
+    stream = carrier_named(name).stream()
+    for known in FROM_CARRIER[name]:
+        (unexpected,) = stream.receive(message)
+        assert isinstance(unexpected, Unexpected)
+        assert message in unexpected.came
+        stream.receive(known)
+    assert stream.receive(message) == []  # after the stop
+
+
+@providers
+@pytest.mark.parametrize("message", ["", "{", "[]", "5", "null", '"start"', "\ud800", "[" * 100_000, b"{}", b"\0"])
+def test_what_is_no_json_object_breaks_the_protocol(name: str, message: str | bytes) -> None:
+    stream = carrier_named(name).stream()
+    for known in FROM_CARRIER[name][:3]:
+        with pytest.raises(ProtocolError, match=name):
+            stream.receive(message)
+        stream.receive(known)
+
+
+@providers
+@given(data=st.data())
+def test_messages_may_come_in_any_order(name: str, data: st.DataObject) -> None:
+    *messages, stop = FROM_CARRIER[name]
+    stream = carrier_named(name).stream()
+    events = [event for each in data.draw(st.permutations(messages)) for event in stream.receive(each)]
+    events += stream.receive(stop)
+    in_order = carrier_named(name).stream()
+    expected = [event for each in FROM_CARRIER[name] for event in in_order.receive(each)]
+    assert isinstance(events[0], Start)
+    assert sorted(map(repr, events)) == sorted(map(repr, expected))
+
+
+@providers
+def test_only_the_last_messages_before_the_start_are_kept(name: str) -> None:
+    stream = carrier_named(name).stream()
+    mark, start = of_event(name, "mark"), of_event(name, "start")
+    for number in range(10_000):
+        assert stream.receive(mark.replace("my label", str(number))) == []
+    _, *kept = stream.receive(start)
+    assert kept == [Echo(str(number)) for number in range(10_000 - EARLY, 10_000)]
 
 
 @providers
@@ -249,7 +389,7 @@ def test_a_provider_is_told_by_any_of_its_messages(name: str) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["", "hello", "[]", "{}", '{"event":"connected"}', '{"event":"welcome"}', b"\xff", "\ud800", "[" * 100_000],
+    ["", "hello", "[]", "{}", '{"event":"welcome"}', b"\xff", "\ud800", "[" * 100_000],
 )
 def test_an_unknown_provider_is_refused_and_the_known_ones_are_named(message: str | bytes) -> None:
     with pytest.raises(ProviderDetectionError, match="twilio, telnyx"):

@@ -15,7 +15,17 @@ from voiceflow.frames import DTMF, AudioRaw
 from voiceflow.sounds.wavfile import read_wav
 from voiceflow.transports.carriers.telnyx.simulated import TelnyxMirror
 from voiceflow.transports.carriers.telnyx.stream import TelnyxStream, audio_format
-from voiceflow.transports.dialect import ClearRequest, Echo, Event, MarkRequest, ProtocolError, Refusal, Start, Stop
+from voiceflow.transports.dialect import (
+    ClearRequest,
+    Echo,
+    Event,
+    MarkRequest,
+    ProtocolError,
+    Refusal,
+    Start,
+    Stop,
+    Unexpected,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 FROM_TELNYX = (GOLDEN / "telnyx-from-carrier.jsonl").read_text().splitlines()
@@ -119,22 +129,10 @@ def test_we_send_exactly_what_the_documentation_shows() -> None:
     [
         (["{"], "expected a telnyx message"),
         (["[]"], "Expected `object`, got `array`"),
-        ([MEDIA], 'expected "start" before "media"'),
-        ([DIGIT], 'expected "start" before "dtmf"'),
-        ([START, START], 'expected one "start"'),
-        ([START, CONNECTED], 'expected one "connected"'),
-        ([START, STOP, START], 'expected one "start"'),
-        ([START, MEDIA.replace(STREAM, "other")], "got one of 'other'"),
-        ([START, MEDIA.replace("no+J", "no+!")], "Invalid base64"),
-        ([START, MEDIA.replace('"2"', '"two"')], "chunk"),
-        ([START, DIGIT.replace('"1"', '"x"')], "digit"),
-        ([START, DIGIT.replace("2025-06-05T", "yesterday ")], "occurred_at"),
-        ([START, DIGIT.replace("408Z", "408")], "occurred_at"),
         ([start_with("OPUS", 48_000)], "got 'OPUS'"),
         ([start_with("AMR-WB", 16_000)], "got 'AMR-WB'"),
         ([start_with("PCMU", 11_025)], "got 11025"),
         ([start_with(channels=2)], "got 2"),
-        ([start_with("L16", 16_000), media(1, b"\0\0\0")], "whole samples"),
     ],
 )
 def test_what_is_wrong_is_named(messages: list[str], complaint: str) -> None:
@@ -145,10 +143,57 @@ def test_what_is_wrong_is_named(messages: list[str], complaint: str) -> None:
         stream.receive(messages[-1])
 
 
-def test_new_events_are_counted_and_ignored() -> None:
+@pytest.mark.parametrize(
+    ("message", "complaint"),
+    [
+        (START, "one start"),
+        (MEDIA.replace(STREAM, "other"), "other"),
+        (MEDIA.replace("no+J", "no+!"), "Invalid base64"),
+        (DIGIT.replace('"1"', '"F"'), "keys"),
+        (MARK.replace('"name"', '"label"'), "missing required field `name`"),
+        (ERROR.replace('"payload"', '"error"'), "malformed_frame"),
+        ('{"event":"weather","stream_id":"x"}', "weather"),
+    ],
+)
+def test_what_is_passed_over_is_named(message: str, complaint: str) -> None:
+    (unexpected,) = started().receive(message)
+    assert isinstance(unexpected, Unexpected)
+    assert complaint in unexpected.what + unexpected.came
+
+
+def test_audio_of_half_a_sample_is_passed_over() -> None:
+    (unexpected,) = started(start_with("L16", 16_000)).receive(media(1, b"\0\0\0"))
+    assert unexpected == Unexpected("expected whole samples of pcm16 16000 Hz", "3 bytes")
+
+
+def test_a_piece_without_a_number_is_the_next() -> None:
     stream = started()
-    assert stream.receive('{"event":"weather","stream_id":"x"}') == []
-    assert stream.ignored == 1
+    stream.receive(media(1))
+    stream.receive(media(3))  # waits for the second
+    unnumbered = json.loads(media(2, bytes(160)))
+    del unnumbered["media"]["chunk"]
+    del unnumbered["media"]["timestamp"]
+    events = stream.receive(json.dumps(unnumbered))
+    assert audio(events)[-2:] == [PIECE, bytes(160)]
+
+
+@pytest.mark.parametrize("when", [DIGIT.replace('"occurred_at"', '"at"'), DIGIT.replace("2025-06-05T", "yesterday ")])
+def test_a_digit_that_does_not_say_when_it_occurred_is_taken(when: str) -> None:
+    assert started().receive(when)[0] == DTMF("1")
+
+
+@pytest.mark.parametrize(
+    ("payload", "refusal"),
+    [
+        ({"code": "100003", "title": "malformed_frame", "detail": None}, Refusal(100003, "malformed_frame")),
+        ({"code": 100003}, Refusal(100003, "an error without a title")),
+        ({"title": "odd"}, Refusal(0, "odd")),
+        ({"code": "odd", "title": "odd"}, Refusal(0, "odd")),
+    ],
+)
+def test_an_error_of_another_shape_is_told_as_far_as_it_goes(payload: dict[str, Any], refusal: Refusal) -> None:
+    message = json.dumps({"event": "error", "stream_id": STREAM, "payload": payload})
+    assert started().receive(message)[0] == refusal
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,15 @@ adds one by an entry point in the group `voiceflow.carriers`, a running program 
 """
 
 from voiceflow.transports.carriers.carrier import Carrier, CarrierSettings, IncomingCall, Webhook
-from voiceflow.transports.carriers.discovery import carrier_named, carriers, detect, names, register, unregister
+from voiceflow.transports.carriers.discovery import (
+    carrier_named,
+    carriers,
+    detect,
+    names,
+    recognised,
+    register,
+    unregister,
+)
 
 __all__ = [
     "Carrier",
@@ -20,6 +28,7 @@ __all__ = [
     "carriers",
     "detect",
     "names",
+    "recognised",
     "register",
     "unregister",
 ]

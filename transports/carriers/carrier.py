@@ -82,7 +82,8 @@ class Carrier(ABC, Generic[S]):
     @abstractmethod
     def recognises(self, first: Mapping[str, Any] | Message) -> bool:
         """Whether a stream whose first message is `first` is this carrier's. `first` is a mapping if the message was a
-        JSON object, else the message as it came."""
+        JSON object, else the message as it came. Until the stream has started, a later message that another carrier
+        recognises makes it that carrier's."""
 
     @abstractmethod
     def stream(self) -> Stream:

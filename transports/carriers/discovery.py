@@ -50,19 +50,24 @@ def carrier_named(name: str) -> AnyCarrier:
     raise ProviderDetectionError(f"unknown provider {name!r}: the known ones are {', '.join(names())}")
 
 
+def recognised(message: Message) -> AnyCarrier | None:
+    """The carrier that recognises a message as its own."""
+    read = _read(message)
+    return next((carrier for carrier in carriers() if carrier.recognises(read)), None)
+
+
 def detect(first_message: Message) -> AnyCarrier:
     """The carrier whose stream begins with this message. The carrier's `Stream` must still be given the message.
 
     Raises `ProviderDetectionError` if no carrier recognises it.
     """
-    first = _read(first_message)
-    for carrier in carriers():
-        if carrier.recognises(first):
-            return carrier
-    raise ProviderDetectionError(
-        f"expected the first message of one of {', '.join(names())}; got {shorten(first_message)}. "
-        f"Does a carrier's media stream point here, or something else?"
-    )
+    carrier = recognised(first_message)
+    if carrier is None:
+        raise ProviderDetectionError(
+            f"expected the first message of one of {', '.join(names())}; got {shorten(first_message)}. "
+            f"Does a carrier's media stream point here, or something else?"
+        )
+    return carrier
 
 
 def register(carrier: AnyCarrier) -> None:

@@ -15,7 +15,7 @@ from voiceflow.config.settings import Config
 from voiceflow.errors import CallRejectedError, DIDNotFoundError, ProviderDetectionError, VoiceflowError
 from voiceflow.security.local_requests import is_local
 from voiceflow.security.tokens import StreamTokens
-from voiceflow.transports.carriers import Carrier, carriers, detect
+from voiceflow.transports.carriers import Carrier, carriers, detect, recognised
 from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream
 from voiceflow.transports.media_stream import (
     FAILED,
@@ -44,7 +44,7 @@ class Opened(msgspec.Struct):
     stream: Stream
     start: Start
     early: list[Event]
-    """The events after the start that came in the same message."""
+    """Further events that came by then, to be handled after the start."""
 
 
 class CarrierCalls:
@@ -115,20 +115,26 @@ class CarrierCalls:
     async def _read_start(self, socket: Socket) -> Opened:
         message = await socket.read()
         carrier = detect(message)
+        stream, early = carrier.stream(), list[Event]()
+        while True:
+            events = stream.receive(message)
+            start = next((event for event in events if isinstance(event, Start)), None)
+            if start is not None:
+                return Opened(carrier, stream, start, [*early, *(event for event in events if event is not start)])
+            early += events
+            message = await socket.read()
+            other = recognised(message)
+            if other not in (None, carrier):  # the greetings of several carriers look alike
+                carrier, stream, early = other, other.stream(), []
+
+    def _admit(self, opened: Opened, scope: Scope, *, trusted: bool) -> None:
+        """Check a stream's carrier and its token, and take the numbers and the codec from the token. Raises
+        `CallRejectedError`."""
+        carrier, start = opened.carrier, opened.start
         if self._config.provider not in (None, carrier.name):
             raise CallRejectedError(
                 f"this server is set up for {self._config.provider}, a stream of {carrier.name} came"
             )
-        stream = carrier.stream()
-        while True:
-            events = stream.receive(message)
-            if events and isinstance(events[0], Start):
-                return Opened(carrier, stream, events[0], events[1:])
-            message = await socket.read()
-
-    def _admit(self, opened: Opened, scope: Scope, *, trusted: bool) -> None:
-        """Check a stream's token, and take the numbers and the codec from it. Raises `CallRejectedError`."""
-        carrier, start = opened.carrier, opened.start
         if not trusted:
             carrier.verify_stream(self._config.of(carrier.settings), scope["headers"])
         token = start.parameters.get("token")
@@ -148,7 +154,8 @@ class CarrierCalls:
         start = opened.start
         route = self._routes.lookup_or_raise(start.did)
         carrier = opened.carrier
-        control = carrier.control(self._config.of(carrier.settings), self._client, start.call_sid)
+        settings = self._config.of(carrier.settings)
+        control = carrier.control(settings, self._client, start.call_sid) if start.call_sid else None
         sink = MediaSink(start.outbound, socket, opened.stream, control)
         source = MediaSource(start.inbound, socket, opened.stream, opened.early, sink)
         call = Call(

@@ -38,9 +38,8 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
     settings = TelnyxSettings
 
     def recognises(self, first: Mapping[str, Any] | Message) -> bool:
-        return isinstance(first, dict) and (
-            "stream_id" in first or (first.get("event") == "connected" and "version" in first)
-        )
+        # Any `connected` may be Telnyx's: what follows it decides.
+        return isinstance(first, dict) and ("stream_id" in first or first.get("event") == "connected")
 
     def stream(self) -> Stream:
         from voiceflow.transports.carriers.telnyx.stream import TelnyxStream

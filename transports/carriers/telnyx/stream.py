@@ -10,21 +10,33 @@ the audio (byteorder.py); frames are always little-endian, so that L16 at 16 kHz
 from __future__ import annotations
 
 from binascii import b2a_base64
-from datetime import datetime
-from typing import Annotated, Final, TypeAlias
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 import msgspec
 
 from voiceflow.audio import AudioFormat
-from voiceflow.frames import DTMF, AudioRaw
+from voiceflow.frames import AudioRaw
 from voiceflow.transports.byteorder import L16, ByteOrder
 from voiceflow.transports.chunking import Pieces
-from voiceflow.transports.decoding import Key, Lifetime, MarkName, Reader
-from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Refusal, Start, Stop, quote, shorten
+from voiceflow.transports.decoding import Count, FromCarrier, JsonStream, Key, MarkName, Reader, is_outbound, texts
+from voiceflow.transports.dialect import (
+    Echo,
+    Event,
+    Message,
+    ProtocolError,
+    Refusal,
+    Start,
+    Stop,
+    Unexpected,
+    quote,
+    shorten,
+)
 from voiceflow.transports.reorder import WINDOW, Reorder, Timeline
 
 SHORTEST, LONGEST = 0.02, 30.0  # seconds of audio in one message; Telnyx refuses others with error 100004
 _ENCODINGS: Final = {"PCMU": "mulaw", "PCMA": "alaw", "G722": "g722", "L16": "pcm16"}
+_AFTER_ALL: Final = datetime.max.replace(tzinfo=UTC)  # when digits occurred that do not say it
 _RATES: Final = (8_000, 16_000, 22_050, 24_000, 48_000)
 
 
@@ -40,84 +52,86 @@ def audio_format(encoding: str, rate: int) -> AudioFormat:
     return AudioFormat(_ENCODINGS[name], rate)
 
 
-class TelnyxMessage(msgspec.Struct, tag_field="event", tag=lambda name: name.removeprefix("Telnyx").lower(), gc=False):
+class TelnyxMessage(FromCarrier, tag_field="event", tag=lambda name: name.removeprefix("Telnyx").lower(), gc=False):
     """A message from Telnyx. Fields that are not used here are left out, and unknown ones are ignored."""
-
-
-class TelnyxOfStream(TelnyxMessage):
-    stream_id: str
 
 
 class TelnyxConnected(TelnyxMessage): ...
 
 
-class TelnyxMediaFormat(msgspec.Struct, gc=False):
-    encoding: str
-    sample_rate: int
+class TelnyxMediaFormat(msgspec.Struct, frozen=True):
+    encoding: str = "PCMU"
+    sample_rate: int = 8_000
     channels: int = 1
 
 
-class TelnyxDescription(msgspec.Struct):
-    call_control_id: str
-    media_format: TelnyxMediaFormat
+class TelnyxDescription(msgspec.Struct, frozen=True):
+    call_control_id: str = ""
+    media_format: TelnyxMediaFormat = TelnyxMediaFormat()
     user_id: str | None = None
     call_session_id: str | None = None
     caller_id: str | None = msgspec.field(name="from", default=None)
     did: str | None = msgspec.field(name="to", default=None)
     tags: list[str] | None = None
     client_state: str | None = None
-    custom_parameters: dict[str, str] | None = None
+    custom_parameters: dict[str, Any] | None = None
 
 
-class TelnyxStarted(TelnyxOfStream, tag="start"):
-    start: TelnyxDescription
+class TelnyxStarted(TelnyxMessage, tag="start"):
+    start: TelnyxDescription = TelnyxDescription()
 
 
 class TelnyxPiece(msgspec.Struct, gc=False):
     payload: bytes
-    chunk: int
-    timestamp: int
+    chunk: Count | None = None
+    timestamp: Count | None = None
     """Milliseconds since the stream's start."""
     track: str = "inbound"
 
 
-class TelnyxMedia(TelnyxOfStream):
+class TelnyxMedia(TelnyxMessage):
     media: TelnyxPiece
 
 
-class TelnyxDtmf(TelnyxOfStream):
+class TelnyxDtmf(TelnyxMessage):
     dtmf: Key
-    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
-class TelnyxMark(TelnyxOfStream):
+class TelnyxMark(TelnyxMessage):
     mark: MarkName
 
 
-class TelnyxStopped(TelnyxOfStream, tag="stop"): ...
+class TelnyxStopped(TelnyxMessage, tag="stop"): ...
+
+
+class TelnyxRefusal(msgspec.Struct):
+    code: int = 0
+    title: str = "an error without a title"
+    detail: str | None = None
 
 
 class TelnyxError(TelnyxMessage):
-    payload: Refusal
+    payload: TelnyxRefusal
 
 
 _FromTelnyx: TypeAlias = (
     TelnyxConnected | TelnyxStarted | TelnyxMedia | TelnyxDtmf | TelnyxMark | TelnyxStopped | TelnyxError
 )
-_read: Final[Reader[_FromTelnyx]] = Reader("telnyx", _FromTelnyx)
 
 
-class TelnyxStream:
+class TelnyxStream(JsonStream[_FromTelnyx]):
     """Our end of a stream at Telnyx.
 
     `outbound` may also be set between the start and the first media, since the format that our answer asked for may
     be known only from the start's parameters. Unless it is given, it is the caller's format.
     """
 
+    reader: ClassVar[Reader[_FromTelnyx]] = Reader("telnyx", _FromTelnyx)
+
     def __init__(self, outbound: AudioFormat | None = None, *, byte_order: ByteOrder = "little") -> None:
+        super().__init__()
         self.outbound = outbound
-        self.ignored = 0
-        self._lifetime = Lifetime()
         self._l16 = L16(byte_order)
         self._reorder: Reorder[TelnyxPiece] = Reorder()
         self._digits: list[TelnyxDtmf] = []  # digits that wait as long as media does
@@ -136,34 +150,27 @@ class TelnyxStream:
         """The byte order of L16 on the wire: as given, until the caller's audio shows that it is the other one."""
         return self._l16.order
 
-    def receive(self, message: Message) -> list[Event]:
-        decoded = _read(message)
-        if self._lifetime.stopped and isinstance(decoded, TelnyxOfStream) and not isinstance(decoded, TelnyxStarted):
-            return []  # the stop has overtaken this message: order is not guaranteed
-        match decoded:
+    def begin(self, message: _FromTelnyx) -> Start | None:
+        return self._start(message) if isinstance(message, TelnyxStarted) else None
+
+    def go_on(self, message: _FromTelnyx) -> list[Event]:
+        match message:
             case TelnyxMedia():
-                self._lifetime.expect_running("media", decoded.stream_id)
-                return self._media(decoded.media)
+                return self._media(message.media)
             case TelnyxMark():
-                self._lifetime.expect_running("mark", decoded.stream_id)
-                return [Echo(decoded.mark.name)]
+                return [Echo(message.mark.name)]
             case TelnyxDtmf():
-                self._lifetime.expect_running("dtmf", decoded.stream_id)
-                return self._dtmf(decoded)
+                return self._dtmf(message)
             case TelnyxStarted():
-                self._lifetime.expect_new("start")
-                return [self._start(decoded.stream_id, decoded.start)]
+                return [Unexpected("expected one start of the stream", "a second")]
             case TelnyxStopped():
-                self._lifetime.expect_running("stop", decoded.stream_id)
-                self._lifetime.stopped = True
+                self.stopped = True
                 return [*self._audio(self._reorder.flush()), *self._digits_in_order(), Stop("Telnyx ended the stream")]
             case TelnyxError():
-                return [decoded.payload]
-            case TelnyxConnected():
-                self._lifetime.expect_new("connected")
-            case None:
-                self.ignored += 1
-        return []
+                refused = message.payload
+                return [Refusal(refused.code, refused.title, refused.detail or "")]
+            case TelnyxConnected():  # overtaken by the start
+                return []
 
     def media(self, data: bytes) -> list[Message]:
         return [self._play(piece) for piece in self._started.cut(data)]
@@ -180,7 +187,7 @@ class TelnyxStream:
 
     @property
     def _started(self) -> Pieces:
-        if self._pieces is None or self._lifetime.stream_id is None:
+        if self._pieces is None or self.stream_id is None:
             raise ProtocolError('expected "start" before anything is sent to Telnyx; it has not come')
         return self._pieces
 
@@ -189,7 +196,8 @@ class TelnyxStream:
             piece = self._l16.write(piece)
         return f'{{"event":"media","media":{{"payload":"{b2a_base64(piece, newline=False).decode()}"}}}}'
 
-    def _start(self, stream_id: str, start: TelnyxDescription) -> Start:
+    def _start(self, message: TelnyxStarted) -> Start:
+        start, stream_id = message.start, message.stream_id or ""
         if start.media_format.channels != 1:
             raise ProtocolError(f"expected media of 1 channel; got {start.media_format.channels}")
         self._inbound = audio_format(start.media_format.encoding, start.media_format.sample_rate)
@@ -198,8 +206,8 @@ class TelnyxStream:
         if self.outbound is None:
             self.outbound = self._inbound
         self._timeline = Timeline(self._inbound)
-        self._lifetime.stream_id = stream_id
-        parameters = start.custom_parameters or {}
+        self.stream_id = stream_id
+        parameters = texts(start.custom_parameters or {})
         return Start(
             provider="telnyx",
             stream_id=stream_id,
@@ -219,10 +227,10 @@ class TelnyxStream:
         )
 
     def _media(self, piece: TelnyxPiece) -> list[Event]:
-        if piece.track != "inbound":
+        if is_outbound(piece.track):
             return []
         if len(piece.payload) % self._inbound.frame_bytes:
-            raise ProtocolError(f"expected whole samples of {self._inbound}; got {len(piece.payload)} bytes")
+            return [Unexpected(f"expected whole samples of {self._inbound}", f"{len(piece.payload)} bytes")]
         events = self._audio(self._reorder.push(piece.chunk, piece))
         return events + self._digits_in_order() if self._digits and not self._reorder.waiting else events
 
@@ -247,5 +255,6 @@ class TelnyxStream:
         return [] if self._reorder.waiting and len(self._digits) < WINDOW else self._digits_in_order()
 
     def _digits_in_order(self) -> list[Event]:
-        digits, self._digits = sorted(self._digits, key=lambda message: message.occurred_at), []
-        return [DTMF(message.dtmf.digit.upper()) for message in digits]
+        digits, self._digits = self._digits, []
+        digits.sort(key=lambda message: message.occurred_at or _AFTER_ALL)
+        return [message.dtmf.event for message in digits]

@@ -8,113 +8,105 @@ and Twilio drops a message with a field too many (warning 31951), so ours have e
 from __future__ import annotations
 
 from binascii import b2a_base64
-from typing import Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import msgspec
 
 from voiceflow.audio import AudioFormat
-from voiceflow.frames import DTMF, AudioRaw
-from voiceflow.transports.decoding import Key, Lifetime, MarkName, Reader
-from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Start, Stop, quote, shorten
+from voiceflow.frames import AudioRaw
+from voiceflow.transports.decoding import Count, FromCarrier, JsonStream, Key, MarkName, Reader, is_outbound, texts
+from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Start, Stop, Unexpected, quote, shorten
 from voiceflow.transports.reorder import Timeline
 
 MULAW: Final = AudioFormat("mulaw", 8_000)
 
 
 class TwilioMessage(
-    msgspec.Struct, tag_field="event", tag=lambda name: name.removeprefix("Twilio").lower(), rename="camel", gc=False
+    FromCarrier, tag_field="event", tag=lambda name: name.removeprefix("Twilio").lower(), kw_only=True, gc=False
 ):
     """A message from Twilio. Fields that are not used here are left out, and unknown ones are ignored."""
+
+    stream_id: str | None = msgspec.field(name="streamSid", default=None)
 
 
 class TwilioConnected(TwilioMessage): ...
 
 
-class TwilioMediaFormat(msgspec.Struct, rename="camel", gc=False):
-    encoding: str
-    sample_rate: int
-    channels: int
+class TwilioMediaFormat(msgspec.Struct, rename="camel", frozen=True):
+    encoding: str = "audio/x-mulaw"
+    sample_rate: int = 8_000
+    channels: int = 1
 
 
-class TwilioDescription(msgspec.Struct, rename="camel"):
-    account_sid: str
-    stream_sid: str
-    call_sid: str
-    media_format: TwilioMediaFormat
+class TwilioDescription(msgspec.Struct, rename="camel", frozen=True):
+    account_sid: str = ""
+    stream_sid: str | None = None
+    call_sid: str = ""
+    media_format: TwilioMediaFormat = TwilioMediaFormat()
     tracks: list[str] = []
-    custom_parameters: dict[str, str] = {}
+    custom_parameters: dict[str, Any] = {}
 
 
 class TwilioStarted(TwilioMessage, tag="start"):
-    start: TwilioDescription
+    start: TwilioDescription = TwilioDescription()
 
 
 class TwilioPiece(msgspec.Struct, gc=False):
     payload: bytes
-    timestamp: int
-    """Milliseconds since the stream's start."""
+    timestamp: Count | None = None
+    """Since the stream's start."""
     track: str = "inbound"
 
 
 class TwilioMedia(TwilioMessage):
-    stream_sid: str
     media: TwilioPiece
 
 
 class TwilioDtmf(TwilioMessage):
-    stream_sid: str
     dtmf: Key
 
 
 class TwilioMark(TwilioMessage):
-    stream_sid: str
     mark: MarkName
 
 
-class TwilioStopped(TwilioMessage, tag="stop"):
-    stream_sid: str
+class TwilioStopped(TwilioMessage, tag="stop"): ...
 
 
 _FromTwilio: TypeAlias = TwilioConnected | TwilioStarted | TwilioMedia | TwilioDtmf | TwilioMark | TwilioStopped
-_read: Final[Reader[_FromTwilio]] = Reader("twilio", _FromTwilio)
 
 
-class TwilioStream:
+class TwilioStream(JsonStream[_FromTwilio]):
     """Our end of a stream at Twilio."""
+
+    reader: ClassVar[Reader[_FromTwilio]] = Reader("twilio", _FromTwilio)
 
     def __init__(self, outbound: AudioFormat | None = None) -> None:
         if outbound not in (None, MULAW):
             raise ProtocolError(f"expected {MULAW} as the outbound format, all that Twilio plays; got {outbound}")
+        super().__init__()
         self.outbound: AudioFormat | None = MULAW
-        self.ignored = 0
-        self._lifetime = Lifetime()
         self._timeline = Timeline(MULAW)
         self._sid = ""  # the JSON field `streamSid`, which every message of ours has
 
-    def receive(self, message: Message) -> list[Event]:
-        decoded = _read(message)
-        match decoded:
+    def begin(self, message: _FromTwilio) -> Start | None:
+        return self._start(message) if isinstance(message, TwilioStarted) else None
+
+    def go_on(self, message: _FromTwilio) -> list[Event]:
+        match message:
             case TwilioMedia():
-                self._lifetime.expect_running("media", decoded.stream_sid)
-                return self._audio(decoded.media)
+                return self._audio(message.media)
             case TwilioMark():
-                self._lifetime.expect_running("mark", decoded.stream_sid)
-                return [Echo(decoded.mark.name)]
+                return [Echo(message.mark.name)]
             case TwilioDtmf():
-                self._lifetime.expect_running("dtmf", decoded.stream_sid)
-                return [DTMF(decoded.dtmf.digit.upper())]
+                return [message.dtmf.event]
             case TwilioStarted():
-                self._lifetime.expect_new("start")
-                return [self._start(decoded.start)]
+                return [Unexpected("expected one start of the stream", "a second")]
             case TwilioStopped():
-                self._lifetime.expect_running("stop", decoded.stream_sid)
-                self._lifetime.stopped = True
+                self.stopped = True
                 return [Stop("Twilio ended the stream")]
-            case TwilioConnected():
-                self._lifetime.expect_new("connected")
-            case None:
-                self.ignored += 1
-        return []
+            case TwilioConnected():  # overtaken by the start
+                return []
 
     def media(self, data: bytes) -> list[Message]:
         payload = b2a_base64(data, newline=False).decode()
@@ -135,29 +127,34 @@ class TwilioStream:
             raise ProtocolError('expected "start" before anything is sent to Twilio; it has not come')
         return self._sid
 
-    def _start(self, start: TwilioDescription) -> Start:
+    def _start(self, message: TwilioStarted) -> Start:
+        start = message.start
+        stream_sid = message.stream_id or start.stream_sid
+        if not stream_sid:
+            raise ProtocolError('expected "streamSid" in the start, as every message to Twilio needs it; it is missing')
         media = start.media_format
         if (media.encoding, media.sample_rate, media.channels) != ("audio/x-mulaw", 8_000, 1):
             raise ProtocolError(
                 f"expected audio/x-mulaw at 8000 Hz with 1 channel, Twilio's only format; "
                 f"got {shorten(media.encoding)} at {media.sample_rate} Hz with {media.channels}"
             )
-        self._lifetime.stream_id = start.stream_sid
-        self._sid = f'"streamSid":{quote(start.stream_sid)}'
+        self.stream_id = stream_sid
+        self._sid = f'"streamSid":{quote(stream_sid)}'
+        parameters = texts(start.custom_parameters)
         return Start(
             provider="twilio",
-            stream_id=start.stream_sid,
+            stream_id=stream_sid,
             call_sid=start.call_sid,
-            caller_id=start.custom_parameters.get("from", ""),
-            did=start.custom_parameters.get("to", ""),
+            caller_id=parameters.get("from", ""),
+            did=parameters.get("to", ""),
             inbound=MULAW,
             outbound=MULAW,
-            parameters=start.custom_parameters,
+            parameters=parameters,
             metadata={"account_sid": start.account_sid, "tracks": start.tracks},
         )
 
     def _audio(self, piece: TwilioPiece) -> list[Event]:
-        if piece.track != "inbound" or not piece.payload:
+        if is_outbound(piece.track) or not piece.payload:
             return []
         audio = AudioRaw(piece.payload, MULAW)
         # Where packets of the call were lost, Twilio's chunk numbers have no gap; only the timestamp jumps.
