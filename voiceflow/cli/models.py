@@ -44,7 +44,8 @@ def models(context: click.Context, as_json: bool) -> None:
         return
     from voiceflow import weights
 
-    found = {model.name: weights.where(model) for model in weights.catalogue}
+    with explained(None):
+        found = {model.name: weights.where(model) for model in weights.catalogue}
     if as_json:
         _print_json(found)
         return

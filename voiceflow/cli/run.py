@@ -90,6 +90,7 @@ def run(
         raise Refused("--fast and --json go with --wav IN OUT")
     if reload and workers > 1:
         raise Refused("--reload serves with one process: leave out --workers")
+    from voiceflow.security.tokens import run_key
     from voiceflow.server.launch import Options, serve
     from voiceflow.server.listening import listening, port_of
 
@@ -103,7 +104,7 @@ def run(
         settled = options.settle()
         start_logging(settled.config.log_level)
         plan = _linked(target, settled.config.provider)
-        with listening(settled.config.server_host, settled.config.server_port) as sockets:
+        with listening(settled.config.server_host, settled.config.server_port) as sockets, run_key():
             _say_what_is_served(plan, settled, port_of(sockets), insecure=insecure)
             serve(options.fixed(settled), sockets, workers=workers, reload=reload)
 

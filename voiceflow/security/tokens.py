@@ -30,7 +30,7 @@ from pathlib import Path
 
 import msgspec
 
-from voiceflow.errors import CallRejectedError
+from voiceflow.errors import CallRejectedError, ConfigError
 
 LIFETIME = 60
 """How long a token is valid, in seconds. A carrier opens its stream within one or two."""
@@ -65,17 +65,26 @@ _decode = msgspec.msgpack.Decoder(_Signed).decode
 
 @contextmanager
 def run_key() -> Iterator[bytes]:
-    """The key of this run, which processes inherit that are started in this context."""
+    """The key of this run, which processes inherit that are started in this context. Raises `ConfigError` where nothing
+    can be written among the temporary files."""
     inherited = os.environ.get(VARIABLE)
     if inherited:
         yield inherited.encode()
         return
-    made = os.environ[VARIABLE] = secrets.token_hex(32)
+    made = secrets.token_hex(32)
+    try:
+        folder = _folder(made.encode())
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot note which stream tokens were used: {error.strerror}. Set TMPDIR to a folder that can be written"
+        ) from error
+    os.environ[VARIABLE] = made
     try:
         yield made.encode()
     finally:
         os.environ.pop(VARIABLE, None)
-        shutil.rmtree(_folder(made.encode()), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class StreamTokens:

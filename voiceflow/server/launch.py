@@ -72,7 +72,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def serve(options: Options, sockets: list[socket.socket], *, workers: int, reload: bool) -> None:
-    """Serve on `sockets` until stopped, with `workers` processes. Raises `SystemExit` if the server cannot start."""
+    """Serve on `sockets` until stopped, with `workers` processes, all of which have the `run_key` of this one. Raises
+    `SystemExit` if the server cannot start."""
     quieten_libraries()
     # The paths become text, and the standard library's JSON holds even names of files that are not UTF-8.
     os.environ[VARIABLE] = json.dumps(msgspec.to_builtins(options, enc_hook=str))
@@ -84,16 +85,15 @@ def serve(options: Options, sockets: list[socket.socket], *, workers: int, reloa
         reload_dirs=[str(Path(options.target).parent)] if reload else None,
         **UVICORN,
     )
-    with run_key():
-        if reload:
-            ChangeReload(config, target=uvicorn.Server(config).run, sockets=sockets).run()
-        elif workers > 1:
-            supervisor = Workers(config, sockets)
-            supervisor.run()
-            if supervisor.failed:
-                raise SystemExit(UNABLE)
-        else:
-            _serve_alone(config, sockets)
+    if reload:
+        ChangeReload(config, target=uvicorn.Server(config).run, sockets=sockets).run()
+    elif workers > 1:
+        supervisor = Workers(config, sockets)
+        supervisor.run()
+        if supervisor.failed:
+            raise SystemExit(UNABLE)
+    else:
+        _serve_alone(config, sockets)
 
 
 def _serve_alone(config: uvicorn.Config, sockets: list[socket.socket]) -> None:

@@ -59,14 +59,43 @@ class Poured:
 
 
 def root() -> Path:
-    """$VOICEFLOW_CACHE, else the platform's folder for caches."""
+    """$VOICEFLOW_CACHE, else the platform's folder for caches. A user who has no home, as in many containers, has a
+    folder of their own among the temporary files.
+
+    Raises WeightsError: that folder belongs to somebody else, or $VOICEFLOW_CACHE has no meaning here.
+    """
     if named := variable("VOICEFLOW_CACHE"):
-        return Path(named).expanduser()
+        return expanded(named)
+    try:
+        return _platforms()
+    except RuntimeError:  # by Path.home
+        return _temporary()
+
+
+def _platforms() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "voiceflow"
     if sys.platform == "win32":
         return Path(variable("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "voiceflow" / "Cache"
     return Path(variable("XDG_CACHE_HOME") or Path.home() / ".cache") / "voiceflow"
+
+
+def _temporary() -> Path:
+    folder = Path(variable("TMPDIR") or "/tmp", f"voiceflow-cache-{os.getuid()}")
+    with contextlib.suppress(OSError):  # what cannot be written is noticed when something is to be kept there
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if found.st_uid != os.getuid() or found.st_mode & 0o022:
+            raise WeightsError(f"others can write to {folder}: set VOICEFLOW_CACHE to a folder for models")
+    return folder
+
+
+def expanded(path: str) -> Path:
+    """The path, with ~ and ~NAME replaced. Raises WeightsError where there is no such home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise WeightsError(f"{path} needs a home folder, and there is none: write the whole path") from None
 
 
 def folder_of(model: Model) -> Path:

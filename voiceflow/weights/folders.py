@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -64,4 +65,4 @@ def _snapshots(model: Model) -> Path:
     """Where Hugging Face's own tools keep the revisions of a repository that they downloaded."""
     caches = variable("XDG_CACHE_HOME") or "~/.cache"
     hub = variable("HF_HUB_CACHE") or f"{variable('HF_HOME') or f'{caches}/huggingface'}/hub"
-    return Path(hub).expanduser() / f"models--{model.repository.replace('/', '--')}" / "snapshots"
+    return Path(os.path.expanduser(hub)) / f"models--{model.repository.replace('/', '--')}" / "snapshots"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from voiceflow.errors import DISTRIBUTION, WeightsError
 
+from . import cache
 from .catalogue import CATALOGUE, DEFAULT_VOICE, Model
 from .download import download
 from .folders import here
@@ -37,7 +38,7 @@ def whisper(name: str) -> Path:
     """
     if model := _known("whisper", name):
         return obtain(model)
-    folder = Path(name).expanduser()
+    folder = cache.expanded(name)
     if not folder.is_dir():
         raise WeightsError(f"there is no Whisper model or folder {name!r}: {_near(name, _names('whisper'))}")
     if lacking := [file for file in WHISPER_FILES if not (folder / file).is_file()]:
@@ -54,7 +55,7 @@ def piper(name: str) -> VoiceFiles:
     takes. Raises WeightsError.
     """
     if name.endswith(".onnx"):
-        return _voice_at(Path(name).expanduser())
+        return _voice_at(cache.expanded(name))
     model = _known("piper", name)
     if model is None:
         logger.warning("there is no voice %r, using %s: %s", name, DEFAULT_VOICE, _near(name, voices()))
