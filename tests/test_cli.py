@@ -150,7 +150,7 @@ def test_what_only_a_recording_has_is_refused_without_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["--host=127.0.0.1", "--port=0", "--ws-url=wss://a.b/c", "--provider=twilio", "--reload", "--insecure"]
+    "option", ["--host=127.0.0.1", "--port=0", "--ws-url=wss://a.b", "--provider=twilio", "--reload", "--insecure"]
 )
 def test_what_only_a_server_has_is_refused_with_a_recording(folder: Path, option: str) -> None:
     name = option.partition("=")[0]
@@ -175,7 +175,9 @@ def test_an_address_that_is_not_ours_is_said_in_one_line(folder: Path) -> None:
 
 @pytest.mark.parametrize("url", ["https://example.com/media", "wss://example.com/media?token=1", "ws://example.com/"])
 def test_a_public_address_that_carriers_refuse_is_refused(folder: Path, url: str) -> None:
-    assert refusal(run("run", "echo", "--ws-url", url)).startswith(f"--ws-url is {url!r}: expected wss://HOST/PATH")
+    assert refusal(run("run", "echo", "--ws-url", url)).startswith(
+        f"--ws-url is {url!r}: expected wss://HOST/sip/media-stream"
+    )
 
 
 # -- what is wrong with FILE

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from voiceflow import ConfigError
+from voiceflow.config.address import MEDIA
 from voiceflow.config.ice import Cloudflare, Coturn, StaticServers, TwilioServers
 from voiceflow.config.settings import (
     Config,
@@ -111,15 +112,15 @@ def test_an_option_goes_before_the_environment_before_the_file(write: Write, env
 
 
 def test_every_option_counts() -> None:
-    config = load_config(None, provider="telnyx", host="::1", port=1, ws_url="wss://a/b", log_level="error")
+    config = load_config(None, provider="telnyx", host="::1", port=1, ws_url=f"wss://a{MEDIA}", log_level="error")
     assert config == Config(
-        provider="telnyx", server_host="::1", server_port=1, public_ws_url="wss://a/b", log_level="ERROR"
+        provider="telnyx", server_host="::1", server_port=1, public_ws_url=f"wss://a{MEDIA}", log_level="ERROR"
     )
 
 
 @pytest.mark.parametrize(("variable", "key"), ENVIRONMENT.items())
 def test_every_variable_stands_for_its_key(variable: str, key: str, environment: dict[str, str]) -> None:
-    value = {"server_port": "81", "public_ws_url": "wss://host"}.get(key, "secret")
+    value = {"server_port": "81", "public_ws_url": f"wss://host{MEDIA}"}.get(key, "secret")
     environment[variable] = value
     config = load_config(None)
     *within, name = key.split(".")
@@ -330,9 +331,9 @@ def test_the_example_documents_every_variable_and_sets_none(environment: dict[st
 
 def test_variables_are_put_in_anywhere(write: Write, environment: dict[str, str]) -> None:
     environment |= {"HOST": "example.com", "KEY": "a: [b]", "PORT": "81", "NAME": "app_id"}
-    content = "public_ws_url: wss://${HOST}/$${x}\nserver_port: ${PORT}\nprovider_config:\n  telnyx:\n"
+    content = "public_ws_url: wss://${HOST}/$${x}/sip/media-stream\nserver_port: ${PORT}\nprovider_config:\n  telnyx:\n"
     config = load_config(write(content + "    api_key: ${KEY}\n    ${NAME}: '$5 ${PORT}$'\n"))
-    assert config.public_ws_url == "wss://example.com/${x}"
+    assert config.public_ws_url == "wss://example.com/${x}/sip/media-stream"
     assert config.server_port == 81
     assert config.of(TelnyxSettings).api_key == "a: [b]"  # a value, not more YAML
     assert config.of(TelnyxSettings).app_id == "$5 81$"
@@ -414,17 +415,35 @@ def test_a_wrong_option_or_variable_is_named(environment: dict[str, str]) -> Non
 
 
 @pytest.mark.parametrize(
-    "address",
+    ("address", "completed"),
     [
-        "wss://example.com",
-        "wss://example.com:8443/sip/media-stream",
-        "ws://localhost:8000/sip/media-stream",
-        "ws://127.0.0.1/",
-        "ws://[::1]:8000",
+        ("wss://example.com", f"wss://example.com{MEDIA}"),
+        ("wss://example.com/", f"wss://example.com{MEDIA}"),
+        (f"wss://example.com:8443{MEDIA}", f"wss://example.com:8443{MEDIA}"),
+        (f"wss://example.com{MEDIA}/", f"wss://example.com{MEDIA}"),
+        (f"wss://example.com/{MEDIA}//", f"wss://example.com{MEDIA}"),
+        (f"wss://example.com/voice{MEDIA}/", f"wss://example.com/voice{MEDIA}"),
+        (f"ws://localhost:8000{MEDIA}", f"ws://localhost:8000{MEDIA}"),
+        ("ws://127.0.0.1/", f"ws://127.0.0.1{MEDIA}"),
+        ("ws://[::1]:8000", f"ws://[::1]:8000{MEDIA}"),
     ],
 )
-def test_a_public_address_is_wss_or_local(address: str) -> None:
-    assert load_config(None, ws_url=address).public_ws_url == address
+def test_a_public_address_is_wss_or_local_and_gets_the_path_of_streams(
+    address: str, completed: str, environment: dict[str, str]
+) -> None:
+    assert load_config(None, ws_url=address).public_ws_url == completed
+    environment["SIP_PUBLIC_WS_URL"] = address
+    assert load_config(None).public_ws_url == completed
+
+
+@pytest.mark.parametrize(
+    "address", ["wss://example.com/voice", "wss://example.com/sip/media", f"wss://example.com{MEDIA}/x"]
+)
+def test_a_public_address_at_which_nothing_is_served_is_refused_with_the_right_one(write: Write, address: str) -> None:
+    right = f"expected wss://example.com{MEDIA}, the only path at which streams are served"
+    assert problem(None, ws_url=address).startswith(f"--ws-url is {address!r}: {right}")
+    file = write(f"\npublic_ws_url: {address}\n")
+    assert problem(file).startswith(f"voiceflow.yaml, line 2: public_ws_url is {address!r}: {right}")
 
 
 @pytest.mark.parametrize(
@@ -445,7 +464,9 @@ def test_a_public_address_is_wss_or_local(address: str) -> None:
     ],
 )
 def test_any_other_public_address_is_refused(address: str) -> None:
-    assert problem(None, ws_url=address).endswith("expected wss://HOST/PATH without a query (ws:// for localhost only)")
+    assert problem(None, ws_url=address).endswith(
+        "expected wss://HOST/sip/media-stream without a query (ws:// for localhost only)"
+    )
 
 
 @pytest.mark.parametrize(

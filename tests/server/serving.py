@@ -18,10 +18,11 @@ from websockets.protocol import State
 
 from voiceflow import Call
 from voiceflow.audio import AudioFormat
+from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.pipeline import Element
-from voiceflow.server.app import MEDIA, Server
+from voiceflow.server.app import Server
 from voiceflow.server.launch import UVICORN
 from voiceflow.server.websocket import WebSocketProtocol
 from voiceflow.transports.carriers import carrier_named

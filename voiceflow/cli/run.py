@@ -126,8 +126,8 @@ def _linked(target: str, provider: str | None) -> Plan:
 def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bool) -> None:
     """Print the pipeline, and the addresses of everything that is served, as they can be reached from this machine."""
     from voiceflow import draw
+    from voiceflow.config.address import MEDIA
     from voiceflow.config.settings import origin
-    from voiceflow.server.app import MEDIA
     from voiceflow.server.listening import is_own, reachable
     from voiceflow.transports.carriers import carriers
 

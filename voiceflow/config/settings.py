@@ -35,6 +35,7 @@ from voiceflow.errors import ConfigError
 from voiceflow.transports.carriers import Carrier, CarrierSettings, carriers
 from voiceflow.variables import variable
 
+from .address import PublicAddress, completed
 from .ice import ICE, ICE_PROVIDERS, IceUrl, StaticServers
 from .yamlfile import Value, read_yaml
 
@@ -55,14 +56,6 @@ ENVIRONMENT = {
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 0 to 65535")]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="DEBUG, INFO, WARNING or ERROR")]
-# Carriers connect by TLS only, and some refuse a query in the address of a stream.
-PublicAddress = Annotated[
-    str,
-    Meta(
-        pattern=r"^(wss://[^\s/?#@]+|ws://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/[^\s?#]*)?\Z",
-        description="wss://HOST/PATH without a query (ws:// for localhost only)",
-    ),
-]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     server_host: str = "127.0.0.1"
     server_port: Port = 8000
     public_ws_url: PublicAddress | None = None
-    """The address at which carriers reach the media stream."""
+    """The address at which carriers reach the media stream, with its path."""
     log_level: LogLevel = "INFO"
     ice: tuple[ICE, ...] | None = None
     """STUN and TURN servers for calls from browsers. None: a public STUN server, for browsers on other machines. An
@@ -150,6 +143,8 @@ def load_config(
     }
     settings |= {key: _Setting(str(value).strip(), name) for key, (name, value) in options.items() if value is not None}
     config = msgspec.structs.replace(_build(Config, settings), provider_config=_build_carriers(settings))
+    if config.public_ws_url is not None:
+        config = msgspec.structs.replace(config, public_ws_url=_completed(settings["public_ws_url"]))
     ice = None if root is None else root.get("ice")
     return config if ice is None else msgspec.structs.replace(config, ice=tuple(map(_ice, ice.items())))
 
@@ -254,6 +249,13 @@ def _convert(setting: _Setting, kind: Any) -> Any:
         return msgspec.convert(setting.text.upper() if chosen else setting.text, kind, strict=False)
     except msgspec.ValidationError:
         raise ConfigError(f"{setting.origin} is {setting.text!r}: expected {_meaning(kind)}") from None
+
+
+def _completed(setting: _Setting) -> str:
+    try:
+        return completed(setting.text)
+    except ConfigError as error:
+        raise ConfigError(f"{setting.origin} is {setting.text!r}: {error}") from None
 
 
 def _kinds(struct: type[msgspec.Struct]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from voiceflow.config.address import MEDIA
 from voiceflow.errors import ConfigError, VoiceflowError
-from voiceflow.server.app import MEDIA
 from voiceflow.server.listening import listening, reachable
 from voiceflow.transports.carriers import Carrier, CarrierSettings
 
@@ -76,8 +76,6 @@ async def public_address(setting: Setting) -> Finding:
         remedy = f"voiceflow run FILE --ws-url wss://HOST{MEDIA}, or set SIP_PUBLIC_WS_URL"
         return Finding(name, "warn" if configured else "ok", "not configured: carriers cannot reach us", remedy)
     parts = urlsplit(address)
-    if parts.path != MEDIA:
-        return Finding(name, "warn", f"{address} does not end in {MEDIA}", f"set it to wss://{parts.netloc}{MEDIA}")
     host = parts.hostname or ""
     try:
         await in_thread(lambda: socket.getaddrinfo(host, parts.port or 443))

@@ -14,6 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voiceflow.call import Build
+from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.engine.loop_lag import LagGauge
@@ -25,6 +26,7 @@ from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.dry_call import nominal_call
 
 from .browsercalls import BrowserCalls
+from .elsewhere import not_found, refuse_stream
 from .iceservers import ice_servers
 from .mediastreams import CarrierCalls
 from .page import page
@@ -33,8 +35,6 @@ from .webhooks import Webhooks
 
 log = logging.getLogger("voiceflow.server")
 
-MEDIA: Final = "/sip/media-stream"
-"""The path of carriers' media streams."""
 OLLAMA_SECONDS: Final = 0.5
 """Seconds within which an Ollama server must answer to count as there."""
 
@@ -60,7 +60,9 @@ class Server:
                 Route("/api/offer", signaling.offer, methods=["POST"]),
                 WebSocketRoute("/ws", signaling.websocket),
                 *page(),
+                WebSocketRoute("/{path:path}", refuse_stream),
             ],
+            exception_handlers={404: not_found},
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

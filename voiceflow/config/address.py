@@ -1,0 +1,38 @@
+"""The public address: where carriers reach the media stream."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from voiceflow.errors import ConfigError
+
+MEDIA: Final = "/sip/media-stream"
+"""The path of carriers' media streams."""
+
+# Carriers connect by TLS only, and some refuse a query in the address of a stream.
+PublicAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"^(wss://[^\s/?#@]+|ws://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/[^\s?#]*)?\Z",
+        description=f"wss://HOST{MEDIA} without a query (ws:// for localhost only)",
+    ),
+]
+
+
+def completed(address: str) -> str:
+    """A `PublicAddress` with the path of media streams, which may be missing, and without needless slashes.
+
+    Raises `ConfigError` for one with another path: at it no stream is served.
+    """
+    parts = urlsplit(address)
+    path = re.sub("/+", "/", parts.path).rstrip("/")
+    base = f"{parts.scheme}://{parts.netloc}"
+    if path and not path.endswith(MEDIA):
+        raise ConfigError(
+            f"expected {base}{MEDIA}, the only path at which streams are served, or what a proxy puts before that path"
+        )
+    return f"{base}{path or MEDIA}"

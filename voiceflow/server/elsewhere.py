@@ -1,0 +1,41 @@
+"""Refuses carriers' requests to paths at which nothing is served: a wrong address is named in the log, not a riddle."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from voiceflow.config.address import MEDIA
+from voiceflow.transports.carriers import carriers
+
+log = logging.getLogger("voiceflow.server")
+
+LONGEST_SHOWN: Final = 100
+"""Characters of a path that are logged."""
+
+
+async def refuse_stream(websocket: WebSocket) -> None:
+    """The endpoint of WebSockets to all paths that nothing else serves."""
+    log.warning(
+        "a WebSocket from %s to %r was refused: media streams are served at %s",
+        websocket.client and websocket.client.host,
+        websocket.url.path[:LONGEST_SHOWN],
+        MEDIA,
+    )
+    await websocket.close()  # before it was accepted: 403
+
+
+async def not_found(request: Request, error: Exception) -> Response:
+    """The answer to HTTP requests to all paths that nothing serves. Webhooks are POSTed."""
+    if request.method == "POST":
+        log.warning(
+            "a POST from %s to %r was refused: webhooks are served at %s",
+            request.client and request.client.host,
+            request.url.path[:LONGEST_SHOWN],
+            " and ".join(carrier.webhook_path for carrier in carriers()),
+        )
+    return Response("Not Found", status_code=404, media_type="text/plain")
