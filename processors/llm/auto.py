@@ -69,6 +69,12 @@ class AutoLLM(LLM):
         self._provider = choose()
         self._llm: LLM
 
+    @property
+    def by_rules(self) -> bool:
+        """Whether no language model was found, so that a few built-in rules answer. Known once it is loaded."""
+        choice: Choice = self.model
+        return choice.make is Responder
+
     def load(self) -> Choice:
         """Choose the model that answers in this process. The log says which one that is, and why."""
         if self._provider.name == "ollama":

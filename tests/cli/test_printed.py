@@ -66,6 +66,12 @@ def test_every_address_of_the_machine_is_served(tmp_path: Path) -> None:
     assert findings["port"] == f"{port}: voiceflow runs there, with 0 calls"
 
 
+@pytest.mark.parametrize(("pipeline", "answers"), [("echo", False), ("custom_tts", True)])
+def test_a_pipeline_that_answers_nobody_says_so(tmp_path: Path, pipeline: str, answers: bool) -> None:
+    with serving(tmp_path, pipeline, "-p", 0) as server:
+        assert ("nobody: callers hear themselves" in server.log) is not answers
+
+
 def test_where_nobody_is_trusted_no_address_to_talk_to_is_printed(tmp_path: Path) -> None:
     with serving(tmp_path, "echo", "-p", 0, "--host", "127.0.0.2") as server:
         assert "talk to it       with --insecure, or on --host 127.0.0.1: nobody is trusted at 127.0.0.2" in server.log

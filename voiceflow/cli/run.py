@@ -136,6 +136,8 @@ def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bo
     public = config.public_ws_url
     lines = [f"configuration: {origin(settled.file)}", f"numbers: {', '.join(dids) if dids else 'any'}", ""]
     lines.append(draw.text(plan))
+    if plan.is_echo:
+        lines.append("who answers      nobody: callers hear themselves; `voiceflow run assistant` answers")
     if insecure or is_own(config.server_host):
         lines.append(f"talk to it       http://{here}")
         lines.append(f"try it           {_trial(f'ws://{here}{MEDIA}', settled)}")

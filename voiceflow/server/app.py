@@ -25,6 +25,7 @@ from voiceflow.security.local_requests import is_local
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.dry_call import nominal_call
 
+from .answers import Answers, who_answers
 from .browsercalls import BrowserCalls
 from .elsewhere import not_found, refuse_stream
 from .iceservers import ice_servers
@@ -53,9 +54,11 @@ class Server:
         self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active)
         signaling = SignalingEndpoint(self._browsers, open=open)
         webhooks = Webhooks(config, routes, tokens, open=open)
+        self._answers: Answers = "agent"
         self._app: ASGIApp = Starlette(
             routes=[
                 Route("/health", self._health),
+                Route("/api/about", self._about),
                 *webhooks.routes(),
                 Route("/api/offer", signaling.offer, methods=["POST"]),
                 WebSocketRoute("/ws", signaling.websocket),
@@ -80,6 +83,7 @@ class Server:
         try:
             for route in self._routes.all():
                 await preload(self._build(nominal_call(self._provider, route)))
+            self._answers = await who_answers(self._build)
         except Exception as error:
             log.debug("cannot serve", exc_info=error)
             told = isinstance(error, VoiceflowError | TypeError)
@@ -94,6 +98,10 @@ class Server:
         await self._browsers.stop()
         await self._client.aclose()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _about(self, request: Request) -> Response:
+        """What the page says of the pipeline before a call."""
+        return JSONResponse({"answers": self._answers}, headers={"Cache-Control": "no-store"})
 
     async def _health(self, request: Request) -> Response:
         dids = self._routes.dids
