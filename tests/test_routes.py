@@ -189,6 +189,7 @@ def test_a_route_has_defaults(write: Write) -> None:
         "llm_model": "llama3.2",
         "system_prompt": "You are a helpful voice assistant. Keep responses concise.",
         "tts_voice": "en_US-lessac-medium",
+        "transfer_to": None,
         "extra": {},
     }
 
@@ -234,6 +235,23 @@ def test_values_are_stripped_and_blank_ones_are_as_if_not_given(write: Write, mo
     keys = "{user_id: ' ann ', llm_model: '${VALUE}', system_prompt: ' ', tts_voice: '${BLANK}', secret: '${VALUE}'}"
     route = Routes(write(f"dids:\n  '{ANN}': {keys}\n")).lookup(ANN)
     assert route == Route(user_id="ann", llm_model="value", extra={"secret": "value"})
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("+1 (512) 555-1234", ("+15125551234",)),
+        (
+            "[15125551234, '+4930*', sip:ann@example.com, 'sip:*@pbx.example.com']",
+            ("+15125551234", "+4930*", "sip:ann@example.com", "sip:*@pbx.example.com"),
+        ),
+        ("[]", ()),
+        ("", None),
+    ],
+)
+def test_where_calls_may_be_transferred_to_is_read(write: Write, written: str, read: tuple[str, ...] | None) -> None:
+    route = Routes(write(f"dids:\n  '{ANN}':\n    transfer_to: {written}\n")).lookup_or_raise(ANN)
+    assert route.transfer_to == read
 
 
 @pytest.mark.parametrize("key", ["15125551234", "+15125551234", "1_512_555_1234", "'1 512 555 1234'", "${DID}"])
@@ -289,6 +307,11 @@ def test_with_numbers_all_others_have_no_route(write: Write, did: str) -> None:
         ("dids:\n  +15125551234:\n    a:\n    - ${NOWHERE}\n", "line 4: the environment variable NOWHERE is not"),
         ("dids:\n  +15125551234:\n    since: 2024-13-45\n", "line 3: '2024-13-45' is not what its form or tag"),
         ("dids:\n  +15125551234:\n    a: b: c\n", "line 3: mapping values are not allowed"),
+        (
+            "dids:\n  +15125551234:\n    transfer_to: [desk]\n",
+            "line 3: transfer_to is 'desk': expected a number",
+        ),
+        ("dids:\n  +15125551234:\n    transfer_to: ['*']\n", "line 3: transfer_to is '*': expected a number"),
         ("- a", "line 1: expected `key: value` lines, came a list"),
     ],
 )

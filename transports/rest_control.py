@@ -22,6 +22,8 @@ TIMEOUT: Final = 5.0
 ATTEMPTS: Final = 3
 BACK_OFF: Final = 0.25
 """Seconds to wait before the second attempt; twice that before the third."""
+LONGEST_TRANSFER: Final = 7200
+"""Seconds after which the carrier ends a call that was transferred: nobody here can end it any more."""
 PATIENCE: Final = 2.0
 """The longest wait, in seconds, that a carrier's Retry-After header can ask for."""
 

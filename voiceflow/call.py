@@ -269,7 +269,8 @@ class Call:
 
     async def transfer(self, to: str) -> bool:
         """Hand the caller over to the number `to`, once what was said so far has been heard. False if the caller was
-        gone by then. Raises `CallError` without the carrier's credentials."""
+        gone by then. Raises `CallError` without the carrier's credentials, and where the route's `transfer_to` does
+        not allow it."""
         if self.control is None:
             raise CallError(
                 f"this {self.transport} call cannot be transferred to {to}: that takes a phone call, and the "

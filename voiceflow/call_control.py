@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 
 class CallControl(Protocol):
@@ -12,8 +12,9 @@ class CallControl(Protocol):
     the command failed or if it is unknown whether it was carried out.
     """
 
-    digits_end_stream: ClassVar[bool]
-    """Whether `send_digits` ends the media stream."""
+    @property
+    def digits_end_stream(self) -> bool:
+        """Whether `send_digits` ends the media stream."""
 
     async def hangup(self) -> bool:
         """End the call."""

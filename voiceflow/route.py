@@ -21,5 +21,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     llm_model: str = msgspec.field(default_factory=_default_model)
     system_prompt: str = "You are a helpful voice assistant. Keep responses concise."
     tts_voice: str = "en_US-lessac-medium"
+    transfer_to: tuple[str, ...] | None = None
+    """Where `call.transfer` may go: numbers in E.164, beginnings of numbers (`+4930*`), SIP addresses, all at a host
+    (`sip:*@pbx.example.com`). None: ordinary numbers of the country of the called number."""
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
     """Further keys of the route in the configuration, with their values as parsed from YAML."""

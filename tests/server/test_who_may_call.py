@@ -14,6 +14,7 @@ from twilio.request_validator import RequestValidator
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from voiceflow import DTMF, Call, CallError, Processor
 from voiceflow.audio import AudioFormat
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
@@ -78,6 +79,55 @@ def attempt(
 
 def token(claims: Claims = CLAIMS, key: bytes = KEY, age: float = 0.0) -> str:
     return StreamTokens(key, clock=lambda: time.monotonic() - age).issue(claims)
+
+
+# What a call may do at its carrier
+
+CREDENTIALS = Config(provider_config=(TwilioSettings(account_sid="AC1", auth_token=AUTH_TOKEN),))
+
+
+class Transfers(Processor):
+    """Tries to transfer its call to a number at a premium rate, and then leaves."""
+
+    def __init__(self, results: list[str]) -> None:
+        self.results = results
+
+    async def open(self, call: Call) -> None:
+        call.start(self.transfer, "transfer")
+
+    async def transfer(self) -> None:
+        try:
+            await self.call.transfer("+19005550123")
+        except CallError as error:
+            self.results.append(str(error))
+        await self.call.hangup()
+
+    def process(self, frame: DTMF) -> DTMF:
+        return frame
+
+
+def transferring(caller: Mirror) -> str:
+    """What is said to a transfer that `caller` had the pipeline ask for."""
+    results: list[str] = []
+
+    async def main() -> None:
+        build = lambda call: call.source | Transfers(results) | call.sink  # noqa: E731
+        async with serving(build, CREDENTIALS, key=KEY) as served:
+            await call(served, caller, {})
+            await served.at_rest()
+
+    run(main())
+    (result,) = results
+    return result
+
+
+def test_a_call_is_not_transferred_where_its_route_does_not_allow_it() -> None:
+    assert "special rate" in transferring(carrier(token=token()))
+
+
+def test_the_credentials_do_not_act_on_a_call_that_no_webhook_announced() -> None:
+    """Whoever opens a stream chooses the id in its start message: it may be that of somebody else's call."""
+    assert "takes a phone call, and the carrier's credentials" in transferring(carrier())
 
 
 # Tokens

@@ -88,6 +88,8 @@ class TwilioDouble(CarrierDouble):
                 self.done.append(("hangup", ""))
             case [("Twiml", twiml)]:
                 (verb,) = fromstring(twiml)
+                if verb.tag == "Dial" and verb.get("timeLimit") != "7200":
+                    return self.problem(400, 12100, "this test expects a limit on the leg")
                 said = verb.get("digits") or "".join(f"{noun.tag} {noun.text}" for noun in verb)
                 self.done.append((verb.tag, said))
             case other:
@@ -131,6 +133,8 @@ class TelnyxDouble(CarrierDouble):
             self.known.add(body.pop("command_id"))
             action = request.path_params["action"]
             self.live = action != "hangup"
+            if action == "transfer" and body.pop("time_limit_secs", None) != 7200:
+                return self.problem(422, "10015", "Invalid value", "this test expects a limit on the leg")
             self.done.append((action, "".join(body.values())))
         return JSONResponse({"data": {"result": "ok"}})
 

@@ -4,6 +4,7 @@
       "+1 (512) 555-1234":
         user_id: ann
         system_prompt: You answer the phone for Ann's bakery.
+        transfer_to: [+1 512 555 1299, "sip:*@pbx.example.com"]
 
 Without `dids` every number gets the default route; with them, calls to other numbers are refused. A file that has
 changed, and has then been left alone for a second, is read again at the next lookup. If it cannot be read then, or has
@@ -30,6 +31,8 @@ from .yamlfile import Value, read_yaml
 logger = logging.getLogger("voiceflow.config")
 
 _URI = re.compile(r"(?:tel|sips?):([^@;]*).*", re.IGNORECASE)  # RFC 3966, RFC 3261
+_SIP_DESTINATION = re.compile(r"sips?:(\*|[\w.+~%-]+)@[\w.-]+(:\d{1,5})?", re.ASCII)
+_NUMBERS = re.compile(r"\+[1-9]\d*\*", re.ASCII)
 _SEPARATORS = re.compile(r"[\s\-./_\u2010-\u2015\u2212]")
 _TRUNK_ZERO = re.compile(r"(?<!^\+39)\(0\)")
 
@@ -162,7 +165,7 @@ def _number(key: Value) -> str:
 
 def _read_route(mapping: Value) -> Route:
     names = [name for name in Route.__struct_fields__ if name != "extra"]
-    known: dict[str, str] = {}
+    known: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for key, value in mapping.entries():
         name = key.text()
@@ -170,6 +173,22 @@ def _read_route(mapping: Value) -> Route:
             extra[name] = value.natural()
             for near in difflib.get_close_matches(name, names, n=1, cutoff=0.8):
                 logger.warning("%s: %s is kept in `extra`, did you mean %s?", key.place, name, near)
+        elif name == "transfer_to" and not value.missing:
+            known[name] = tuple(map(_destination, value.items()))
         elif not value.missing and (text := value.text().strip()):
             known[name] = text
     return msgspec.convert({**known, "extra": extra}, Route)
+
+
+def _destination(value: Value) -> str:
+    """An entry of `transfer_to`, numbers in E.164."""
+    text = value.text().strip()
+    if _SIP_DESTINATION.fullmatch(text) or _NUMBERS.fullmatch(text):
+        return text
+    try:
+        return e164(text)
+    except ValueError:
+        raise value.error(
+            f"transfer_to is {text!r}: expected a number such as +15125551234, the beginning of numbers such as "
+            f"+1512*, sip:name@example.com, or sip:*@example.com"
+        ) from None

@@ -10,11 +10,14 @@ import httpx
 import msgspec
 
 from voiceflow.call import Build, Call
+from voiceflow.call_control import CallControl
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.errors import CallRejectedError, DIDNotFoundError, ProviderDetectionError, VoiceflowError
+from voiceflow.route import Route
 from voiceflow.security.local_requests import is_local
 from voiceflow.security.tokens import StreamTokens
+from voiceflow.security.transfers import GuardedControl
 from voiceflow.transports.carriers import Carrier, carriers, detect, recognised
 from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream
 from voiceflow.transports.media_stream import (
@@ -45,6 +48,9 @@ class Opened(msgspec.Struct):
     start: Start
     early: list[Event]
     """Further events that came by then, to be handled after the start."""
+    verified: bool = False
+    """Whether a token has shown that this is the call of a webhook that we answered. Of others, whoever opened the
+    stream chose the id, and the operator's credentials must not act on it."""
 
 
 class CarrierCalls:
@@ -148,14 +154,13 @@ class CarrierCalls:
         outbound = opened.stream.outbound = carrier.codecs[claims.codec]  # the start may name another, or none
         # The numbers are taken from the webhook, which was signed.
         opened.start = msgspec.structs.replace(start, outbound=outbound, caller_id=claims.caller_id, did=claims.did)
+        opened.verified = True
 
     async def _run(self, opened: Opened, socket: Socket) -> tuple[int, str]:
         """Run the call to its end. Returns the close code and the reason for the WebSocket."""
         start = opened.start
         route = self._routes.lookup_or_raise(start.did)
-        carrier = opened.carrier
-        settings = self._config.of(carrier.settings)
-        control = carrier.control(settings, self._client, start.call_sid) if start.call_sid else None
+        carrier, control = opened.carrier, self._control(opened, route)
         sink = MediaSink(start.outbound, socket, opened.stream, control)
         source = MediaSource(start.inbound, socket, opened.stream, opened.early, sink)
         call = Call(
@@ -186,6 +191,14 @@ class CarrierCalls:
         if ended.burst:
             call.log.warning("%d frames of the caller's were dropped: they came all at once after a stall", ended.burst)
         return (source.code, ended.reason) if ended.error is None else (FAILED, FAILURE)
+
+    def _control(self, opened: Opened, route: Route) -> CallControl | None:
+        """Call control for a call that may have it, where there are credentials."""
+        carrier, start = opened.carrier, opened.start
+        if not (opened.verified and start.call_sid):
+            return None
+        control = carrier.control(self._config.of(carrier.settings), self._client, start.call_sid)
+        return None if control is None else GuardedControl(control, start.did, route.transfer_to)
 
 
 def _peer(scope: Scope) -> str:

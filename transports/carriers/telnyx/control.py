@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from voiceflow.transports.rest_control import TIMEOUT, RestControl, checked_digits, is_sip
+from voiceflow.transports.rest_control import LONGEST_TRANSFER, TIMEOUT, RestControl, checked_digits, is_sip
 
 API: Final = "https://api.telnyx.com/v2"
 
@@ -45,12 +45,12 @@ class TelnyxControl(RestControl):
 
     async def transfer(self, to: str) -> bool:
         is_sip(to)  # raises CallError where `to` is neither an address nor a number; Telnyx takes both alike
-        return await self._act(f"transfer to {to}", "transfer", {"to": to})
+        return await self._act(f"transfer to {to}", "transfer", {"to": to, "time_limit_secs": LONGEST_TRANSFER})
 
     async def send_digits(self, digits: str) -> bool:
         return await self._act("send digits", "send_dtmf", {"digits": checked_digits(digits)})
 
-    async def _act(self, what: str, action: str, values: dict[str, str]) -> bool:
+    async def _act(self, what: str, action: str, values: dict[str, str | int]) -> bool:
         body = {**values, "command_id": str(uuid.uuid4())}  # the same for all attempts
         request = self.client.build_request("POST", f"{self._url}/{action}", json=body, timeout=TIMEOUT)
         return await self.command(what, request, repeatable=True)

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import httpx
 import msgspec
 
-from voiceflow.transports.rest_control import TIMEOUT, RestControl, checked_digits, is_sip
+from voiceflow.transports.rest_control import LONGEST_TRANSFER, TIMEOUT, RestControl, checked_digits, is_sip
 
 API: Final = "https://api.twilio.com/2010-04-01"
 
@@ -40,7 +40,7 @@ class TwilioControl(RestControl):
         return await self._update("hang up", {"Status": "completed"}, repeatable=True)
 
     async def transfer(self, to: str) -> bool:
-        dial = Element("Dial")
+        dial = Element("Dial", timeLimit=str(LONGEST_TRANSFER))
         SubElement(dial, "Sip" if is_sip(to) else "Number").text = to
         return await self._update(f"transfer to {to}", {"Twiml": _twiml(dial)}, repeatable=False)
 
