@@ -15,6 +15,8 @@ class ToolCall(msgspec.Struct, frozen=True):
     name: str
     arguments: str
     """A JSON object as text, just as the model wrote it: it may be invalid."""
+    extra: dict[str, Any] | None = None
+    """What else the server sent with the call and wants back with it, such as a signature of its thoughts."""
 
     @property
     def given(self) -> dict[str, Any]:

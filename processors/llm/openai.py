@@ -6,9 +6,8 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from voiceflow.errors import ConfigError, MissingExtraError
+from voiceflow.processors.llm.chat_completions import BrokenOffError, Completion
 from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained
@@ -57,24 +56,18 @@ class OpenAILLM(CloudLLM):
     async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
         import openai
 
-        calls: dict[int, _CallInPieces] = {}
+        answer = Completion()
         try:
             async with await self._request(messages) as stream:
-                async for chunk in stream:
-                    for choice in chunk.choices[:1]:
-                        delta = choice.delta
-                        if text := delta.content or getattr(delta, "refusal", None):
-                            yield text
-                        for part in delta.tool_calls or ():
-                            # Some servers do not number the calls, and send each in one piece.
-                            place = part.index if part.index is not None else len(calls)
-                            calls.setdefault(place, _CallInPieces()).add(part)
-        except openai.OpenAIError as error:
+                async for chunk in _chunks(stream):
+                    if text := answer.feed(chunk):
+                        yield text
+        except (openai.OpenAIError, BrokenOffError, json.JSONDecodeError) as error:
             raise explained(error, self._base_url or "OpenAI", self._model, self._key) from error
-        for place, call in sorted(calls.items()):
-            yield ToolCall(call.id or f"call_{len(messages)}_{place}", call.name, call.arguments)
+        for call in answer.calls():
+            yield call
 
-    async def _request(self, messages: list[Message]) -> openai.AsyncStream[Any]:
+    async def _request(self, messages: list[Message]) -> openai.AsyncStream[object]:
         import openai
 
         client: openai.AsyncOpenAI = self.model.get()
@@ -83,7 +76,8 @@ class OpenAILLM(CloudLLM):
         limit = "max_tokens" if self._base_url else "max_completion_tokens"
         while True:
             effort = _effort.get(key, _EFFORTS[0])
-            body: dict[str, Any] = {limit: self.max_tokens}
+            body: dict[str, Any] = {"model": self._model, "stream": True, limit: self.max_tokens}
+            body["messages"] = [_to_openai(message) for message in messages]
             if effort is not None:
                 body["reasoning_effort"] = effort
             if self.temperature is not None:
@@ -92,8 +86,9 @@ class OpenAILLM(CloudLLM):
                 body["tools"] = [tool.as_function for tool in self.tools]
             body |= self._extra
             try:
-                return await client.chat.completions.create(
-                    model=self._model, messages=[_to_openai(m) for m in messages], stream=True, extra_body=body
+                # Not by `chat.completions.create`: that makes objects of chunks that may have another form.
+                return await client.post(
+                    "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
                 )
             except openai.BadRequestError as error:
                 if effort is None or "reasoning_effort" in self._extra or "reasoning" not in str(error):
@@ -105,27 +100,25 @@ _effort: dict[tuple[str | None, str], str | None] = {}
 """The `reasoning_effort` that each model, by base URL and name, was found to accept."""
 
 
-class _CallInPieces(msgspec.Struct):
-    """A tool call while its pieces arrive."""
-
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-    def add(self, part: Any) -> None:
-        self.id = self.id or part.id or ""
-        if part.function is not None:
-            self.name = self.name or part.function.name or ""
-            self.arguments += part.function.arguments or ""
+async def _chunks(stream: openai.AsyncStream[object]) -> AsyncIterator[object]:
+    """The chunks of an answer: a single one if the server does not stream."""
+    if "json" in stream.response.headers.get("content-type", ""):
+        yield json.loads(await stream.response.aread())
+    else:
+        async for chunk in stream:
+            yield chunk
 
 
 def _to_openai(message: Message) -> Any:
     out: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:
-        out["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": json.dumps(call.given)}}
-            for call in message.tool_calls
-        ]
+        out["tool_calls"] = [_to_call(call) for call in message.tool_calls]
     if message.tool_call_id:
         out["tool_call_id"] = message.tool_call_id
     return out
+
+
+def _to_call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": json.dumps(call.given)}
+    extra = {"extra_content": call.extra} if call.extra else {}
+    return {"id": call.id, "type": "function", "function": function, **extra}
