@@ -1,12 +1,12 @@
-"""Removes from streamed text what is not to be spoken: markdown, links, tags, emoji, a model's thoughts.
+"""Removes from streamed text what is not to be spoken: markdown, links, citations, tags, emoji, a model's thoughts.
 
 Only text that may still become markup is held back; other text passes at once, except for spaces, which come with the
 text that follows them. How the text was cut into pieces makes no difference, and text that was cleaned before passes
 unchanged.
 
-What stays: the numbers of lists (`1. First` is spoken like that), the contents of code, the text of links, and `&`,
-`%` and `$`, which a voice reads in its own language. The end of a line, a blank line and `<br>` become a newline, which
-ends a sentence. The border between two cells of a table becomes a comma.
+What stays: the numbers of lists (`1. First` is spoken like that), the contents of code, the text of links, formulas in
+plain text, and `&`, `%` and `$`, which a voice reads in its own language. The end of a line, a blank line and `<br>`
+become a newline, which ends a sentence. The border between two cells of a table becomes a comma.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from voiceflow.frames import LLMEnd, LLMText
 from voiceflow.processor import Processor
 from voiceflow.processors.text import markup
-from voiceflow.processors.text.cuts import WAIT, Cut, entity, fence, is_open, is_said, is_wide, may_close
+from voiceflow.processors.text.brackets import link, source
+from voiceflow.processors.text.cuts import WAIT, Cut, entity, fence, is_open, is_said, is_wide
+from voiceflow.processors.text.formulas import formula
 
 _STOPS = ".,;:!?…\n"
 _CLOSES = {"(": ")", "<": ">"}
@@ -79,6 +81,7 @@ class SpeechCleaner:
             if cut.say:
                 yield from self._say(cut.say)
             self._space |= cut.space
+            self._removed |= cut.removed
         self._text = text[at:]
 
     def _say(self, text: str) -> Iterator[str]:
@@ -140,14 +143,19 @@ class SpeechCleaner:
 
     def _inline(self, text: str, at: int, *, over: bool) -> Cut:
         match text[at]:
-            case "*" | "_" | "~" | "`" | "\\":
+            case "$" | "\\" if self._space or not self._said.isalnum():  # US$ 5
+                return formula(text, at, over=over) or self._run(text, at, over=over)
+            case "*" | "_" | "~" | "`" | "\\" | "=":
                 return self._run(text, at, over=over)
             case "[":
-                return self._link(text, at, at, over=over)
+                return link(text, at, at, starts_line=self._starts_line, over=over)
+            case "【":
+                return source(text, at, over=over)
             case "!" if self._space or self._starts_line:  # elsewhere it ends a sentence
                 if at + 1 == len(text) and not over:
                     return WAIT
-                return self._link(text, at, at + 1, over=over) if text[at + 1 : at + 2] == "[" else Cut(1, "!")
+                is_image = text[at + 1 : at + 2] == "["
+                return link(text, at, at + 1, starts_line=False, over=over) if is_image else Cut(1, "!")
             case "<":
                 return self._tag(text, at, over=over)
             case "&":
@@ -172,8 +180,9 @@ class SpeechCleaner:
             return None  # within a word such as it's
         if found := markup.LINK.match(text, at):
             self._url = "".join(_CLOSES[char] for char in found[0] if char in _CLOSES)[-1:]
+            is_definition = self._removed and self._starts_line  # [1]: https://x.com
             self._removed = True
-            return Cut(len(found[0]), self._link_hint)
+            return Cut(len(found[0]), "" if is_definition else self._link_hint)
         rest = text[at : at + markup.LONGEST_OPENING].lower()
         return WAIT if not over and at + len(rest) == len(text) and rest in markup.LINK_BEGINS else None
 
@@ -189,29 +198,13 @@ class SpeechCleaner:
         self._url = None
         return Cut(size)
 
-    def _link(self, text: str, at: int, bracket: int, *, over: bool) -> Cut:
-        """The cut for what may be a link or an image at `at`, whose text begins with the bracket at `bracket`."""
-        literal = Cut(1, text[at])
-        label = markup.LABEL.match(text, bracket, bracket + markup.HOLD)
-        if label is None:
-            return WAIT if may_close(text, bracket, markup.HOLD, over=over) else literal
-        after = text[label.end() : label.end() + 1]
-        if not after and not over:
-            return WAIT
-        if self._starts_line and label[1] in (" ", "x", "X"):
-            return Cut(label.end() - at)  # the box of a task in a list: [x]
-        if not after or after not in "([":
-            return literal
-        address = markup.ADDRESS.match(text, label.end(), label.end() + markup.HOLD_ADDRESS)
-        if address is None:
-            return WAIT if may_close(text, label.end(), markup.HOLD_ADDRESS, over=over) else literal
-        return Cut(address.end() - at, again=label[1])
-
     # Tags
 
     def _tag(self, text: str, at: int, *, over: bool) -> Cut:
         if (cut := self._address(text, at, over=over)) is not None:
             return cut
+        if address := markup.AUTOLINK.match(text, at, at + markup.HOLD):
+            return Cut(len(address[0]), address[1] or address[2])
         tag = markup.TAG.match(text, at, at + markup.HOLD)
         if tag is None:
             may_be = not over and len(text) - at < markup.HOLD and markup.TAG_BEGINS.match(text, at)
@@ -233,7 +226,8 @@ class SpeechCleaner:
 
     def _run(self, text: str, at: int, *, over: bool) -> Cut:
         run = markup.RUN.match(text, at)
-        assert run is not None
+        if run is None:
+            return Cut(1, text[at])
         size = len(run[0])
         if is_open(text, run.end(), size, over=over) and run[1] != "`":
             return WAIT

@@ -20,6 +20,8 @@ class Cut(NamedTuple):
     """Text to clean in their place."""
     space: bool = False
     """Whether a space follows what is passed on."""
+    removed: bool = False
+    """Whether punctuation after them has nothing to close."""
 
 
 WAIT = Cut(0)
@@ -53,11 +55,13 @@ def fence(text: str, at: int, end: int, *, over: bool) -> Cut | None:
 
 
 def is_said(run: str, before: str, after: str) -> bool:
-    """Whether a run of `*`, `_`, `~` or a backslash between these characters is text rather than markup."""
+    """Whether a run of `*`, `_`, `~`, `=` or a backslash between these characters is text rather than markup."""
     if len(run) >= markup.HOLD or run[0] == "`":
         return False
     if run[0] == "~":
         return len(run) != 2
+    if run[0] == "=":
+        return len(run) != 2 or before.isalnum() == after.isalnum()  # a == b
     if run[0] == "\\":
         return after not in string.punctuation and not after.isspace()
     if before.isspace() and after.isspace():

@@ -20,7 +20,7 @@ EMOJI: Final = (
 )
 JOINERS: Final = "\u200b\u200d\u2060\ufe0e\ufe0f\u20e3\ufeff\u00ad"
 """Invisible characters: those that join or vary emoji, soft hyphens, byte order marks."""
-SPECIAL: Final = rf"\s#>*_~`+=|<\[!&\\\-–•◦‣{EMOJI}{JOINERS}"
+SPECIAL: Final = rf"\s#>*_~`+=|<\[!&$【\\\-–•◦‣{EMOJI}{JOINERS}"
 """Characters that may begin markup, written for use within a character class."""
 
 NEWLINES: Final = "\n\r\v\f\x85\u2028\u2029"
@@ -41,12 +41,11 @@ FENCE: Final = re.compile(rf"([`~])\1{{0,{HOLD - 1}}}")
 INFO: Final = re.compile(rf"[^`{NEWLINES}]{{0,{HOLD}}}")
 
 # Anywhere
-RUN: Final = re.compile(rf"([*_~`\\])\1{{0,{HOLD - 1}}}")
+RUN: Final = re.compile(rf"([*_~`=\\])\1{{0,{HOLD - 1}}}")
 CELL: Final = re.compile(rf"\|[| \t]{{0,{HOLD - 1}}}")
 ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 ENTITY_BEGINS: Final = re.compile(r"&(?:#[0-9a-zA-Z]{0,7}|[A-Za-z][A-Za-z0-9]{0,31})?\Z")
-LABEL: Final = re.compile(rf"\[((?:[^\[\]{NEWLINES}]|\[[^\[\]{NEWLINES}]*\])*)\]")
-ADDRESS: Final = re.compile(rf"\((?:[^(){NEWLINES}]|\([^(){NEWLINES}]*\))*\)|\[[^\[\]{NEWLINES}]*\]")
+AUTOLINK: Final = re.compile(r"<(?:mailto:)?([\w.+%-]+@[\w-]+(?:\.[\w-]+)+)>|<tel:(\+?[\d ().-]{3,24})>")
 TAG: Final = re.compile(
     rf"""</?([A-Za-z][A-Za-z0-9:-]*)(?:\s+[\w:@-]+\s*=\s*(?:"[^"<>{NEWLINES}]*"|'[^'<>{NEWLINES}]*'|[^\s"'<>]+))*\s*/?>"""
     rf"|<!--[^<>{NEWLINES}]*-->"

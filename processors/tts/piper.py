@@ -25,6 +25,8 @@ SLOWEST, FASTEST = 0.25, 4.0
 THREADS = 4
 """Threads for one sentence at most: a voice gains little from more. Half of the cores are left to other calls."""
 
+_BRACKETS = str.maketrans("[]", "  ")
+
 
 class PiperTTS(TTS):
     """Speaks with a voice of Piper's: one of the catalogue by name, or an .onnx file with its .onnx.json beside it.
@@ -82,8 +84,8 @@ class PiperTTS(TTS):
         piper: PiperVoice = self.model
         speaker = self._speaker if (self._speaker or 0) < piper.config.num_speakers else None
         config = SynthesisConfig(speaker_id=speaker, length_scale=piper.config.length_scale / self.speed)
-        # C takes neither halves of surrogate pairs nor NUL.
-        text = text.encode(errors="replace").decode().replace("\0", " ")
+        # C takes neither halves of surrogate pairs nor NUL. Text in [[ ]] would be taken for phonemes.
+        text = text.encode(errors="replace").decode().replace("\0", " ").translate(_BRACKETS)
         return b"".join(chunk.audio_int16_bytes for chunk in piper.synthesize(text, config))
 
     def list_voices(self) -> list[str]:

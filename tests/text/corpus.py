@@ -147,7 +147,26 @@ CLEANED = [
     ("~~~\ncode\n~~~", "code"),
     ("[our page](https://x.com/a_(b))", "our page"),
     ('[our *page*](https://x.com "Title").', "our page."),
-    ("[text][ref] and [1] and [sic]", "text and [1] and [sic]"),
+    ("[text][ref] and [sic]", "text and [sic]"),
+    # citations
+    ("So they say [1][2].", "So they say."),
+    ("True.[3] False [4, 5], or [6-8] and [^note]", "True. False, or and"),
+    ("It is [1](https://x.com) so [[2]](https://x.com/a).", "It is so."),
+    ("Known【4:0†source】, of 【2024年】", "Known, of 【2024年】"),
+    ("Text\n[1]: https://x.com\n[name]: <https://y.com>\n[^1]: A note", "Text\nA note"),
+    ("[Note]: this stays, in [2024]", "[Note]: this stays, in [2024]"),
+    # wikis
+    ("See [[Page]] and [[Page|its text]].", "See Page and its text."),
+    ("==marked== a == b, a==b and x = 1", "marked a == b, a==b and x = 1"),
+    # formulas
+    ("$$E = mc^2$$", "E = mc^2"),
+    ("It is $x^2$, or $\\frac{a+1}{b}$.", "It is x^2, or (a+1)/b."),
+    ("so \\(a \\le b\\) and \\[\\alpha \\cdot \\sqrt{2}\\]", "so a ≤ b and α · √2"),
+    ("$$\n\\text{area} = \\pi r^{2}\n$$", "area = π r^2"),
+    ("$5 and $10, US$ 5, $a or $b", "$5 and $10, US$ 5, $a or $b"),
+    # addresses
+    ("Write to <jane.doe@example.com> or <mailto:a@b.org>.", "Write to jane.doe@example.com or a@b.org."),
+    ("Call <tel:+49 30 123>.", "Call +49 30 123."),
     ("![a cat](cat.png) here", "a cat here"),
     ("[![logo](l.png)](https://x.com)", "logo"),
     ("| a | b |\n|---|:-:|\n| 1 | 2 |", "a, b\n1, 2"),

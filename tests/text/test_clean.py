@@ -20,7 +20,7 @@ def documents(draw: st.DrawFn) -> str:
     return "".join(draw(part) + draw(st.sampled_from([" ", "\n", "\n\n"])) for _ in range(draw(st.integers(0, 6))))
 
 
-GARBAGE = st.text("ab1 \n*_~`#>-+=|<>[]()!&;\\.:/?👋\ufe0f。看", max_size=40) | st.lists(
+GARBAGE = st.text("ab1 \n*_~`#>-+=|<>[]()!&;\\.:/?$^{}【】†👋\ufe0f。看", max_size=40) | st.lists(
     st.sampled_from(
         ["https://", "www.", "visit ", "<think>", "</think>", "<br", "![", "](", "&amp;", "```", "**", "see "]
     )
@@ -53,7 +53,7 @@ def test_clean_text_stays_as_it_is(text):
     assert clean(clean(text)) == clean(text)
 
 
-@given(st.text("abcAB 12,.!?;:'\"%$€é\nüß", max_size=200))
+@given(st.text("abcAB 12,.!?;:'\"%€é\nüß", max_size=200))
 def test_nothing_is_lost_but_markup(text):
     assert clean(text).split() == text.split()
 

@@ -141,6 +141,12 @@ def test_whatever_has_none_is_not(voice, text):
 # --- several calls ---
 
 
+def test_brackets_hold_words_and_no_phonemes(voice):
+    tts = PiperTTS(voice)
+    virtual(models.load([tts]))
+    assert tts.synthesize("say [[hello]] now", "") == tts.synthesize("say hello now", "")
+
+
 def test_calls_share_a_voice(voice):
     async def main() -> None:
         first, second = PiperTTS(voice), PiperTTS(f"{voice}#0", speed=2.0)
