@@ -119,7 +119,8 @@ SERVERS = [
     (
         f"run file.py --config config.yaml --host 127.0.0.1 --port 0 --ws-url {PUBLIC} --provider twilio --insecure "
         "--log-level warning",
-        f"configuration: config.yaml(.|\n)*publicly {PUBLIC}(.|\n)*--insecure: whoever reaches this port may call",
+        f"configuration: config.yaml(.|\n)*publicly {PUBLIC}(.|\n)*"
+        r"for twilio +https://calls.example.com/sip/twilio/answer\n(.|\n)*--insecure: whoever reaches this port",
     ),
     ("run file.py -p 0 --workers 2", "numbers: any"),
     ("run file.py -p 0 --reload", "numbers: any"),

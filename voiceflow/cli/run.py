@@ -129,6 +129,7 @@ def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bo
     from voiceflow.config.address import MEDIA
     from voiceflow.config.settings import origin
     from voiceflow.server.listening import is_own, reachable
+    from voiceflow.server.prefix import public_http
     from voiceflow.transports.carriers import carriers
 
     dids, config = settled.routes.dids, settled.config
@@ -148,7 +149,9 @@ def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bo
         f"webhooks         http://{here}{' and '.join(each.webhook_path for each in carriers())} (POST)",
         f"state            http://{here}/health",
     ]
-    if not public:
+    if public:
+        lines += [f"for {each.name:12} {public_http(public)}{each.webhook_path}" for each in carriers()]
+    else:
         lines.append(f"for a carrier    add --ws-url wss://HOST{MEDIA}, the address at which it reaches us")
     click.echo("\n".join(lines), err=True)
     if insecure:

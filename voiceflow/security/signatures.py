@@ -18,8 +18,8 @@ Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 def requested_url(public_address: str, scope: Mapping[str, Any]) -> str:
     """The URL that a carrier requested, for the HTTP request of an ASGI scope.
 
-    Scheme and host are those of `public_address`, the configured one, whose path is ignored. They are not taken from
-    headers, which could claim any host: a signature made for another host would then be accepted here.
+    Scheme and host are those of `public_address`, the configured one. They are not taken from headers, which could
+    claim any host: a signature made for another host would then be accepted here. The path is the scope's.
     """
     address = urlsplit(public_address)
     scheme = "http" if address.scheme in ("http", "ws") else "https"

@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -31,6 +31,7 @@ from .elsewhere import not_found, refuse_stream
 from .iceservers import ice_servers
 from .mediastreams import CarrierCalls
 from .page import page
+from .prefix import at_prefix, prefix_of
 from .signaling import SignalingEndpoint
 from .webhooks import Webhooks
 
@@ -55,24 +56,30 @@ class Server:
         signaling = SignalingEndpoint(self._browsers, open=open)
         webhooks = Webhooks(config, routes, tokens, open=open)
         self._answers: Answers = "agent"
-        self._app: ASGIApp = Starlette(
-            routes=[
-                Route("/health", self._health),
-                Route("/api/about", self._about),
-                *webhooks.routes(),
-                Route("/api/offer", signaling.offer, methods=["POST"]),
-                WebSocketRoute("/ws", signaling.websocket),
-                *page(),
-                WebSocketRoute("/{path:path}", refuse_stream),
-            ],
-            exception_handlers={404: not_found},
-        )
+        paths: list[Route | WebSocketRoute] = [
+            Route("/health", self._health),
+            Route("/api/about", self._about),
+            *webhooks.routes(),
+            Route("/api/offer", signaling.offer, methods=["POST"]),
+            WebSocketRoute("/ws", signaling.websocket),
+            *page(),
+            WebSocketRoute("/{path:path}", refuse_stream),
+        ]
+        self._app: ASGIApp = Starlette(routes=paths, exception_handlers={404: not_found})
+        self._prefix = prefix_of(config.public_ws_url)
+        self._paths = {MEDIA, *(route.path for route in paths)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" and scope["path"] == MEDIA:
-            await self.calls.serve(dict(scope), receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await self._live(receive, send)
+            return
+        if self._prefix:
+            scope = at_prefix(scope, self._prefix, self._paths)
+        below = scope["path"].removeprefix(scope.get("root_path", ""))
+        if scope["type"] == "websocket" and below == MEDIA:
+            await self.calls.serve(dict(scope), receive, send)
+        elif scope["type"] == "http" and not below:  # what a page names beside itself is below the prefix
+            await RedirectResponse(f"{self._prefix}/")(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -24,7 +24,7 @@ async def refuse_stream(websocket: WebSocket) -> None:
         "a WebSocket from %s to %r was refused: media streams are served at %s",
         websocket.client and websocket.client.host,
         websocket.url.path[:LONGEST_SHOWN],
-        MEDIA,
+        websocket.scope.get("root_path", "") + MEDIA,
     )
     await websocket.close()  # before it was accepted: 403
 
@@ -36,6 +36,6 @@ async def not_found(request: Request, error: Exception) -> Response:
             "a POST from %s to %r was refused: webhooks are served at %s",
             request.client and request.client.host,
             request.url.path[:LONGEST_SHOWN],
-            " and ".join(carrier.webhook_path for carrier in carriers()),
+            " and ".join(request.scope.get("root_path", "") + carrier.webhook_path for carrier in carriers()),
         )
     return Response("Not Found", status_code=404, media_type="text/plain")

@@ -19,7 +19,7 @@ const meters = [new Meter(caller), new Meter(agent)];
 const transcript = new Transcript(find("#transcript"));
 const latency = new Latency(find("#latency"));
 const keys = new Map(KEYS.map((key) => [key, makeKey(key)]));
-const client = new VoiceflowClient();
+const client = new VoiceflowClient({ signalingUrl: "ws" });
 let reachable = false;
 
 /** Shows the state of the call in words, and enables what can be done now. @param {string} words */
