@@ -473,6 +473,8 @@ def test_any_other_public_address_is_refused(address: str) -> None:
     ("content", "expected"),
     [
         ("\nserver_prot: 1", "voiceflow.yaml, line 2: server_prot is unknown and ignored, did you mean server_port?"),
+        ("port: 1", "voiceflow.yaml, line 1: port is unknown and ignored, did you mean server_port?"),
+        ("Log-Level: info", "voiceflow.yaml, line 1: Log-Level is unknown and ignored, did you mean log_level?"),
         ("did: {}", "voiceflow.yaml, line 1: did is unknown and ignored, did you mean dids?"),
         (
             "provider_config:\n  twilio:\n    token: x",

@@ -327,12 +327,50 @@ def test_other_parts_of_the_file_do_not_matter(write: Write) -> None:
     assert user(Routes(write("server_port: ${NOWHERE}\nwhatever: [1]\n" + TWO.replace("server_port: 1", "")))) == "ann"
 
 
-def test_a_key_that_is_almost_one_of_ours_is_reported(write: Write, caplog: pytest.LogCaptureFixture) -> None:
-    routes = Routes(write(f"dids:\n  '{ANN}':\n    sytem_prompt: hello\n    unlike: 1\n"))
-    assert routes.lookup_or_raise(ANN).extra == {"sytem_prompt": "hello", "unlike": 1}
-    (record,) = caplog.records
-    assert record.getMessage() == "voiceflow.yaml, line 3: sytem_prompt is kept in `extra`, did you mean system_prompt?"
-    assert record.levelno == logging.WARNING
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("sytem_prompt", "system_prompt"),
+        ("system", "system_prompt"),
+        ("prompt", "system_prompt"),
+        ("System-Prompt", "system_prompt"),
+        ("promt", "system_prompt"),
+        ("voice", "tts_voice"),
+        ("Voice", "tts_voice"),
+        ("tts", "tts_voice"),
+        ("model", "llm_model"),
+        ("llm", "llm_model"),
+        ("name", "display_name"),
+        ("user", "user_id"),
+        ("userid", "user_id"),
+    ],
+)
+def test_a_key_that_is_almost_one_of_ours_is_reported_with_it(
+    write: Write, caplog: pytest.LogCaptureFixture, key: str, meant: str
+) -> None:
+    routes = Routes(write(f"dids:\n  '{ANN}':\n    {key}: hello\n"))
+    assert routes.lookup_or_raise(ANN).extra == {key: "hello"}
+    expected = f"voiceflow.yaml, line 3: {key} is kept in `extra`, did you mean {meant}?"
+    assert caplog.record_tuples == [("voiceflow.config", logging.WARNING, expected)]
+
+
+@pytest.mark.parametrize("key", ["limit", "hours", "days", "unlike", "greeting", "timezone", "crm_key", "temperature"])
+def test_a_key_of_ones_own_is_not_reported(write: Write, caplog: pytest.LogCaptureFixture, key: str) -> None:
+    assert Routes(write(f"dids:\n  '{ANN}': {{{key}: hello}}\n")).lookup_or_raise(ANN).extra == {key: "hello"}
+    assert not caplog.records
+
+
+def test_a_mistake_that_routes_share_is_reported_once_and_not_again_after_a_change(
+    write: Write, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = f"dids:\n  '{ANN}': &ann\n    voice: x\n  '{BEN}':\n    <<: *ann\n"
+    routes = Routes(write(shared))
+    write(f"{shared}    user: ben\n")
+    clock.settle(routes)
+    assert [record.getMessage().partition(" is kept")[0] for record in caplog.records] == [
+        "voiceflow.yaml, line 3: voice",
+        "voiceflow.yaml, line 6: user",
+    ]
 
 
 # -- while the file changes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .cli_errors import Refused, config_option
+from .cli_errors import Refused, config_option, start_logging
 
 if TYPE_CHECKING:
     from voiceflow.route import Route
@@ -41,6 +41,7 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
 
     from .tables import show_rows
 
+    start_logging("warning")
     try:
         file, _, known = settle(named=config)
         dids = known.dids if number is None else [e164(number)]

@@ -101,7 +101,7 @@ def run(
         insecure=insecure,
     )
     with explained(log_level):
-        settled = options.settle()
+        settled = options.settle(logging.getLogger("voiceflow.config").warning)
         start_logging(settled.config.log_level)
         plan = _linked(target, settled.config.provider)
         with listening(settled.config.server_host, settled.config.server_port) as sockets, run_key():

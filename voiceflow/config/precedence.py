@@ -9,11 +9,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import NamedTuple, TypedDict, Unpack
 
 from .routes import Routes
 from .settings import Config, find_config, load_config, read_env_file
+from .unknown_keys import Warn
+
+logger = logging.getLogger("voiceflow.config")
 
 
 class Overrides(TypedDict, total=False):
@@ -35,12 +39,19 @@ class Settled(NamedTuple):
     routes: Routes
 
 
-def settle(target: str | None = None, named: Path | None = None, **options: Unpack[Overrides]) -> Settled:
+def settle(
+    target: str | None = None,
+    named: Path | None = None,
+    *,
+    warn: Warn = logger.warning,
+    **options: Unpack[Overrides],
+) -> Settled:
     """All settings for a command whose pipeline is `target`, a file or a name (None: it has none), and whose -c option
-    is `named`. Raises `ConfigError`, or `DIDConfigError` for routes that cannot be used."""
+    is `named`. `warn` is told of unknown keys, in sentences. Raises `ConfigError`, or `DIDConfigError` for routes that
+    cannot be used."""
     read_environment(target)
     file = find_config(named)
-    return Settled(file, load_config(file, **options), Routes(file))
+    return Settled(file, load_config(file, warn=warn, **options), Routes(file, warn))
 
 
 def read_environment(target: str | None = None) -> None:

@@ -13,7 +13,6 @@ no numbers any more, the routes stay as they were: only a new start opens a serv
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 import unicodedata
@@ -25,6 +24,7 @@ import msgspec
 from voiceflow.errors import ConfigError, DIDConfigError, DIDNotFoundError
 from voiceflow.route import Route
 
+from .unknown_keys import ALIKE, Warn, nearest
 from .watched import WatchedFile
 from .yamlfile import Value, read_yaml
 
@@ -68,11 +68,13 @@ class Routes:
     Raises `DIDConfigError`, which names the line, for a file that cannot be used.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, warn: Warn = logger.warning) -> None:
+        """`warn` is told of keys that look like a mistake. Of those that come with a later change, the log is told."""
+        self._told: set[str] = set()
         self._file = WatchedFile(file) if file is not None else None
         self._routes: dict[str, Route] = {}
         self._closed = False
-        self.reload()
+        self._load(warn)
 
     @property
     def dids(self) -> list[str]:
@@ -109,9 +111,20 @@ class Routes:
 
     def reload(self) -> None:
         """Read the file again. Raises `DIDConfigError` and keeps the routes if it cannot be used."""
+        self._load(logger.warning)
+
+    def _load(self, warn: Warn) -> None:
         if self._file is not None:
             self._file.begin()
-            self._take(_read_routes(self._file.path))
+            self._take(self._read(self._file.path, warn))
+
+    def _read(self, file: Path, warn: Warn) -> dict[str, Route]:
+        routes, mistakes = _read_routes(file)
+        for mistake in mistakes:
+            if mistake not in self._told:
+                warn(mistake)
+        self._told.update(mistakes)
+        return routes
 
     def _take(self, routes: dict[str, Route]) -> None:
         self._routes = routes
@@ -122,7 +135,7 @@ class Routes:
         if file is None or not file.is_due():
             return
         try:
-            routes = _read_routes(file.path)
+            routes = self._read(file.path, logger.warning)
         except DIDConfigError as error:
             logger.error("%s. The routes stay as they were", error)
             return
@@ -139,8 +152,10 @@ class Routes:
         logger.info("%s has changed: %d numbers have a route", file.path, len(routes))
 
 
-def _read_routes(file: Path) -> dict[str, Route]:
+def _read_routes(file: Path) -> tuple[dict[str, Route], list[str]]:
+    """The routes in a file, and keys in them that look like a mistake, in sentences."""
     routes: dict[str, Route] = {}
+    mistakes: dict[str, None] = {}  # each once, even if several routes share the key
     keys: dict[str, Value] = {}
     try:
         root = read_yaml(file)
@@ -150,10 +165,10 @@ def _read_routes(file: Path) -> dict[str, Route]:
             first = keys.setdefault(number, key)
             if first is not key:
                 raise key.error(f"{key.text()!r} is {number}, as is {first.text()!r} in line {first.line}: keep one")
-            routes[number] = Route() if value.missing else _read_route(value)
+            routes[number] = Route() if value.missing else _read_route(value, mistakes)
     except ConfigError as error:
         raise DIDConfigError(str(error)) from error
-    return routes
+    return routes, list(mistakes)
 
 
 def _number(key: Value) -> str:
@@ -163,7 +178,7 @@ def _number(key: Value) -> str:
         raise key.error(str(error)) from None
 
 
-def _read_route(mapping: Value) -> Route:
+def _read_route(mapping: Value, mistakes: dict[str, None]) -> Route:
     names = [name for name in Route.__struct_fields__ if name != "extra"]
     known: dict[str, Any] = {}
     extra: dict[str, Any] = {}
@@ -171,8 +186,8 @@ def _read_route(mapping: Value) -> Route:
         name = key.text()
         if name not in names:
             extra[name] = value.natural()
-            for near in difflib.get_close_matches(name, names, n=1, cutoff=0.8):
-                logger.warning("%s: %s is kept in `extra`, did you mean %s?", key.place, name, near)
+            if near := nearest(name, names, ALIKE):
+                mistakes[f"{key.place}: {name} is kept in `extra`, did you mean {near}?"] = None
         elif name == "transfer_to" and not value.missing:
             known[name] = tuple(map(_destination, value.items()))
         elif not value.missing and (text := value.text().strip()):

@@ -20,7 +20,6 @@ rather than an empty one.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -37,6 +36,7 @@ from voiceflow.variables import variable
 
 from .address import PublicAddress, completed
 from .ice import ICE, ICE_PROVIDERS, IceUrl, StaticServers
+from .unknown_keys import Warn, nearest
 from .yamlfile import Value, read_yaml
 
 logger = logging.getLogger("voiceflow.config")
@@ -122,15 +122,16 @@ def load_config(
     port: int | None = None,
     ws_url: str | None = None,
     log_level: str | None = None,
+    warn: Warn = logger.warning,
 ) -> Config:
     """The configuration. Each key is from the first that has it: these options, the environment, `file`, the defaults.
 
-    Unknown keys in `file` are logged as warnings. Raises `ConfigError`.
+    `warn` is told of unknown keys in `file`. Raises `ConfigError`.
     """
     root = None if file is None else read_yaml(file)
     elsewhere = ("dids", "ice", "provider_config")
-    settings = {} if root is None else dict(_in_file(root, _kinds(Config), elsewhere=elsewhere))
-    settings |= _of_carriers(root)
+    settings = {} if root is None else dict(_in_file(root, _kinds(Config), warn, elsewhere=elsewhere))
+    settings |= _of_carriers(root, warn)
     for name, key in environment().items():
         if value := variable(name):
             settings[key] = _Setting(value, name)
@@ -146,7 +147,9 @@ def load_config(
     if config.public_ws_url is not None:
         config = msgspec.structs.replace(config, public_ws_url=_completed(settings["public_ws_url"]))
     ice = None if root is None else root.get("ice")
-    return config if ice is None else msgspec.structs.replace(config, ice=tuple(map(_ice, ice.items())))
+    if ice is not None:
+        config = msgspec.structs.replace(config, ice=tuple(_ice(entry, warn) for entry in ice.items()))
+    return config
 
 
 def environment() -> dict[str, str]:
@@ -159,13 +162,13 @@ def environment() -> dict[str, str]:
     return carriers_own | ENVIRONMENT
 
 
-def _of_carriers(root: Value | None) -> dict[str, _Setting]:
+def _of_carriers(root: Value | None, warn: Warn) -> dict[str, _Setting]:
     """The settings under `provider_config`."""
     part = None if root is None else root.get("provider_config")
     if part is None:
         return {}
     kinds = {carrier.name: carrier.settings for carrier in sorted(carriers(), key=lambda carrier: carrier.name)}
-    return dict(_in_file(part, kinds, "provider_config."))
+    return dict(_in_file(part, kinds, warn, "provider_config."))
 
 
 def _build_carriers(settings: dict[str, _Setting]) -> tuple[CarrierSettings, ...]:
@@ -180,19 +183,19 @@ def _prefix(carrier: Carrier[Any]) -> str:
     return f"provider_config.{carrier.name}."
 
 
-def _ice(value: Value) -> ICE:
+def _ice(value: Value, warn: Warn) -> ICE:
     """Read an entry of `ice`, whose `provider` decides which other keys it has."""
     named = value.get("provider")
     provider = named.text().strip() if named else ""
     kind = ICE_PROVIDERS.get(provider.lower())
     if kind is None:
-        near = difflib.get_close_matches(provider.lower(), ICE_PROVIDERS, n=1)
-        hint = f", did you mean {near[0]}?" if near else "."
+        near = nearest(provider, filter(None, ICE_PROVIDERS))
+        hint = f", did you mean {near}?" if near else "."
         known = ", ".join(filter(None, ICE_PROVIDERS))
         raise (named or value).error(f"ice.provider is {provider!r}{hint} Expected {known}; or none, with urls")
     found: dict[str, Any] = {
         name.removeprefix("ice."): setting.text
-        for name, setting in _in_file(value, _kinds(kind), "ice.", elsewhere=("provider", "urls"))
+        for name, setting in _in_file(value, _kinds(kind), warn, "ice.", elsewhere=("provider", "urls"))
     }
     if urls := value.get("urls"):
         found["urls"] = tuple(map(_ice_url, urls.items()))
@@ -213,22 +216,22 @@ def _ice_url(value: Value) -> str:
 
 
 def _in_file(
-    mapping: Value, kinds: Mapping[str, Any], prefix: str = "", elsewhere: tuple[str, ...] = ()
+    mapping: Value, kinds: Mapping[str, Any], warn: Warn, prefix: str = "", elsewhere: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, _Setting]]:
     """The settings in a part of the file whose keys should be those of `kinds`, with values of its types. The keys in
-    `elsewhere` are read by other code and skipped; any others are logged as unknown."""
+    `elsewhere` are read by other code and skipped; `warn` is told of any others."""
     for key, value in mapping.entries():
         name = key.text()
         kind = kinds.get(name)
         if kind is None and name not in elsewhere:
             known = list(dict.fromkeys([*kinds, *elsewhere]))
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
-            logger.warning("%s: %s%s is unknown and ignored, %s", key.place, prefix, name, hint)
+            near = nearest(name, known)
+            hint = f"did you mean {prefix}{near}?" if near else f"known here: {', '.join(known)}"
+            warn(f"{key.place}: {prefix}{name} is unknown and ignored, {hint}")
         elif kind is None or name in elsewhere or value.missing:
             continue
         elif _is_struct(kind):
-            yield from _in_file(value, _kinds(kind), f"{prefix}{name}.")
+            yield from _in_file(value, _kinds(kind), warn, f"{prefix}{name}.")
         elif text := value.text().strip():
             yield prefix + name, _Setting(text, f"{value.place}: {prefix}{name}")
 

@@ -42,15 +42,18 @@ class Setting(msgspec.Struct, frozen=True):
     file: Path | None = None
     error: str | None = None
     """Why the configuration cannot be used. The defaults stand in for it."""
+    warnings: tuple[str, ...] = ()
+    """Its keys that are unknown, in sentences."""
 
     @classmethod
     def read(cls, named: Path | None) -> Setting:
         """The configuration that `voiceflow run` would use in this folder, and the environment."""
+        warnings: list[str] = []
         try:
-            file, config, routes = settle(named=named)
+            file, config, routes = settle(named=named, warn=warnings.append)
         except VoiceflowError as error:
             return cls(os.environ, error=str(error))
-        return cls(os.environ, config, tuple(routes.all()), file)
+        return cls(os.environ, config, tuple(routes.all()), file, warnings=tuple(warnings))
 
 
 Check: TypeAlias = Callable[[Setting], Awaitable[Finding]]

@@ -43,6 +43,8 @@ async def python(setting: Setting) -> Finding:
 async def configuration(setting: Setting) -> Finding:
     if setting.error:
         return Finding("configuration", "fail", setting.error, "correct it; .env.example documents the variables")
+    if setting.warnings:
+        return Finding("configuration", "warn", "\n".join(setting.warnings), "correct or remove the key")
     return Finding("configuration", "ok", origin(setting.file))
 
 

@@ -18,6 +18,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload
 
 from voiceflow.config.precedence import Overrides, Settled, settle
+from voiceflow.config.unknown_keys import Warn
 from voiceflow.errors import VoiceflowError
 from voiceflow.security.tokens import run_key
 from voiceflow.server.library_logs import quieten_libraries
@@ -66,9 +67,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         file that was found, and whether calls to any number are connected."""
         return msgspec.structs.replace(self, config=settled.file, closed=bool(settled.routes.dids))
 
-    def settle(self) -> Settled:
-        """All settings, from these options and the other sources. Raises `ConfigError` or `DIDConfigError`."""
-        return settle(self.target, self.config, **self.overrides)
+    def settle(self, warn: Warn) -> Settled:
+        """All settings, from these options and the other sources. `warn` is told of unknown keys. Raises `ConfigError`
+        or `DIDConfigError`."""
+        return settle(self.target, self.config, warn=warn, **self.overrides)
 
 
 def serve(options: Options, sockets: list[socket.socket], *, workers: int, reload: bool) -> None:
@@ -116,7 +118,7 @@ def application() -> Server:
     """Make the server that the environment describes. uvicorn calls this in each process that serves."""
     options = msgspec.convert(json.loads(os.environ[VARIABLE]), Options, dec_hook=_decoded)
     try:
-        settled = options.settle()
+        settled = options.settle(lambda warning: None)  # the command has warned before
         level = settled.config.log_level
         logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")  # takes effect in workers only
         quieten_libraries()
