@@ -30,6 +30,7 @@ DEFAULT = {
     "llm_model": "llama3.2",
     "system_prompt": "You are a helpful voice assistant. Keep responses concise.",
     "tts_voice": "en_US-lessac-medium",
+    "transfer_to": None,
     "extra": {},
 }
 
