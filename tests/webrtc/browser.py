@@ -65,6 +65,7 @@ class Browser:
         repeats: bool = False,
         relay: IceServer | None = None,
         channel: bool = True,
+        label: str = LABEL,
     ) -> None:
         servers = [] if relay is None else [aiortc.RTCIceServer([*relay.urls], relay.username, relay.credential)]
         policy = aiortc.RTCIceTransportPolicy.ALL if relay is None else aiortc.RTCIceTransportPolicy.RELAY
@@ -73,7 +74,7 @@ class Browser:
         self.messages: list[dict[str, Any]] = []
         self._heard: list[Samples] = []
         self._listening: asyncio.Task[None] | None = None
-        self.channel = self.connection.createDataChannel(LABEL) if channel else None
+        self.channel = self.connection.createDataChannel(label) if channel else None
         if self.channel is not None:
             self.channel.on("message", lambda data: self.messages.append(json.loads(data)))
         self.connection.on("track", self._listen)
@@ -107,8 +108,7 @@ class Browser:
 
     async def vanish(self) -> None:
         """Be gone without a word: the network was cut."""
-        assert self.connection.sctp is not None
-        ice = self.connection.sctp.transport.transport._connection
+        ice = self.connection.getTransceivers()[0].sender.transport.transport._connection
         for protocol in ice._protocols:
             protocol.transport.abort()
 

@@ -26,14 +26,12 @@ TOLD: list[tuple[ToPage, dict[str, Any]]] = [
     (messages.PageClear(), {"type": "clear"}),
     (messages.PageLatency(1, {"stt": 0.2}), {"type": "latency", "turn": 1, "stages": {"stt": 0.2}}),
     (messages.PageEnded("hung up"), {"type": "ended", "reason": "hung up"}),
-    (messages.PagePing(), {"type": "ping"}),
     (messages.PagePong(), {"type": "pong"}),
 ]
 SAID: list[tuple[str, FromPage]] = [
     ('{"type":"dtmf","digit":"#"}', messages.PageDtmf("#")),
     ('{"type":"hangup"}', messages.PageHangup()),
-    ('{"type":"ping"}', messages.PagePing()),
-    ('{"type":"pong","more":1}', messages.PagePong()),
+    ('{"type":"ping","more":1}', messages.PagePing()),
 ]
 WRONG = [
     "",
@@ -42,6 +40,7 @@ WRONG = [
     '"ping"',
     "{}",
     '{"type":"clear"}',
+    '{"type":"pong"}',
     '{"type":"dtmf"}',
     '{"type":"dtmf","digit":"12"}',
     '{"type":"dtmf","digit":"x"}',

@@ -10,7 +10,8 @@ from webrtc.browser import Browser
 
 from voiceflow.simulator.peer import Peer
 from voiceflow.transports.webrtc import session as sessions
-from voiceflow.transports.webrtc.session import OfferError, PeerSession
+from voiceflow.transports.webrtc.offer import OfferError
+from voiceflow.transports.webrtc.session import PeerSession
 
 
 class SlowSockets:

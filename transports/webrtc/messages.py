@@ -81,6 +81,10 @@ class PageEnded(PageMessage, frozen=True):
     reason: str
 
 
+class PagePong(PageMessage, frozen=True):
+    """The answer to `PagePing`."""
+
+
 # From the page
 
 
@@ -94,21 +98,12 @@ class PageHangup(PageMessage, frozen=True):
     """The caller hangs up."""
 
 
-# Both ways
-
-
 class PagePing(PageMessage, frozen=True):
-    """A check that the other side is there, which answers it with `PagePong`."""
+    """A check that the server is there, which answers it with `PagePong`."""
 
 
-class PagePong(PageMessage, frozen=True):
-    """The answer to `PagePing`."""
-
-
-ToPage: TypeAlias = (
-    PageTranscript | PageReply | PageState | PageSpeech | PageClear | PageLatency | PageEnded | PagePing | PagePong
-)
-FromPage: TypeAlias = PageDtmf | PageHangup | PagePing | PagePong
+ToPage: TypeAlias = PageTranscript | PageReply | PageState | PageSpeech | PageClear | PageLatency | PageEnded | PagePong
+FromPage: TypeAlias = PageDtmf | PageHangup | PagePing
 
 
 class MessageError(VoiceflowError):

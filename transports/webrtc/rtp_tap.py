@@ -16,7 +16,6 @@ from typing import Final
 
 import aiortc
 from aiortc.jitterbuffer import JitterBuffer
-from aiortc.rtcicetransport import RTCIceTransport
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtp import RtpPacket
 
@@ -55,17 +54,6 @@ def tap(receiver: RTCRtpReceiver, arrive: Callable[[RtpPacket], None]) -> None:
                 f"like {KNOWN}"
             )
     setattr(receiver, PLACE, Tap(arrive))
-
-
-def stop_asking(transport: RTCIceTransport) -> None:
-    """Turn off aioice's consent checks (RFC 7675), by which it asks the peer whether it is still there. To be called
-    before a connection is closed: if that was about to connect, the checks would start after the close and never
-    end."""
-    transport._connection.query_consent = _nothing  # type: ignore[method-assign]
-
-
-async def _nothing() -> None:
-    pass
 
 
 def _adds() -> bool:

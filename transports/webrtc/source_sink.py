@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
 LOOK: Final = 0.5
 """Seconds between two checks of whether the peer is still there."""
-PING: Final = 1.0
-"""A peer from which nothing came for this many seconds is pinged. Usually audio comes, even from a muted microphone."""
 VANISHED: Final = 4.0
-"""A peer from which nothing came for this many seconds is gone. aiortc by itself would notice after 30."""
+"""A peer from which nothing came for this many seconds, not even an answer to whether it is there (ice.py), is gone."""
 KEPT: Final = 250
 """Pieces of audio and keys that wait for a pipeline that does not take them: five seconds of a call."""
 
@@ -93,12 +91,9 @@ class WebRTCSource(Source):
         self._filled.set()
 
     def _watch(self) -> None:
-        quiet = self._session.quiet
-        if quiet >= VANISHED:
+        if self._session.quiet >= VANISHED:
             self.end(f"nothing came from the browser for {VANISHED:g} s")
             return
-        if quiet >= PING:
-            self._session.channel.tell(messages.PagePing())
         self._timer = self._loop.call_later(LOOK, self._watch)
 
 

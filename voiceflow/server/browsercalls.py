@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from voiceflow.call_limits import Limits
 from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.route import Route
 from voiceflow.transports.webrtc import messages
@@ -27,6 +28,9 @@ log = logging.getLogger("voiceflow.server")
 STOPPING: Final = "the server is stopping: call again in a moment"
 GOODBYE: Final = 5.0
 """Seconds that a call has to end after its connection was closed; then it is cancelled."""
+IDLE: Final = 1800.0
+"""Seconds for which nothing may be said by either side. A caller who is muted, but there, may want to listen; and no
+carrier is paid for the minutes."""
 
 
 class BrowserCall:
@@ -59,7 +63,7 @@ class BrowserCall:
 
     async def _run(self) -> None:
         async with self._session as session:
-            call = session.call(route=Route())
+            call = session.call(route=Route(), limits=Limits(idle=IDLE))
             turns = itertools.count(1)
             call.on_turn(lambda latency: session.channel.tell(_for_page(next(turns), latency)))
             call.on_turn(lambda latency: call.log.info("turn: %s", latency))

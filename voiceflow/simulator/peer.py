@@ -27,9 +27,10 @@ from voiceflow.errors import ProviderConnectionError
 from voiceflow.simulator.packetloss import LossyPath, impair
 from voiceflow.simulator.script import PERFECT, Network
 from voiceflow.transports.webrtc import messages
+from voiceflow.transports.webrtc.ice import stop_asking
 from voiceflow.transports.webrtc.negotiation import Negotiation
 from voiceflow.transports.webrtc.opus import FRAME, TIME_BASE, Encoder
-from voiceflow.transports.webrtc.rtp_tap import stop_asking, tap
+from voiceflow.transports.webrtc.rtp_tap import tap
 from voiceflow.transports.webrtc.session import usable
 from voiceflow.transports.webrtc.turn_servers import IceServer
 
@@ -160,9 +161,6 @@ class Peer:
             message = _decode(data)
         except msgspec.DecodeError as error:
             log.warning("a message from the server was ignored: %s", str(error))
-            return
-        if isinstance(message, messages.PagePing):
-            self.tell(messages.PagePong())
         else:
             self._read(message)
 

@@ -195,8 +195,7 @@ class Call {
     if (this.over) return;
     this.#unanswered = 0;
     const { type, ...detail } = JSON.parse(data);
-    if (type === "ping") this.send({ type: "pong" });
-    else if (type === "ended") this.end(detail.reason);
+    if (type === "ended") this.end(detail.reason);
     else if (type !== "pong") {
       // Audio that is on its way when the agent is interrupted must not be heard any more.
       if (type === "clear") this.#mute(true);
