@@ -44,8 +44,8 @@ Examples, with URL as `voiceflow run` prints it:
   voiceflow call URL --loss 2 --jitter 30
 
 \b
-Exit codes: 0 every call ended well, 1 one failed or no audio ever came back to callers who waited for it,
-2 none could begin.
+Exit codes: 0 every call ended well, 1 one failed, no audio ever came back to callers who waited for it, or the
+recording could not be written, 2 none could begin.
 """,
 )
 @click.argument("url")
@@ -140,9 +140,11 @@ def call(**options: Any) -> None:
         click.echo(msgspec.json.encode(result))
     else:
         show(result)
+    if made.unwritten is not None:
+        click.echo(f"Error: {made.unwritten}", err=True)
     if any(ending.reason == STOPPED for ending in result.ended):
         raise SystemExit(INTERRUPTED)
-    if result.failed:
+    if result.failed or made.unwritten is not None:
         raise SystemExit(1)
     if made.unanswered:
         raise click.ClickException("the caller was never answered: no audio came back")

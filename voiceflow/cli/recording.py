@@ -63,19 +63,24 @@ def run_recording(
         said = read_wav(path_in)
         _check_output(path_in, path_out)
         outcome = _call(said, build, fast)
+    unwritten = None
     try:
         write_wav(path_out, outcome.heard)
-    except OSError as error:
-        raise click.ClickException(f"cannot write {path_out}: {error.strerror}") from error
+    except OSError as error:  # the result is worth having all the same
+        unwritten = f"cannot write {path_out}: {error.strerror}"
     result = _result(outcome, path_in, path_out)
     if as_json:
         click.echo(json.dumps(result))
     else:
         _print_table(result)
+    if unwritten is not None:
+        click.echo(f"Error: {unwritten}", err=True)
     if outcome.ended is None:
         raise SystemExit(INTERRUPTED)
     if outcome.problem is not None:
         _leave(outcome.problem)
+    if unwritten is not None:
+        raise SystemExit(1)
 
 
 def _leave(problem: str) -> NoReturn:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -43,6 +42,8 @@ class Made(NamedTuple):
     report: Report
     unanswered: bool
     """Whether no audio ever came back, though the callers waited for an answer."""
+    unwritten: str | None
+    """Why the recording could not be written. None: it was, or none was asked for."""
 
 
 def make_calls(asked: CallOptions) -> Made | None:
@@ -57,8 +58,9 @@ def make_calls(asked: CallOptions) -> Made | None:
             return None
     first = calls.callers[0]
     said, heard, sent = _recordings(first, script)
+    unwritten = None
     if asked.record is not None:
-        _write(asked.record, heard if asked.mono else stereo(said, heard))
+        unwritten = _write(asked.record, heard if asked.mono else stereo(said, heard))
     if asked.provider == "webrtc":
         _count_delays(first, said, sent, calls.tally)
     made = report(
@@ -67,11 +69,11 @@ def make_calls(asked: CallOptions) -> Made | None:
         provider=asked.provider,
         codec=f"{asked.codec} {asked.format.rate} Hz",
         heard=_compare(said, heard, sent),
-        recorded=str(asked.record) if asked.record else None,
+        recorded=str(asked.record) if asked.record and not unwritten else None,
         turns=first.turns if asked.provider == "webrtc" else (),
         conversation=first.conversation if asked.provider == "webrtc" else (),
     )
-    return Made(made, made.first_audio_ms is None and _waits(script))
+    return Made(made, made.first_audio_ms is None and _waits(script), unwritten)
 
 
 def _waits(script: Script) -> bool:
@@ -187,11 +189,13 @@ def _count_delays(first: BrowserCaller, said: AudioRaw, sent: AudioRaw, tally: T
         tally.delay.add(max(0.0, first.arrival(last * size) - spoken(sample)))
 
 
-def _write(path: Path, audio: AudioRaw) -> None:
+def _write(path: Path, audio: AudioRaw) -> str | None:
+    """Write the recording. Returns why that was not possible, if it was not: the report is worth having without it."""
     try:
         write_wav(path, audio)
     except OSError as error:
-        raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+        return f"cannot write {path}: {error.strerror}"
+    return None
 
 
 def _compare(said: AudioRaw, heard: AudioRaw, sent: AudioRaw) -> Heard | None:
