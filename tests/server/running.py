@@ -64,15 +64,16 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *options: str, content: str = ECHO) -> Iterator[Running]:
-    """Serve `content` from a file in `folder`, which keeps the log elsewhere."""
+def running(folder: Path, *options: str, content: str = ECHO, files: int | None = None) -> Iterator[Running]:
+    """Serve `content` from a file in `folder`, which keeps the log elsewhere. `files`: how many it may open."""
     sources = folder / "sources"
     sources.mkdir()
     (sources / "file.py").write_text(content)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "log"
-    with launched([*COMMAND, "file.py", "--port", str(port), *options], sources, log) as process:
+    limit = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
+    with launched([*limit, *COMMAND, "file.py", "--port", str(port), *options], sources, log) as process:
         server = Running(process, port, log)
         await_health(process, lambda: server.http, log, seconds=WATCHDOG)
         yield server

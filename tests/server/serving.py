@@ -91,6 +91,11 @@ class Served:
         self.http = f"http://127.0.0.1:{port}"
         self._uvicorn = uvicorn_server
 
+    @property
+    def connections(self) -> set[Any]:
+        """The protocols of all connections."""
+        return self._uvicorn.server_state.connections
+
     async def active_calls(self) -> int:
         async with httpx.AsyncClient() as client:
             return int((await client.get(f"{self.http}/health")).json()["active_calls"])

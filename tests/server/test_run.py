@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from pathlib import Path
 
 import httpx
@@ -141,3 +143,12 @@ def test_fifty_calls_lose_nothing(tmp_path: Path) -> None:
         assert caller.player.size >= (caller.number - 25) * piece  # the last half second may still be on its way
     assert load.tally.not_echoes == 0
     assert not load.tally.refusals
+
+
+def test_silent_peers_take_no_files_that_calls_need(tmp_path: Path) -> None:
+    with running(tmp_path, files=256) as server, contextlib.ExitStack() as stack:
+        port = int(server.http.rpartition(":")[2])
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert asyncio.run(server.hears()) == SPEECH
+        assert asyncio.run(server.hears()) == SPEECH

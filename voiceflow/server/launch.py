@@ -39,6 +39,7 @@ UNABLE: Final = 2
 LONGEST_GOODBYE: Final = 10
 """Seconds that a stopping server waits for its calls to end: a peer that does not read would delay it for ever."""
 UVICORN: Final[dict[str, Any]] = {
+    "http": "voiceflow.server.http:HttpProtocol",
     "ws": "voiceflow.server.websocket:WebSocketProtocol",
     "ws_per_message_deflate": False,  # it does not make audio smaller
     "ws_max_size": LARGEST_MESSAGE,

@@ -32,6 +32,8 @@ from voiceflow.transports.media_stream import (
     StreamClosedError,
 )
 
+from .connections import admit
+
 log = logging.getLogger("voiceflow.server")
 
 HANDSHAKE: Final = 10.0
@@ -91,6 +93,7 @@ class CarrierCalls:
         try:
             opened = await self._open_stream(socket)
             self._admit(opened, scope, trusted=trusted)
+            admit(scope)
             code, reason = await self._run(opened, socket)
         except StreamClosedError as error:
             log.info("a media stream from %s ended before it began: %s", _peer(scope), error)

@@ -27,6 +27,7 @@ from voiceflow.transports.media_stream import POLICY
 
 from .body import read_body
 from .browsercalls import BrowserCall, BrowserCalls
+from .connections import admit
 
 log = logging.getLogger("voiceflow.server")
 
@@ -92,6 +93,7 @@ class SignalingEndpoint:
             await websocket.close(POLICY, REFUSED)
             return
         await websocket.accept()
+        admit(websocket.scope)
         conversation = _Conversation(self._calls, local=is_local(websocket.scope))
         budget = _Budget(LARGEST_BURST, RATE)
         while (received := await websocket.receive())["type"] == "websocket.receive":

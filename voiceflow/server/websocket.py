@@ -2,12 +2,60 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any, Final, cast
+
+from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState
+from websockets.http11 import Request
+
+from .connections import ADMIT, connections_of
+
+UNREAD: Final = 10.0
+"""Seconds for which a peer may leave what it is sent unread, once the system's buffers and 64 KiB of ours are full."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, which can also be shut down while its peer is closing it."""
+    """uvicorn's, whose peer has to read what it is sent, and which can be shut down while its peer is closing it."""
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+        super().__init__(config, server_state, app_state)
+        self._connections = connections_of(server_state)
+        self._unread_since: float | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._connections.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._connections.leave(self)
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.handshake_initiated and not self.close_sent:
+            extensions = cast(dict[str, Any], self.scope["extensions"])
+            extensions[ADMIT] = lambda: self._connections.admit(self)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread_since = None
+
+    def handle_ping(self) -> None:
+        if self._unread_since is None:
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # the answer, for which a peer that does not read is not waiting
+
+    def look(self, now: float) -> None:
+        if self._unread_since is not None and now >= self._unread_since + UNREAD:
+            self.transport.abort()
 
     def shutdown(self) -> None:
         """Close the connection because the server stops. uvicorn's own method raises when the peer has begun to close

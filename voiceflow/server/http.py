@@ -1,0 +1,74 @@
+"""The HTTP protocol that uvicorn serves with: its own limits neither the size nor the duration of a request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from .connections import connections_of
+
+LARGEST_HEAD: Final = 32 * 1024
+"""Bytes of a request's first line and headers together."""
+REQUEST: Final = 10.0
+"""Seconds within which a request must have come, with its body."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's, with limits on a request. They hold before anybody knows who sends it."""
+
+    _size = 0  # of the head that is being read
+    _in_head = True
+    _due: float | None = None  # when the request must have come
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._due = self.loop.time() + REQUEST
+        connections_of(self.server_state).enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        connections_of(self.server_state).leave(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._size += len(data)
+        super().data_received(data)
+        if self._in_head and self._size > LARGEST_HEAD and not self.transport.is_closing():
+            self._refuse(431)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._due = self._due or self.loop.time() + REQUEST
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > LARGEST_HEAD:
+            self._refuse(431)
+            return
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._due, self._size = None, 0
+        if not self._in_head:
+            super().on_message_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._in_head:
+            super().on_body(body)
+
+    def handle_websocket_upgrade(self) -> None:
+        if not self._in_head:
+            connections_of(self.server_state).leave(self)
+            super().handle_websocket_upgrade()
+
+    def look(self, now: float) -> None:
+        if self._due is not None and now >= self._due:
+            self._refuse(408)
+
+    def _refuse(self, status: int) -> None:
+        self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()
