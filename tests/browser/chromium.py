@@ -56,8 +56,8 @@ window.microphones = [];
 if (navigator.mediaDevices) {
   const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   window.permission = Promise.resolve();
-  navigator.mediaDevices.getUserMedia = async () => {
-    const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  navigator.mediaDevices.getUserMedia = async ({ audio: { deviceId } }) => {
+    const audio = { deviceId, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     await window.permission;
     const stream = await open({ audio });
     window.microphones.push(...stream.getTracks());
@@ -190,6 +190,12 @@ async def open_page(
         with contextlib.suppress(Error) if own else contextlib.nullcontext():
             await context.close()
     assert errors == []
+
+
+async def becomes(page: Page, expression: str) -> None:
+    """Wait until `expression` is true. Playwright's `wait_for_function` would need `eval`, which the page forbids."""
+    while not await page.evaluate(expression):
+        pass
 
 
 async def recording(page: Page) -> NDArray[np.float32]:

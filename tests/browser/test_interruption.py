@@ -2,9 +2,9 @@
 
 import statistics
 
-from browser.chromium import needs_chromium, open_page, run
+from browser.chromium import becomes, needs_chromium, open_page, run
 from browser.scripted import Scripted, says
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 from server.serving import serving
 
 from voiceflow import Clear
@@ -29,25 +29,20 @@ def interrupted() -> Scripted:
     return Scripted({"1": says("talk"), "0": [Clear()]}, {"talk": "and so on " * 20})
 
 
-async def hear(page: Page, expression: str) -> None:
-    while not await page.evaluate(expression):
-        pass
-
-
 def test_after_an_interruption_the_page_is_silent_at_once_and_until_the_next_reply():
     async def main() -> None:
         async with serving(interrupted()) as served, open_page(served.http) as page:
             await page.click("#call")
             await expect(page.locator("#agent .doing")).to_have_text("listening")
             await page.evaluate("record(256)")
-            await hear(page, IS_SILENT)
+            await becomes(page, IS_SILENT)
             late = []
             for _ in range(ROUNDS):
                 await page.keyboard.press("1")  # and it is heard again
-                await hear(page, IS_LOUD)
+                await becomes(page, IS_LOUD)
                 await page.keyboard.press("0")
                 await expect(page.locator("#agent .doing")).to_have_text("listening")
-                await hear(page, IS_SILENT)
+                await becomes(page, IS_SILENT)
                 assert await page.evaluate(MUTED)  # however much the network still had under way
                 late.append(await page.evaluate(LAST_LOUD))
             assert statistics.median(late) < SILENT_WITHIN

@@ -6,6 +6,8 @@
  *     client.addEventListener("transcript", ({ detail }) => console.log(detail.text));
  *     button.onclick = () => (client.inCall ? client.hangUp() : client.startCall());
  *
+ * During a call `client.muted = true` mutes the caller. `useMicrophone(id)` and `useSpeaker(id)` choose devices.
+ *
  * Events (`detail` holds the fields):
  * - `ready`: the server answers; a call may be started. Repeated after each reconnection.
  * - `lost {reason}`: the server does not answer. The client tries again by itself; a call that is up goes on.
@@ -24,6 +26,7 @@
  * @property {number} [iceGatheringTimeout] How long to gather ICE candidates, in milliseconds: 10 000.
  */
 
+import { Microphone } from "./microphone.js";
 import { Failure, Signaling } from "./signaling.js";
 
 /** @typedef {import("./signaling.js").Tell} Tell */
@@ -39,6 +42,8 @@ export class VoiceflowClient extends EventTarget {
   #audio;
   #iceGatheringTimeout;
   #signaling;
+  #microphone = "";
+  #speaker = "";
   /** @type {Call | null} */
   #call = null;
   /** @type {Tell} */
@@ -59,7 +64,7 @@ export class VoiceflowClient extends EventTarget {
 
   /** The microphone's stream during a call, for meters. @returns {MediaStream | null} */
   get localStream() {
-    return (this.inCall && this.#call?.microphone) || null;
+    return (this.inCall && this.#call?.microphone.stream) || null;
   }
 
   /** The agent's stream during a call, for meters. @returns {MediaStream | null} */
@@ -74,9 +79,10 @@ export class VoiceflowClient extends EventTarget {
    */
   async startCall() {
     if (this.inCall) throw new Error("a call is on already: hang up first");
-    const call = (this.#call = new Call(this.#signaling, this.#tell));
+    const call = (this.#call = new Call(this.#signaling, this.#tell, this.#audio));
     try {
-      await call.start(this.#audio, this.#iceGatheringTimeout);
+      call.playOn(this.#speaker).catch(() => {}); // one that is gone: the default one plays
+      await call.start(this.#microphone, this.#iceGatheringTimeout);
       return true;
     } catch (error) {
       call.end(error instanceof Failure ? error.message : `the call failed: ${error}`, true);
@@ -86,6 +92,33 @@ export class VoiceflowClient extends EventTarget {
 
   hangUp() {
     this.#call?.end("you hung up");
+  }
+
+  /** Whether the agent hears silence instead of the caller. Each call begins unmuted. */
+  get muted() {
+    return this.inCall && this.#call?.microphone.muted === true;
+  }
+
+  set muted(muted) {
+    if (this.inCall && this.#call) this.#call.microphone.muted = muted;
+  }
+
+  /**
+   * Speak into another microphone, in this call and in later ones. Rejects if it cannot be used; a call keeps its own.
+   * @param {string} deviceId as `enumerateDevices` names it; "": the default one
+   */
+  async useMicrophone(deviceId) {
+    if (this.inCall) await this.#call?.microphone.open(deviceId);
+    this.#microphone = deviceId;
+  }
+
+  /**
+   * Hear the agent on another speaker, likewise. Some browsers let pages choose none: then it is rejected.
+   * @param {string} deviceId
+   */
+  async useSpeaker(deviceId) {
+    if (this.inCall) await this.#call?.playOn(deviceId);
+    this.#speaker = deviceId;
   }
 
   /** Press a key: 0-9, *, #, A-D. @param {string} digit */
@@ -104,8 +137,6 @@ export class VoiceflowClient extends EventTarget {
 class Call {
   over = false;
   /** @type {MediaStream | null} */
-  microphone = null;
-  /** @type {MediaStream | null} */
   remote = null;
   /** @type {RTCPeerConnection | null} */
   #peer = null;
@@ -120,19 +151,21 @@ class Call {
   /** @type {Promise<never>} Rejects when the call ends: whatever else is awaited then comes too late. */
   #ended = new Promise((_, reject) => (this.#stop = reject));
 
-  /** @param {Signaling} signaling @param {Tell} tell */
-  constructor(signaling, tell) {
+  /** @param {Signaling} signaling @param {Tell} tell @param {MediaTrackConstraints} audio */
+  constructor(signaling, tell, audio) {
     this.signaling = signaling;
     this.tell = tell;
+    this.microphone = new Microphone(audio, () => this.end("the microphone was taken away", true));
     this.#ended.catch(() => {}); // often nobody awaits it
   }
 
-  /** @param {MediaTrackConstraints} audio @param {number} gathering ms */
-  async start(audio, gathering) {
-    const microphone = await this.#unlessOver(openMicrophone(audio).then((stream) => this.#speakInto(stream)));
+  /** @param {string} microphone its id @param {number} gathering ms */
+  async start(microphone, gathering) {
+    await this.#unlessOver(this.microphone.open(microphone));
     const { ice_servers: iceServers } = await this.#ask({ type: "hello" });
     const peer = (this.#peer = new RTCPeerConnection({ iceServers }));
-    for (const track of microphone.getTracks()) peer.addTrack(track, microphone);
+    const stream = /** @type {MediaStream} */ (this.microphone.stream);
+    this.microphone.sender = peer.addTrack(stream.getAudioTracks()[0], stream);
     peer.ontrack = ({ track, streams }) => this.#play(streams[0] ?? new MediaStream([track]));
     this.#watch(peer);
     const opened = this.#open(peer.createDataChannel("voiceflow"));
@@ -144,16 +177,6 @@ class Call {
     this.#up = true;
     this.#pinging = setInterval(() => this.#ping(), CALL_PING_INTERVAL);
     this.tell("connected");
-  }
-
-  /** Takes the microphone, or stops it if the call has ended before it was granted. @param {MediaStream} stream */
-  #speakInto(stream) {
-    this.microphone = stream;
-    for (const track of stream.getTracks()) {
-      if (this.over) track.stop();
-      track.onended = () => this.end("the microphone was taken away", true);
-    }
-    return stream;
   }
 
   /** Ends the call when the connection breaks. @param {RTCPeerConnection} peer */
@@ -171,6 +194,11 @@ class Call {
     this.#speaker.play().catch((error) => {
       if (!this.over) this.tell("log", { message: `the browser does not play: ${error}`, level: "warning" });
     });
+  }
+
+  /** @param {string} speaker its id; "": the default one @returns {Promise<void>} */
+  async playOn(speaker) {
+    if (speaker || this.#speaker.sinkId) await this.#speaker.setSinkId(speaker);
   }
 
   /** Resolves when the channel is open, which means that the connection is up. @param {RTCDataChannel} channel */
@@ -198,15 +226,15 @@ class Call {
     if (type === "ended") this.end(detail.reason);
     else if (type !== "pong") {
       // Audio that is on its way when the agent is interrupted must not be heard any more.
-      if (type === "clear") this.#mute(true);
-      if (type === "state" && detail.state === "speaking") this.#mute(false);
+      if (type === "clear") this.#silence(true);
+      if (type === "state" && detail.state === "speaking") this.#silence(false);
       this.tell(type, detail);
     }
   }
 
-  /** Silences the track itself, and so everything that plays or measures it. @param {boolean} muted */
-  #mute(muted) {
-    for (const track of this.remote?.getAudioTracks() ?? []) track.enabled = !muted;
+  /** Silences the agent's track itself, and so everything that plays or measures it. @param {boolean} silent */
+  #silence(silent) {
+    for (const track of this.remote?.getAudioTracks() ?? []) track.enabled = !silent;
   }
 
   /** @param {object} message */
@@ -253,32 +281,13 @@ class Call {
     clearInterval(this.#pinging);
     this.send({ type: "hangup" });
     this.signaling.hangUp();
-    for (const track of this.microphone?.getTracks() ?? []) track.stop();
+    this.microphone.stop();
     this.#speaker.srcObject = null;
     this.#peer?.close();
     if (failed) this.tell("failed", { reason });
     this.tell("ended", { reason });
   }
 }
-
-/** @param {MediaTrackConstraints} audio @returns {Promise<MediaStream>} */
-async function openMicrophone(audio) {
-  if (!navigator.mediaDevices) {
-    throw new Failure("browsers give the microphone to secure pages only: open this page by https, or on localhost");
-  }
-  try {
-    return await navigator.mediaDevices.getUserMedia({ audio });
-  } catch (error) {
-    const told = error instanceof DOMException && MICROPHONE_ERRORS.get(error.name);
-    throw told ? new Failure(told) : error;
-  }
-}
-
-const MICROPHONE_ERRORS = new Map([
-  ["NotAllowedError", "the microphone was refused: allow it for this page in the address bar, then call again"],
-  ["NotFoundError", "there is no microphone: connect one, then call again"],
-  ["NotReadableError", "another program holds the microphone: close it, then call again"],
-]);
 
 /** Resolves when all ICE candidates of this browser are known, and so in the offer. @param {RTCPeerConnection} peer */
 function gathered(peer) {
