@@ -15,7 +15,8 @@ from typing import Any
 
 import uvicorn
 
-from voiceflow.server.launch import UVICORN
+from voiceflow.config.settings import Config
+from voiceflow.server.launch import uvicorn_settings
 
 Message = MutableMapping[str, Any]
 
@@ -36,4 +37,6 @@ async def echo(
 
 
 if __name__ == "__main__":
-    uvicorn.run(echo, port=int(sys.argv[1]), lifespan="off", **(UVICORN | {"ws": "websockets-sansio"}))
+    uvicorn.run(
+        echo, port=int(sys.argv[1]), lifespan="off", **(uvicorn_settings(Config()) | {"ws": "websockets-sansio"})
+    )

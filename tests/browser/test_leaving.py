@@ -24,7 +24,7 @@ from voiceflow import DTMF, Call, CallError, Processor
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.server.app import Server
-from voiceflow.server.launch import UVICORN
+from voiceflow.server.launch import uvicorn_settings
 
 pytestmark = needs_chromium
 
@@ -153,7 +153,9 @@ def test_a_call_whose_pipeline_does_not_open_is_over_at_once():
 
 @contextlib.asynccontextmanager
 async def serving_at(port: int) -> AsyncIterator[None]:
-    server = Uvicorn(uvicorn.Config(Server(silence(), Config(), Routes(), b"key"), port=port, **UVICORN))
+    server = Uvicorn(
+        uvicorn.Config(Server(silence(), Config(), Routes(), b"key"), port=port, **uvicorn_settings(Config()))
+    )
     task = asyncio.create_task(server.serve())
     await until(lambda: server.started or task.done())
     try:

@@ -23,7 +23,7 @@ from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.pipeline import Element
 from voiceflow.server.app import Server
-from voiceflow.server.launch import UVICORN
+from voiceflow.server.launch import uvicorn_settings
 from voiceflow.server.websocket import WebSocketProtocol
 from voiceflow.transports.carriers import carrier_named
 from voiceflow.transports.dialect import Mirror, Start
@@ -127,7 +127,7 @@ async def serving(
     if send_buffer is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # as `application` does
-    uvicorn_server = Uvicorn(uvicorn.Config(server, **UVICORN))
+    uvicorn_server = Uvicorn(uvicorn.Config(server, **uvicorn_settings(config or Config())))
     task = asyncio.create_task(uvicorn_server.serve([listener]))
     await until(lambda: uvicorn_server.started or task.done())
     try:

@@ -11,10 +11,11 @@ import pytest
 from doubles import virtual
 from server.serving import MULAW, SPEECH, carrier
 
-from voiceflow.transports import media_stream as media
+from voiceflow import Call
+from voiceflow.transports import websocket as media
 from voiceflow.transports.carriers.twilio.stream import TwilioStream
 from voiceflow.transports.dry_call import nominal_call
-from voiceflow.transports.media_stream import MediaSink
+from voiceflow.transports.media_stream import MediaSink, MediaSource
 
 
 class Peer:
@@ -107,6 +108,26 @@ def test_a_carrier_whose_stream_is_stuck_is_hung_up_all_the_same(gone: bool) -> 
         await sink.hangup()
 
     with_sink(use)
+
+
+def test_a_caller_on_hold_from_whom_nothing_comes_for_minutes_is_still_there() -> None:
+    class OnHold(Peer):
+        async def receive(self) -> dict[str, object]:
+            await asyncio.sleep(250.0)
+            return {"type": "websocket.disconnect", "code": 1000}
+
+    async def main() -> None:
+        peer, stream = OnHold(), TwilioStream()
+        for message in carrier().hello():
+            stream.receive(message)
+        outlet = media.Socket(peer.receive, peer.send)
+        sink = MediaSink(MULAW, outlet, stream, None)
+        call = Call(MediaSource(MULAW, outlet, stream, [], sink), sink, transport="twilio")
+        ended = await call.run(lambda call: call.source | call.sink)
+        assert ended.reason == "the peer closed the stream, code 1000"
+        assert asyncio.get_running_loop().time() == pytest.approx(250.0)
+
+    virtual(main())
 
 
 def test_a_clear_overtakes_all_that_has_not_left() -> None:

@@ -46,7 +46,7 @@ def test_ctrl_c_ends_it_well_and_tells_its_calls(options: list[str], tmp_path: P
     with running(tmp_path, *options) as server:
         asyncio.run(main(server))
         assert f"from {FROM} to {TO} by twilio" in server.log
-        assert "ended: the stream was closed, code 1012" in server.log
+        assert "ended: the server stops: it closed the stream, code 1012" in server.log
         assert "Traceback" not in server.log
 
 

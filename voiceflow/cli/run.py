@@ -106,7 +106,7 @@ def run(
         plan = _linked(target, settled.config.provider)
         with listening(settled.config.server_host, settled.config.server_port) as sockets, run_key():
             _say_what_is_served(plan, settled, port_of(sockets), insecure=insecure)
-            serve(options.fixed(settled), sockets, workers=workers, reload=reload)
+            serve(options.fixed(settled), settled.config, sockets, workers=workers, reload=reload)
 
 
 def _refuse_serving() -> None:

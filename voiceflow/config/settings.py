@@ -55,6 +55,7 @@ ENVIRONMENT = {
 (`CarrierSettings.environment`); those of language models are read by their processors."""
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 0 to 65535")]
+Seconds = Annotated[float, Meta(ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600")]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="DEBUG, INFO, WARNING or ERROR")]
 
 
@@ -69,6 +70,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     server_port: Port = 8000
     public_ws_url: PublicAddress | None = None
     """The address at which carriers reach the media stream, with its path."""
+    peer_timeout: Seconds = 20.0
+    """Seconds after which the other end of a WebSocket is given up if it answers no ping. It may be silent for as long
+    as it likes."""
     log_level: LogLevel = "INFO"
     ice: tuple[ICE, ...] | None = None
     """STUN and TURN servers for calls from browsers. None: a public STUN server, for browsers on other machines. An

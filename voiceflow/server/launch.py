@@ -18,6 +18,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload
 
 from voiceflow.config.precedence import Overrides, Settled, settle
+from voiceflow.config.settings import Config
 from voiceflow.config.unknown_keys import Warn
 from voiceflow.errors import VoiceflowError
 from voiceflow.security.tokens import run_key
@@ -38,7 +39,7 @@ UNABLE: Final = 2
 """The exit code of a command that could not do what it was asked for."""
 LONGEST_GOODBYE: Final = 10
 """Seconds that a stopping server waits for its calls to end: a peer that does not read would delay it for ever."""
-UVICORN: Final[dict[str, Any]] = {
+_UVICORN: Final[dict[str, Any]] = {
     "http": "voiceflow.server.http:HttpProtocol",
     "ws": "voiceflow.server.websocket:WebSocketProtocol",
     "ws_per_message_deflate": False,  # it does not make audio smaller
@@ -49,7 +50,12 @@ UVICORN: Final[dict[str, Any]] = {
     "server_header": False,
     "proxy_headers": False,  # they could claim a loopback address, and local peers need no credentials
 }
-"""Settings of uvicorn, the same for every address and any number of processes."""
+
+
+def uvicorn_settings(config: Config) -> dict[str, Any]:
+    """Settings of uvicorn, the same for every address and any number of processes."""
+    half = config.peer_timeout / 2
+    return _UVICORN | {"ws_ping_interval": half, "ws_ping_timeout": half}
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,9 +80,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return settle(self.target, self.config, warn=warn, **self.overrides)
 
 
-def serve(options: Options, sockets: list[socket.socket], *, workers: int, reload: bool) -> None:
-    """Serve on `sockets` until stopped, with `workers` processes, all of which have the `run_key` of this one. Raises
-    `SystemExit` if the server cannot start."""
+def serve(options: Options, settings: Config, sockets: list[socket.socket], *, workers: int, reload: bool) -> None:
+    """Serve on `sockets` until stopped, with `workers` processes, all of which have the `run_key` of this one and find
+    the same `settings`. Raises `SystemExit` if the server cannot start."""
     quieten_libraries()
     # The paths become text, and the standard library's JSON holds even names of files that are not UTF-8.
     os.environ[VARIABLE] = json.dumps(msgspec.to_builtins(options, enc_hook=str))
@@ -86,7 +92,7 @@ def serve(options: Options, sockets: list[socket.socket], *, workers: int, reloa
         workers=workers,
         reload=reload,
         reload_dirs=[str(Path(options.target).parent)] if reload else None,
-        **UVICORN,
+        **uvicorn_settings(settings),
     )
     if reload:
         ChangeReload(config, target=uvicorn.Server(config).run, sockets=sockets).run()

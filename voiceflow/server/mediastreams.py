@@ -20,17 +20,8 @@ from voiceflow.security.tokens import StreamTokens
 from voiceflow.security.transfers import GuardedControl
 from voiceflow.transports.carriers import Carrier, carriers, detect, recognised
 from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream
-from voiceflow.transports.media_stream import (
-    FAILED,
-    FAILURE,
-    POLICY,
-    MediaSink,
-    MediaSource,
-    Receive,
-    Send,
-    Socket,
-    StreamClosedError,
-)
+from voiceflow.transports.media_stream import FAILURE, MediaSink, MediaSource
+from voiceflow.transports.websocket import FAILED, POLICY, Receive, Send, Socket, StreamClosedError
 
 from .connections import admit
 

@@ -23,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.security.local_requests import is_local
-from voiceflow.transports.media_stream import POLICY
+from voiceflow.transports.websocket import POLICY
 
 from .body import read_body
 from .browsercalls import BrowserCall, BrowserCalls

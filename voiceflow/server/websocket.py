@@ -11,6 +11,8 @@ from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState
 from websockets.http11 import Request
 
+from voiceflow.transports.websocket import WHY
+
 from .connections import ADMIT, connections_of
 
 UNREAD: Final = 10.0
@@ -18,7 +20,8 @@ UNREAD: Final = 10.0
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, whose peer has to read what it is sent, and which can be shut down while its peer is closing it."""
+    """uvicorn's, whose peer has to read what it is sent, and which can be shut down while its peer is closing it. It says who
+    ended a connection and why: of uvicorn's own, most ends look as if the peer had closed it."""
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
         super().__init__(config, server_state, app_state)
@@ -30,6 +33,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._connections.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if not self.close_sent and self.conn.close_rcvd is None:
+            self._tell(1006, "the connection was lost: the peer sent no close frame")
         super().connection_lost(exc)
         self._connections.leave(self)
 
@@ -55,12 +60,32 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def look(self, now: float) -> None:
         if self._unread_since is not None and now >= self._unread_since + UNREAD:
+            self._tell(1006, f"the peer read nothing for {UNREAD:g} s: closed by us")
             self.transport.abort()
 
     def shutdown(self) -> None:
         """Close the connection because the server stops. uvicorn's own method raises when the peer has begun to close
         it and has not read all that was sent: that would end the shutdown for all other connections."""
+        if self.handshake_complete and not self.close_sent:
+            self._tell(1012, "the server stops: it closed the stream, code 1012")
         try:
             super().shutdown()
         except InvalidState:
             self.transport.close()
+
+    def keepalive_timeout(self) -> None:
+        if not self.close_sent and not self.transport.is_closing():
+            self._tell(1011, f"the peer answered no ping within {self.ping_timeout:g} s: closed by us, code 1011")
+        super().keepalive_timeout()
+        if self.transport.get_write_buffer_size():  # a peer that is gone will never read it
+            self.transport.abort()
+
+    def handle_parser_exception(self) -> None:
+        sent = self.conn.close_sent
+        if sent is not None:
+            self._tell(sent.code, f"the peer broke the WebSocket protocol: closed by us, {sent}")
+        super().handle_parser_exception()
+
+    def _tell(self, code: int, why: str) -> None:
+        """Have the application read why the connection has ended, ahead of what uvicorn says of it."""
+        self.queue.put_nowait(cast(Any, {"type": "websocket.disconnect", "code": code, WHY: why}))
