@@ -19,7 +19,7 @@ def test_a_stream_to_an_unknown_path_is_refused_and_logged(path: str, caplog: py
                     pass
 
     run(main())
-    (record,) = caplog.records
+    (record,) = (record for record in caplog.records if record.name == "voiceflow.server")
     assert record.getMessage() == (
         f"a WebSocket from 127.0.0.1 to {path or '/'!r} was refused: media streams are served at {MEDIA}"
     )

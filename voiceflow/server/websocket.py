@@ -20,8 +20,8 @@ UNREAD: Final = 10.0
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, whose peer has to read what it is sent, and which can be shut down while its peer is closing it. It says who
-    ended a connection and why: of uvicorn's own, most ends look as if the peer had closed it."""
+    """uvicorn's, whose peer has to read what it is sent, and which can be shut down while its peer is closing it. It
+    says who ended a connection and why: of uvicorn's own, most ends look as if the peer had closed it."""
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
         super().__init__(config, server_state, app_state)
