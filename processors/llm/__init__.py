@@ -13,6 +13,7 @@ from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.ollama import OllamaLLM
 from voiceflow.processors.llm.openai import OpenAILLM
+from voiceflow.processors.llm.refusals import ContextFullError, RequestRefusedError
 from voiceflow.processors.llm.responder import Responder
 from voiceflow.processors.llm.tools import Tool
 
@@ -20,10 +21,12 @@ __all__ = [
     "LLM",
     "AutoLLM",
     "ClaudeLLM",
+    "ContextFullError",
     "LLMOptions",
     "Message",
     "OllamaLLM",
     "OpenAILLM",
+    "RequestRefusedError",
     "Responder",
     "Tool",
     "ToolCall",

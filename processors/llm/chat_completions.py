@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from voiceflow.processors.llm.messages import ToolCall
-from voiceflow.processors.llm.providers import words
+from voiceflow.processors.llm.refusals import words
 
 REPETITIONS = 20
 """How many places are tried at which the arguments of a call may begin anew."""

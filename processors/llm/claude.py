@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from voiceflow.errors import ConfigError, MissingExtraError, ProviderConnectionError
 from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained
+from voiceflow.processors.llm.providers import PerLoop, attempted, explained
 from voiceflow.variables import variable
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ class ClaudeLLM(CloudLLM):
             raise MissingExtraError("ClaudeLLM", "claude") from error
         key, url = self._key.value, self._base_url
         token = variable("ANTHROPIC_AUTH_TOKEN")  # which the library would take with a newline at its end
-        client = PerLoop(
-            lambda: anthropic.AsyncAnthropic(api_key=key, auth_token=token, base_url=url, max_retries=MAX_RETRIES)
-        )
+        client = PerLoop(lambda: anthropic.AsyncAnthropic(api_key=key, auth_token=token, base_url=url, max_retries=0))
         if key is None and not any(getattr(client.spare, other, None) for other in ("auth_token", "credentials")):
             raise ConfigError("ClaudeLLM has no key: set ANTHROPIC_API_KEY, or give it `api_key`")
         return client
@@ -76,7 +75,6 @@ class ClaudeLLM(CloudLLM):
     async def _request(self, messages: list[Message]) -> anthropic.AsyncStream[Any]:
         import anthropic
 
-        client: anthropic.AsyncAnthropic = self.model.get()
         system = " ".join(message.content for message in messages if message.role == "system")
         body: dict[str, Any] = {"system": system} if system else {}
         if self.temperature is not None:
@@ -89,18 +87,22 @@ class ClaudeLLM(CloudLLM):
             thinks = self._model in _thinkers
             body |= {"output_config": {"effort": "low"}} if thinks else {"thinking": {"type": "disabled"}}
             try:
-                return await client.messages.create(
-                    model=self._model,
-                    max_tokens=self.max_tokens + (THINKING_TOKENS if thinks else 0),
-                    messages=_to_claude(messages),
-                    stream=True,
-                    extra_body=body | self._extra,
-                )
+                return await attempted(partial(self._post, messages, body, thinks=thinks))
             except anthropic.BadRequestError as error:
                 if thinks or "thinking" in self._extra or "thinking" not in str(error):
                     raise
                 _thinkers.add(self._model)
                 del body["thinking"]
+
+    async def _post(self, messages: list[Message], body: dict[str, Any], *, thinks: bool) -> anthropic.AsyncStream[Any]:
+        client: anthropic.AsyncAnthropic = self.model.get()
+        return await client.messages.create(
+            model=self._model,
+            max_tokens=self.max_tokens + (THINKING_TOKENS if thinks else 0),
+            messages=_to_claude(messages),
+            stream=True,
+            extra_body=body | self._extra,
+        )
 
 
 class _ToolUse(msgspec.Struct):

@@ -13,6 +13,7 @@ from voiceflow.errors import MissingExtraError, ProviderConnectionError
 from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.providers import PerLoop, public
+from voiceflow.processors.llm.refusals import refusal
 from voiceflow.variables import variable
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class OllamaLLM(LLM):
                     arguments = json.dumps(dict(call.function.arguments))
                     yield ToolCall(f"call_{uuid.uuid4().hex[:12]}", call.function.name, arguments)
         except ollama.ResponseError as error:
-            raise ProviderConnectionError(self._explained(error)) from error
+            raise refusal(error.status_code, error.error)(self._explained(error)) from error
         except (ConnectionError, httpx.TransportError) as error:
             where, why = public(self._host), f"{error or type(error).__name__}"
             raise ProviderConnectionError(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from voiceflow.errors import ConfigError, MissingExtraError
 from voiceflow.processors.llm.chat_completions import BrokenOffError, Completion
 from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.messages import Message, ToolCall
-from voiceflow.processors.llm.providers import MAX_RETRIES, PerLoop, explained
+from voiceflow.processors.llm.providers import PerLoop, attempted, explained, said
 from voiceflow.variables import variable
 
 if TYPE_CHECKING:
@@ -22,6 +24,11 @@ DEFAULT_MODEL = "gpt-6-luna"
 _EFFORTS = ("none", "minimal", None)
 """The values of `reasoning_effort` that are tried in turn to ask for no reasoning: models before gpt-5.1 know only
 `minimal`, others know no effort at all."""
+
+_LIMITS = ("max_tokens", "max_completion_tokens")
+"""The names of the limit of tokens."""
+_UNKNOWN = re.compile("unsupported|not supported|not permitted|unknown|unrecognized|unexpected", re.IGNORECASE)
+"""How servers say that they do not know a field."""
 
 
 class OpenAILLM(CloudLLM):
@@ -49,7 +56,7 @@ class OpenAILLM(CloudLLM):
         organization, project = variable("OPENAI_ORG_ID"), variable("OPENAI_PROJECT_ID")
         return PerLoop(
             lambda: openai.AsyncOpenAI(
-                api_key=key, base_url=url, organization=organization, project=project, max_retries=MAX_RETRIES
+                api_key=key, base_url=url, organization=organization, project=project, max_retries=0
             )
         )
 
@@ -72,10 +79,10 @@ class OpenAILLM(CloudLLM):
 
         client: openai.AsyncOpenAI = self.model.get()
         key = (self._base_url, self._model)
-        # OpenAI's reasoning models refuse `max_tokens`; not every other server knows its new name.
-        limit = "max_tokens" if self._base_url else "max_completion_tokens"
         while True:
             effort = _effort.get(key, _EFFORTS[0])
+            # OpenAI's reasoning models refuse `max_tokens`; not every other server knows its new name.
+            limit = _limit.get(key, _LIMITS[0] if self._base_url else _LIMITS[1])
             body: dict[str, Any] = {"model": self._model, "stream": True, limit: self.max_tokens}
             body["messages"] = [_to_openai(message) for message in messages]
             if effort is not None:
@@ -86,18 +93,31 @@ class OpenAILLM(CloudLLM):
                 body["tools"] = [tool.as_function for tool in self.tools]
             body |= self._extra
             try:
-                # Not by `chat.completions.create`: that makes objects of chunks that may have another form.
-                return await client.post(
-                    "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
-                )
-            except openai.BadRequestError as error:
-                if effort is None or "reasoning_effort" in self._extra or "reasoning" not in str(error):
+                return await attempted(partial(_post, client, body))
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                why = said(error)
+                if limit in why and _UNKNOWN.search(why) and limit not in self._extra and key not in _limit:
+                    _limit[key] = _LIMITS[1 - _LIMITS.index(limit)]
+                elif effort is not None and "reasoning_effort" not in self._extra and "reasoning" in why:
+                    _effort[key] = _EFFORTS[_EFFORTS.index(effort) + 1]
+                else:
                     raise
-                _effort[key] = _EFFORTS[_EFFORTS.index(effort) + 1]
 
 
 _effort: dict[tuple[str | None, str], str | None] = {}
 """The `reasoning_effort` that each model, by base URL and name, was found to accept."""
+
+
+_limit: dict[tuple[str | None, str], str] = {}
+"""The name that each model was found to want for the limit of tokens."""
+
+
+async def _post(client: openai.AsyncOpenAI, body: dict[str, Any]) -> openai.AsyncStream[object]:
+    import openai
+
+    # Not by `chat.completions.create`: that makes objects of chunks that may have another form.
+    stream = openai.AsyncStream[object]
+    return await client.post("/chat/completions", cast_to=object, body=body, stream=True, stream_cls=stream)
 
 
 async def _chunks(stream: openai.AsyncStream[object]) -> AsyncIterator[object]:

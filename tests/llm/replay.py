@@ -1,5 +1,5 @@
-"""A double of every server with OpenAI's chat completions: it answers with what those servers send, which is data in
-`dialects/`, made from their documentation and from reports about them."""
+"""A double of every server with OpenAI's chat completions, of Anthropic's and of Ollama: it answers with what those
+servers send, which is data in `dialects/` and beside it, made from their documentation and from reports about them."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ class Replay:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Replay]:
-        app = Starlette(routes=[Route("/v1/chat/completions", self._answer, methods=["POST"])])
+        paths = ("/v1/chat/completions", "/v1/messages", "/api/chat")
+        app = Starlette(routes=[Route(path, self._answer, methods=["POST"]) for path in paths])
         with Server(app).running() as url:
             self.url = f"{url}/v1"
             yield self
