@@ -126,7 +126,7 @@ def _to_claude(messages: list[Message]) -> Any:
         elif message.content:
             blocks.append({"type": "text", "text": message.content})
         for call in message.tool_calls:
-            blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": call.given})
+            blocks.append({"type": "tool_use", "id": call.id, "name": call.safe_name, "input": call.given})
         role = "assistant" if message.role == "assistant" else "user"
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks

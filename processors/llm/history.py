@@ -52,6 +52,8 @@ class Turn:
         """Whether it is the rest of the answer before it."""
         self.acted = False
         """Whether a tool spoke, hung up or did anything else to the call itself."""
+        self.accepted = False
+        """Whether the model has taken a request with all of this turn."""
         self._reply = reply
 
     @property
@@ -116,6 +118,10 @@ class History:
         self._turns: list[Turn] = []
         self._claimed: Turn | None = None
         """The turn of what the caller said last."""
+        self._undoubted: list[Turn] = []
+        """The turns before some were left out for being what the model may have refused."""
+        self._refused = False
+        """Whether the model has refused the turn before, also without what was left out."""
 
     def announce(self, reply: Reply) -> None:
         """Append the turn of `reply`, which begins. Turns of which nothing is left or beyond the budget are dropped."""
@@ -138,15 +144,46 @@ class History:
 
     def request(self, own: Turn) -> list[Message]:
         """The messages to which the model replies with the answer of the turn `own`, or the rest of it."""
-        earlier = self._turns[: self._turns.index(own)] if own in self._turns else []
-        asking = own.messages(own.said)
-        earlier = self._newest(earlier, _cost(asking))
+        asking = _within(self.budget, own.messages(own.said))
+        earlier = self._newest(self._before(own), _cost(asking))
         messages = _merged([message for turn in earlier for message in turn.messages(turn.heard)] + asking)
         if own.goes_on and not own.said:
             messages.append(Message("user", GO_ON))
         if messages[0].role != "user":
             messages.insert(0, Message("user", CONNECTED))
         return [Message("system", self.system), *messages] if self.system else messages
+
+    # What a model refuses must not be sent to it again unchanged: otherwise it refuses all turns that follow.
+
+    def accept(self, own: Turn) -> None:
+        """The model has taken the request for the answer of `own`."""
+        self._undoubted, self._refused = [], False
+        for turn in self._before(own):
+            turn.accepted = True
+
+    def halve(self, own: Turn) -> None:
+        """The request for the answer of `own` was too long: leave out its older half, and as much of later ones."""
+        asking = _cost(_within(self.budget, own.messages(own.said)))
+        sent = self._newest(self._before(own), asking)
+        self.budget = (asking + sum(_cost(turn.messages(turn.heard)) for turn in sent)) // 2
+
+    def doubt(self, own: Turn) -> None:
+        """The model refuses something in the request for the answer of `own`: leave out the turns before it that were
+        in no request so far; where it has refused the turn before as well, all of them."""
+        self._undoubted = self._turns
+        doubted = [turn for turn in self._before(own) if self._refused or not turn.accepted]
+        self._turns = [turn for turn in self._turns if turn not in doubted]
+
+    def forget(self, own: Turn) -> None:
+        """The model refuses the turn `own` itself: only what is heard of its reply is kept, and what was left out."""
+        if self._undoubted and not self._refused:
+            self._turns = self._undoubted + [turn for turn in self._turns if turn not in self._undoubted]
+        self._undoubted, self._refused = [], True
+        own.asked = ""
+        own.rounds.clear()
+
+    def _before(self, own: Turn) -> list[Turn]:
+        return self._turns[: self._turns.index(own)] if own in self._turns else []
 
     def _newest(self, turns: list[Turn], cost: int) -> list[Turn]:
         """The last of `turns`, as many as fit into the budget after `cost` characters of it are spent."""
@@ -165,6 +202,19 @@ def has_words(text: str) -> bool:
 def _cost(messages: list[Message]) -> int:
     texts = [part for m in messages for part in (m.content, *(call.name + call.arguments for call in m.tool_calls))]
     return OVERHEAD + sum(map(len, texts)) if messages else 0
+
+
+def _within(budget: int, messages: list[Message]) -> list[Message]:
+    """`messages` with the results of tools shortened, all by the same part, as far as the budget demands."""
+    over = _cost(messages) - budget
+    told = sum(len(message.content) for message in messages if message.role == "tool")
+    if over <= 0 or not told:
+        return messages
+    part = max(0, told - over) / told
+    return [
+        msgspec.structs.replace(m, content=m.content[: int(len(m.content) * part)]) if m.role == "tool" else m
+        for m in messages
+    ]
 
 
 def _merged(messages: list[Message]) -> list[Message]:

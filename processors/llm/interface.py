@@ -13,6 +13,7 @@ from voiceflow.processor import Processor
 from voiceflow.processors.llm.history import History, Turn, has_words
 from voiceflow.processors.llm.messages import Message, ToolCall
 from voiceflow.processors.llm.pieces import Answer, Piece, pieces
+from voiceflow.processors.llm.refusals import ContextFullError, RequestRefusedError
 from voiceflow.processors.llm.spoken import SpokenText
 from voiceflow.processors.llm.tools import Tool, Toolbox
 from voiceflow.processors.resume_reply import ResumeReply
@@ -118,6 +119,8 @@ class LLM(Processor):
                     yield LLMText(word)
         except ProviderConnectionError as error:
             failure = str(error)
+            if isinstance(error, RequestRefusedError):
+                self._history.forget(turn)
             self.call.log.warning("%s: %s", self.name, failure)
         except Exception as error:
             failure = f"{type(error).__name__}: {error}"
@@ -143,7 +146,7 @@ class LLM(Processor):
         for used in range(ROUNDS + 1):
             before = len(turn.said)
             calls: list[ToolCall] = []
-            async with contextlib.aclosing(self._generate(self._history.request(turn))) as generated:
+            async with contextlib.aclosing(self._ask(turn)) as generated:
                 async for piece in generated:
                     if isinstance(piece, ToolCall):
                         calls.append(piece)
@@ -162,6 +165,34 @@ class LLM(Processor):
             await self._toolbox.run(calls, turn, self.call)
         if not (turn.answered or turn.goes_on):
             raise ProviderConnectionError("the model answered nothing")
+
+    async def _ask(self, turn: Turn) -> AsyncGenerator[Piece, None]:
+        """Ask for the answer of `turn`, and yield it. A request that is refused for what it contains is never repeated:
+        another one with less is made, once."""
+        messages, taken = self._history.request(turn), False
+        try:
+            async with contextlib.aclosing(self._generate(messages)) as generated:
+                async for piece in generated:
+                    if not taken:
+                        taken = True
+                        self._history.accept(turn)
+                    yield piece
+            return
+        except RequestRefusedError as error:
+            if taken:
+                raise
+            if isinstance(error, ContextFullError):
+                self._history.halve(turn)
+            else:
+                self._history.doubt(turn)
+            less = self._history.request(turn)
+            if less == messages:
+                raise
+            self.call.log.warning("%s: %s. Asked again with less of the conversation", self.name, error)
+        async with contextlib.aclosing(self._generate(less)) as generated:
+            async for piece in generated:
+                self._history.accept(turn)
+                yield piece
 
     async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece, None]:
         """Yield what may be spoken of the model's answer, and its tool calls. Raises `ProviderConnectionError` if the

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import msgspec
 
 
-class ToolCall(msgspec.Struct, frozen=True):
+def encodable(text: str) -> str:
+    """`text` with halves of surrogate pairs joined, or replaced where the other half lacks: they cannot be sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+class _Encodable(msgspec.Struct, frozen=True):
+    """Text that can be sent to a model, whatever it was made from."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, str) and (text := encodable(value)) is not value:
+                msgspec.structs.force_setattr(self, name, text)
+
+
+class ToolCall(_Encodable, frozen=True):
     """A model's request to run a tool. `chat` may yield it between pieces of text."""
 
     id: str
@@ -19,6 +39,11 @@ class ToolCall(msgspec.Struct, frozen=True):
     """What else the server sent with the call and wants back with it, such as a signature of its thoughts."""
 
     @property
+    def safe_name(self) -> str:
+        """The name as providers take it back: letters, digits, `_` and `-`, though a model may write anything."""
+        return re.sub(r"[^A-Za-z0-9_-]", "_", self.name)[:64] or "unknown"
+
+    @property
     def given(self) -> dict[str, Any]:
         """The arguments, decoded; empty if they are no JSON object, since providers refuse such in a request."""
         try:
@@ -27,7 +52,7 @@ class ToolCall(msgspec.Struct, frozen=True):
             return {}
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(_Encodable, frozen=True):
     """One step of a conversation. The first may be of the role system; after it the user begins."""
 
     role: Literal["system", "user", "assistant", "tool"]

@@ -155,9 +155,11 @@ def _warm_up(host: str, model: str, window: int) -> None:
 def _to_ollama(message: Message, conversation: list[Message]) -> dict[str, Any]:
     out: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:
-        out["tool_calls"] = [{"function": {"name": call.name, "arguments": call.given}} for call in message.tool_calls]
+        out["tool_calls"] = [
+            {"function": {"name": call.safe_name, "arguments": call.given}} for call in message.tool_calls
+        ]
     if message.tool_call_id:
         out["tool_name"] = next(
-            (c.name for m in conversation for c in m.tool_calls if c.id == message.tool_call_id), ""
+            (c.safe_name for m in conversation for c in m.tool_calls if c.id == message.tool_call_id), ""
         )
     return out

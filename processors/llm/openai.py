@@ -139,6 +139,6 @@ def _to_openai(message: Message) -> Any:
 
 
 def _to_call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": json.dumps(call.given)}
+    function = {"name": call.safe_name, "arguments": json.dumps(call.given)}
     extra = {"extra_content": call.extra} if call.extra else {}
     return {"id": call.id, "type": "function", "function": function, **extra}

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import inspect
 import itertools
+import json
 import logging
 import typing
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ import msgspec
 from voiceflow.errors import CallError
 from voiceflow.inference import TooLateError, WorkClock, called, contained, waiting_pool
 from voiceflow.processors.llm.history import Turn
-from voiceflow.processors.llm.messages import ToolCall
+from voiceflow.processors.llm.messages import ToolCall, encodable
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -49,7 +50,7 @@ class Tool:
         self.name: str = getattr(function, "__name__", "")
         if not self.name.isidentifier():
             raise TypeError(f"a tool is a function with a name, not {function!r}: write it with `def`")
-        self.description = inspect.getdoc(function) or ""
+        self.description = encodable(inspect.getdoc(function) or "")
         self._function = function
         signature = inspect.signature(function)
         self._takes_call = "call" in signature.parameters
@@ -78,7 +79,7 @@ class Tool:
                 result = await _collected(result)
             if isinstance(result, str):
                 return result
-            return "done" if result is None else msgspec.json.encode(result, enc_hook=_plain).decode()
+            return "done" if result is None else _as_json(result)
 
 
 class Toolbox:
@@ -160,6 +161,13 @@ def _void(name: str) -> Callable[..., Any]:
         return _VOID[name]
 
     return nothing
+
+
+def _as_json(result: object) -> str:
+    try:
+        return msgspec.json.encode(result, enc_hook=_plain).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which json escapes
+        return json.dumps(msgspec.to_builtins(result, enc_hook=_plain, str_keys=True))
 
 
 def _plain(value: object) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -105,6 +106,17 @@ def test_arguments_that_are_no_json_are_kept_for_the_tool_to_refuse_and_not_sent
     assert call.arguments == '{"city": '
     conversation = [*HELLO, Message("assistant", "", (call,)), Message("tool", "Error", (), call.id)]
     assert asked(OpenAILLM("gpt-6-luna", base_url=gpt.url), conversation) == ["hello ", "there"]
+
+
+@pytest.mark.parametrize("name", ["get weather", "", "функция", "x" * 100])
+def test_a_name_that_no_tool_can_have_is_not_sent_back_as_it_is(gpt, haiku, name):
+    call = ToolCall("call_1", name, "{}")
+    conversation = [*HELLO, Message("assistant", "", (call,)), Message("tool", "Error", (), call.id)]
+    asked(OpenAILLM("gpt-6-luna", base_url=gpt.url), conversation)
+    asked(ClaudeLLM(), conversation)
+    sent = gpt.requests[-1]["messages"][2]["tool_calls"][0]["function"]["name"]
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", sent)
+    assert haiku.requests[-1]["messages"][1]["content"][0]["name"] == sent
 
 
 @pytest.mark.parametrize(
