@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceflow.security.local_requests import is_local
+from voiceflow.security.local_requests import ABSOLUTE_TARGET, is_local
 
 
 def scope(*headers: tuple[str, str], host: str | None = "localhost:8000", peer: Any = ("127.0.0.1", 5000)) -> Any:
@@ -73,11 +73,30 @@ def test_a_request_with_no_host_or_with_two_is_not_local() -> None:
         "X-Forwarded-Anything",
         "CF-Ray",
         "cf-connecting-ip",
+        "Via",
+        "X-Real-IP",
+        "CDN-Loop",
+        "True-Client-IP",
+        "Fly-Client-IP",
+        "X-Envoy-External-Address",
+        "X-Original-URL",
+        "Tailscale-User-Login",
+        "X-Amzn-Trace-Id",
+        "Fastly-Client-IP",
     ],
 )
 def test_a_request_that_was_passed_on_is_not_local(header: str) -> None:
     assert not is_local(scope((header, "127.0.0.1")))
     assert not is_local(scope((header, "")))
+
+
+def test_a_request_in_the_version_that_proxies_speak_is_not_local() -> None:
+    assert is_local(scope() | {"http_version": "1.1"})
+    assert not is_local(scope() | {"http_version": "1.0"})
+
+
+def test_a_request_as_clients_send_it_to_proxies_is_not_local() -> None:
+    assert not is_local(scope() | {"extensions": {ABSOLUTE_TARGET: {}}})
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:5173", "https://127.0.0.1", "http://[::1]:8000"])

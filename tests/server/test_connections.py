@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 from server.serving import Conversation, Served, dialled, run, serving, until
 
+from voiceflow.config.routes import Routes
 from voiceflow.server import connections, http, websocket
 from voiceflow.server.connections import STRANGERS_OF_A_PEER
 from voiceflow.server.http import LARGEST_HEAD
@@ -96,6 +98,30 @@ def test_each_request_of_a_connection_may_have_a_head_of_its_own() -> None:
             for _ in range(3):
                 long = {"X": "x" * (LARGEST_HEAD - 1000)}
                 assert (await client.get(f"{served.http}/health", headers=long)).status_code == 200
+
+    run(main())
+
+
+# Whether it is of this machine
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        (b"GET /health HTTP/1.1", b'"dids":["'),
+        (b"GET /health HTTP/1.0", b'"dids":1'),
+        (b"GET http://localhost/health HTTP/1.1", b'"dids":1'),
+    ],
+    ids=["direct", "HTTP/1.0", "with a host"],
+)
+def test_a_request_as_proxies_send_it_is_not_local(first: bytes, expected: bytes, tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text("dids:\n  '+12025550199':\n")
+
+    async def main() -> None:
+        routes = Routes(tmp_path / "routes.yaml")
+        async with serving(routes=routes) as served, peer(served) as (reader, writer):
+            writer.write(first + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert expected in await reader.read()
 
     run(main())
 

@@ -5,13 +5,14 @@ A request is local if all of these hold:
 - Its peer has a loopback address. That alone proves little: a tunnel or a proxy connects from loopback, too.
 - Its Host is localhost, 127.0.0.1 or [::1]. A page whose own name was made to point at 127.0.0.1 (DNS
   rebinding) sends that name.
-- No header says that it was forwarded: Forwarded, X-Forwarded-*, CF-*.
+- Nothing says that it was passed on: a header that proxies, tunnels and content networks add (`PASSED_ON`), HTTP/1.0,
+  which nginx speaks to servers behind it, or a target with scheme and host, which is how clients ask proxies.
 - If it has an Origin, that is local, too. Any page on the web may post forms to localhost and open WebSockets
   there, with the user's own browser as the peer; browsers then say where the page is from. Carriers and command
   line tools send no Origin.
 
-Requests through a reverse proxy on this machine that rewrites Host and adds none of these headers cannot be told
-apart from the user's own. nginx is such a proxy unless it is configured with `proxy_set_header Host $host`.
+Requests through a proxy on this machine that rewrites Host, speaks HTTP/1.1 and adds none of these headers cannot be
+told apart from the user's own.
 """
 
 from __future__ import annotations
@@ -19,8 +20,37 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+PASSED_ON: Final = (
+    b"forwarded",
+    b"via",
+    b"x-forwarded",
+    b"x-real-ip",
+    b"x-client-ip",
+    b"x-cluster-client-ip",
+    b"x-original-",
+    b"x-proxy",
+    b"x-envoy-",
+    b"x-amzn-",
+    b"x-arr-",
+    b"x-azure-",
+    b"x-cloud-trace-context",
+    b"x-vercel-",
+    b"cf-",
+    b"cdn-loop",
+    b"true-client-ip",
+    b"fastly-",
+    b"akamai-",
+    b"fly-",
+    b"ngrok-",
+    b"tailscale-",
+    b"proxy-",
+    b"max-forwards",
+)
+"""Beginnings of the names of headers that a request gets when it is passed on."""
+ABSOLUTE_TARGET: Final = "voiceflow.absolute_target"
+"""The ASGI extension that is there when the target of the request has scheme and host (RFC 9112, section 3.2.2)."""
 _HOST = rb"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 _host = re.compile(_HOST, re.IGNORECASE)
 _origin = re.compile(rb"https?://" + _HOST, re.IGNORECASE)
@@ -34,13 +64,11 @@ def is_local(scope: Mapping[str, Any]) -> bool:
         _is_loopback(scope.get("client"))
         and len(hosts) == 1
         and _host.fullmatch(hosts[0]) is not None
-        and not any(_passed_on(name) for name, _ in headers)
+        and not any(name.startswith(PASSED_ON) for name, _ in headers)
+        and scope.get("http_version") != "1.0"
+        and ABSOLUTE_TARGET not in (scope.get("extensions") or ())
         and all(_origin.fullmatch(value) for name, value in headers if name == b"origin")
     )
-
-
-def _passed_on(header: bytes) -> bool:
-    return header == b"forwarded" or header.startswith((b"x-forwarded-", b"cf-"))
 
 
 def _is_loopback(client: tuple[str, int] | None) -> bool:

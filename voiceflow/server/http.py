@@ -7,6 +7,8 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from voiceflow.security.local_requests import ABSOLUTE_TARGET
+
 from .connections import connections_of
 
 LARGEST_HEAD: Final = 32 * 1024
@@ -48,6 +50,8 @@ class HttpProtocol(HttpToolsProtocol):
         if size > LARGEST_HEAD:
             self._refuse(431)
             return
+        if not self.url.startswith(b"/"):
+            self.scope["extensions"] = {ABSOLUTE_TARGET: {}}
         self._in_head = False
         super().on_headers_complete()
 
