@@ -114,11 +114,22 @@ def test_a_number_without_a_route_is_exit_code_1() -> None:
     )
 
 
+def test_a_number_is_shown_in_its_one_form_and_a_refusal_says_what_was_looked_up() -> None:
+    Path("voiceflow.yaml").write_text("country: US\ndids:\n  512 555 1234: {user_id: ann}\n  desk: {user_id: ben}\n")
+    assert list(json.loads(run("--json").stdout)["routes"]) == ["+15125551234", "desk"]
+    assert list(json.loads(run("--json", "(512) 555-1234").stdout)["routes"]) == ["+15125551234"]
+    assert (
+        json.loads(run("--json", "sip:desk@pbx.example").stdout)["routes"]["sip:desk@pbx.example"]["user_id"] == "ben"
+    )
+    result = run("5125559999")
+    assert result.exit_code == 1
+    assert "no route for the number '5125559999', looked up as '+15125559999': add it under `dids`" in result.stderr
+
+
 def test_what_cannot_be_used_is_one_line_and_exit_code_2() -> None:
     assert refusal(run("-c", "no.yaml")) == "there is no configuration file no.yaml"
-    assert refusal(run("desk")).startswith("'desk' is not a telephone number with its country code")
-    Path("voiceflow.yaml").write_text("dids:\n  desk:\n")
-    assert refusal(run()).startswith("voiceflow.yaml, line 2: 'desk' is not a telephone number")
+    Path("voiceflow.yaml").write_text("dids:\n  front desk:\n")
+    assert refusal(run()).startswith("voiceflow.yaml, line 2: 'front desk' is not a telephone number")
 
 
 def test_help_has_examples() -> None:

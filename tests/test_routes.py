@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from voiceflow import DIDConfigError, DIDNotFoundError
-from voiceflow.config.routes import Route, Routes, e164
+from voiceflow.config.routes import Route, Routes
 from voiceflow.config.watched import CHECK_EVERY
 
 ANN, BEN = "+15125551234", "+442079460018"
@@ -82,99 +82,6 @@ def problem(file: Path) -> str:
         Routes(file)
     assert "\n" not in str(raised.value)
     return str(raised.value)
-
-
-# -- numbers
-
-
-@pytest.mark.parametrize(
-    ("written", "number"),
-    [
-        ("+15125551234", "+15125551234"),
-        ("+1 (512) 555-1234", "+15125551234"),
-        ("15125551234", "+15125551234"),
-        ("1.512.555.1234", "+15125551234"),
-        ("+1 512/555\u20111234 ", "+15125551234"),
-        ("+1\u00a0512\u2009555 \u2013 1234", "+15125551234"),
-        ("\uff0b\uff11 512 555 1234", "+15125551234"),
-        ("0015125551234", "+15125551234"),
-        ("tel:+1-512-555-1234;ext=", "+15125551234"),
-        ("sip:+15125551234@sip.example.com;transport=tls", "+15125551234"),
-        ("+44 (0)20 7946 0018", "+442079460018"),
-        ("0044 ( 0 ) 20 7946 0018", "+442079460018"),
-        ("+39 (0)6 69 82", "+39066982"),
-        ("+4533121212", "+4533121212"),
-        ("0049 30 123456", "+4930123456"),
-        ("+6834001", "+6834001"),
-    ],
-)
-def test_a_number_in_any_writing_is_normalised(written: str, number: str) -> None:
-    assert e164(written) == number
-
-
-@pytest.mark.parametrize(
-    ("written", "reason"),
-    [
-        ("", "is not a telephone number with its country code"),
-        ("+", "is not a telephone number"),
-        ("front desk", "is not a telephone number"),
-        ("1-800-FLOWERS", "is not a telephone number"),
-        ("030 123456", "is not a telephone number with its country code"),
-        ("+030123456", "is not a telephone number"),
-        ("1 512+5551234", "is not a telephone number"),
-        ("++15125551234", "is not a telephone number"),
-        ("1001", "is not a telephone number"),
-        ("+1234567890123456", "is not a telephone number"),
-        ("1.5125551234e10", "is not a telephone number"),
-        ("+1512555123", "has 10 digits: numbers in +1 (North America) have 11"),
-        ("+151255512345", "has 12 digits"),
-        ("(512) 555-1234", "can be read in two ways: write +15125551234 (North America) or +5125551234"),
-        ("4533121212", "can be read in two ways"),
-        ("+\u0661\u0665\u0661\u0662\u0665\u0665\u0665", "is not a telephone number"),
-    ],
-)
-def test_what_is_no_number_is_refused_with_the_reason(written: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(repr(written)) + ".*" + re.escape(reason)):
-        e164(written)
-
-
-@st.composite
-def spellings(draw: st.DrawFn) -> tuple[str, str]:
-    """A number in E.164 and in another notation."""
-    digits = draw(
-        st.one_of(st.from_regex(r"1[0-9]{10}", fullmatch=True), st.from_regex(r"[2-9][0-9]{6,14}", fullmatch=True))
-    )
-    country = draw(st.integers(1, 3))
-    prefix = draw(st.sampled_from(["+", "00", "0 0 ", "", "tel:+", "sip:+", "TEL:"]))
-    assume("+" in prefix or "0" in prefix or len(digits) != 10)  # see "can be read in two ways"
-    gap = st.sampled_from(["", " ", "-", ".", "/", "\u00a0", "\u2011", " - "])
-    area = draw(st.integers(2, 4))
-    groups = [digits[:country], digits[country : country + area], *digits[country + area :]]
-    if draw(st.booleans()):
-        groups[1] = f"({groups[1]})"
-    if draw(st.booleans()) and digits[:country] != "39":
-        groups.insert(1, "(0)")
-    written = prefix + "".join(part + draw(gap) for part in groups)
-    assume("@" not in written)
-    return f"+{digits}", written
-
-
-@given(spellings())
-def test_all_spellings_of_a_number_are_the_same_number(spelling: tuple[str, str]) -> None:
-    number, written = spelling
-    assert e164(written) == number
-    assert e164(number) == number
-
-
-@given(st.text())
-def test_any_text_is_a_number_or_a_value_error(text: str) -> None:
-    number = "+0"
-    try:
-        number = e164(text)
-    except ValueError:
-        assert Routes().lookup(text) == Route()
-    else:
-        assert e164(number) == number
 
 
 # -- the file
@@ -280,7 +187,7 @@ def test_without_numbers_every_number_gets_the_default_route(write: Write, conte
         assert routes.lookup(ANN) == routes.lookup_or_raise("sip:desk@example.com") == Route()
 
 
-@pytest.mark.parametrize("did", ["+15125559999", "5125551234", "", "sip:desk@example.com", "anonymous"])
+@pytest.mark.parametrize("did", ["+15125559999", "5125559999", "", "sip:desk@example.com", "anonymous"])
 def test_with_numbers_all_others_have_no_route(write: Write, did: str) -> None:
     routes = Routes(write(TWO))
     assert routes.dids == [ANN, BEN]
@@ -298,7 +205,11 @@ def test_with_numbers_all_others_have_no_route(write: Write, did: str) -> None:
             "line 3: '15125551234' is +15125551234, as is '+1 512 555 1234' in line 2: keep one",
         ),
         ("dids:\n  15125551234:\n\n  15125551234:\n", "line 4: '15125551234' stands in line 2 already: keep one"),
-        ("dids:\n  desk:\n", "line 2: 'desk' is not a telephone number with its country code"),
+        ("dids:\n  front desk:\n", "line 2: 'front desk' is not a telephone number with its country code"),
+        ("dids:\n  030 123456:\n", "line 2: '030 123456' is not a telephone number with its country code: write it "),
+        ("country: USA\n", "line 1: country is 'USA': expected the two letters of ISO 3166, such as US, GB or DE"),
+        ("country: de\ndids:\n  030 123456:\n  +4930123456:\n", "line 4: '+4930123456' is +4930123456, as is '030"),
+        ("dids:\n  sip:a@b.c:\n  A@B.C:\n", "line 3: 'A@B.C' is sip:a@b.c, as is 'sip:a@b.c' in line 2: keep one"),
         ("dids:\n  512 555 1234:\n", "line 2: '512 555 1234' can be read in two ways"),
         ("dids:\n  +15125551234: ann\n", "line 2: expected `key: value` lines, came text"),
         ("dids:\n- +15125551234\n", "line 2: expected `key: value` lines, came a list"),
@@ -317,6 +228,87 @@ def test_with_numbers_all_others_have_no_route(write: Write, did: str) -> None:
 )
 def test_a_mistake_is_named_with_its_line(write: Write, content: str, expected: str) -> None:
     assert problem(write(content)).startswith(f"voiceflow.yaml, {expected}")
+
+
+DESKS = """\
+dids:
+  +12025550199: {user_id: us}
+  +442079460018: {user_id: uk}
+  +4533121212: {user_id: dk}
+  sip:support@pbx.example: {user_id: support}
+  desk: {user_id: desk}
+  1001: {user_id: ext}
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "user_id", "did"),
+    [
+        ("2025550199", "us", "+12025550199"),
+        ("(202) 555-0199", "us", "+12025550199"),
+        ("1 202 555 0199", "us", "+12025550199"),
+        ("011 44 20 7946 0018", "uk", "+442079460018"),
+        ("sip:2025550199@sip.carrier.example;user=phone", "us", "+12025550199"),
+        ("020 7946 0018", "uk", "+442079460018"),
+        ("33121212", "dk", "+4533121212"),
+        ("4533121212", "dk", "+4533121212"),
+        ("sip:support@pbx.example", "support", "sip:support@pbx.example"),
+        ("SIP:Support@PBX.example:5060;transport=tls", "support", "sip:support@pbx.example"),
+        ('"Help" <sip:support@pbx.example>;tag=1', "support", "sip:support@pbx.example"),
+        ("support@pbx.example", "support", "sip:support@pbx.example"),
+        ("support", "support", "support"),
+        ("sip:desk@any.example", "desk", "sip:desk@any.example"),
+        ("Desk", "desk", "desk"),
+        ("1001", "ext", "1001"),
+        ("sip:1001@pbx.example", "ext", "sip:1001@pbx.example"),
+    ],
+)
+def test_the_one_configured_number_that_fits_is_found(write: Write, written: str, user_id: str, did: str) -> None:
+    found = Routes(write(DESKS)).find(written)
+    assert (found.route.user_id, found.did) == (user_id, did)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2025550198", "sip:support@other.example", "sip:12@pbx.example", "1002", "sip:support.desk@x.example", ""],
+)
+def test_what_fits_no_configured_number_has_no_route(write: Write, written: str) -> None:
+    assert Routes(write(DESKS)).lookup(written) is None
+
+
+def test_what_fits_two_numbers_has_no_route_unless_the_country_tells_them_apart(write: Write) -> None:
+    two = "dids:\n  +12124567890: {user_id: us}\n  +4930123456: {user_id: de}\n  +49212456789: {user_id: no}\n"
+    both = two + "  +2124567890: {user_id: ma}\n"
+    assert Routes(write(both)).lookup("212 456 7890") is None
+    assert Routes(write(f"country: US\n{both}")).lookup_or_raise("212 456 7890").user_id == "us"
+
+
+def test_national_numbers_are_those_of_the_configured_country(write: Write) -> None:
+    routes = Routes(write("country: de\ndids:\n  030 123456: {user_id: ann, transfer_to: 030 123457}\n"))
+    assert routes.dids == ["+4930123456"]
+    assert routes.lookup_or_raise("(030) 12 34 56").transfer_to == ("+4930123457",)
+    assert routes.caller("0171 2345678", "+4930123456") == "+491712345678"
+
+
+def test_without_routes_the_called_number_has_its_one_form_too(write: Write) -> None:
+    assert Routes().find("1 (202) 555-0199").did == "+12025550199"
+    assert Routes(write("country: US\n")).find("202 555 0199").did == "+12025550199"
+    assert Routes().find("").did == ""
+
+
+def test_a_refusal_says_what_was_looked_up(write: Write) -> None:
+    for content, did, expected in (
+        (
+            "country: US\n" + DESKS,
+            "202 555 0198",
+            "no route for the number '202 555 0198', looked up as '+12025550198':",
+        ),
+        (DESKS, "SIP:Sales@PBX.example;x=1", "no route for the number 'SIP:Sales@PBX.example;x=1', looked up as 'sip:"),
+        (DESKS, "+12025550198", "no route for the number +12025550198: add it under `dids`"),
+    ):
+        with pytest.raises(DIDNotFoundError) as raised:
+            Routes(write(content)).find(did)
+        assert str(raised.value).startswith(expected)
 
 
 def test_a_file_that_cannot_be_read_is_one_line(write: Write) -> None:

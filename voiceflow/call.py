@@ -34,7 +34,8 @@ Build: TypeAlias = Callable[["Call"], Element]
 class Call:
     """One call. Use it only in the event loop's thread: other threads return their results to code that awaits them.
 
-    `did` is the called number, `caller_id` the caller's; `route`, `user` and `metadata` are what the transport and its
+    `did` is the called number, `caller_id` the caller's, in E.164, or a SIP address, an extension or a name; None where
+    the carrier does not say. `route`, `user` and `metadata` are what the transport and its
     server know about both. `on_...` and `observe` subscribe a callback, before or during the call, and return a
     function that unsubscribes it; a callback that raises is logged, and the call goes on.
     """

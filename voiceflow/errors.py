@@ -70,8 +70,10 @@ class ConfigError(VoiceflowError):
 class DIDNotFoundError(VoiceflowError):
     """No route for a called number."""
 
-    def __init__(self, did: str) -> None:
-        super().__init__(f"no route for the number {did}: add it under `dids`")
+    def __init__(self, did: str, looked_up: str | None = None) -> None:
+        """`looked_up` is the form of the number that was looked up, if not this one."""
+        form = "" if looked_up in (None, did) else f", looked up as {looked_up!r}"
+        super().__init__(f"no route for the number {did if did and not form else repr(did)}{form}: add it under `dids`")
         self.did = did
 
 

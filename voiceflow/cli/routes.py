@@ -34,7 +34,6 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     ~/.vibecode/sip_config.yaml. A file .env in the working folder adds to the environment.
     """
     from voiceflow.config.precedence import settle
-    from voiceflow.config.routes import e164
     from voiceflow.config.settings import origin
     from voiceflow.errors import DIDNotFoundError, VoiceflowError
     from voiceflow.route import Route
@@ -44,11 +43,10 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     start_logging("warning")
     try:
         file, _, known = settle(named=config)
-        dids = known.dids if number is None else [e164(number)]
-        shown = {did: known.lookup_or_raise(did) for did in dids}
+        shown = dict(map(known.find, known.dids if number is None else [number]))
     except DIDNotFoundError as error:
         raise click.ClickException(f"{error} in {file}, until then calls to it are refused") from error
-    except (VoiceflowError, ValueError) as error:
+    except VoiceflowError as error:
         raise Refused(str(error)) from error
     default = None if known.dids else Route()
     if as_json:

@@ -153,8 +153,9 @@ class CarrierCalls:
     async def _run(self, opened: Opened, socket: Socket) -> tuple[int, str]:
         """Run the call to its end. Returns the close code and the reason for the WebSocket."""
         start = opened.start
-        route = self._routes.lookup_or_raise(start.did)
-        carrier, control = opened.carrier, self._control(opened, route)
+        did, route = self._routes.find(start.did)
+        caller_id = self._routes.caller(start.caller_id, did)
+        carrier, control = opened.carrier, self._control(opened, did, route)
         sink = MediaSink(start.outbound, socket, opened.stream, control)
         source = MediaSource(start.inbound, socket, opened.stream, opened.early, sink)
         call = Call(
@@ -162,14 +163,14 @@ class CarrierCalls:
             sink,
             transport=carrier.name,
             provider=carrier.name,
-            caller_id=start.caller_id,
-            did=start.did,
+            caller_id=caller_id,
+            did=did or None,
             route=route,
             metadata=start.metadata,
             control=control,
         )
         call.on_turn(lambda turn: call.log.info("turn: %s", turn))
-        call.log.info("from %s to %s by %s", start.caller_id or "unknown", start.did or "unknown", carrier.name)
+        call.log.info("from %s to %s by %s", caller_id or "unknown", did or "unknown", carrier.name)
         self.active.add(call)
         try:
             ended = await call.run(self._build)
@@ -186,13 +187,13 @@ class CarrierCalls:
             call.log.warning("%d frames of the caller's were dropped: they came all at once after a stall", ended.burst)
         return (source.code, ended.reason) if ended.error is None else (FAILED, FAILURE)
 
-    def _control(self, opened: Opened, route: Route) -> CallControl | None:
+    def _control(self, opened: Opened, did: str, route: Route) -> CallControl | None:
         """Call control for a call that may have it, where there are credentials."""
         carrier, start = opened.carrier, opened.start
         if not (opened.verified and start.call_sid):
             return None
         control = carrier.control(self._config.of(carrier.settings), self._client, start.call_sid)
-        return None if control is None else GuardedControl(control, start.did, route.transfer_to)
+        return None if control is None else GuardedControl(control, did, route.transfer_to)
 
 
 def _peer(scope: Scope) -> str:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
-from voiceflow.errors import CallRejectedError
+from voiceflow.errors import CallRejectedError, DIDNotFoundError
 from voiceflow.security.local_requests import is_local
 from voiceflow.security.signatures import requested_url
 from voiceflow.security.tokens import Claims, StreamTokens
@@ -64,8 +64,10 @@ class Webhooks:
 
     def _document(self, carrier: Carrier[Any], webhook: Webhook) -> str:
         call = carrier.incoming(webhook)
-        if self._routes.lookup(call.did) is None:
-            log.warning("a call from %s to %s was refused: the number has no route", call.caller_id, call.did)
+        try:
+            self._routes.find(call.did)
+        except DIDNotFoundError as error:
+            log.warning("a call from %s was refused: %s", call.caller_id, error)
             return carrier.refuse(UNKNOWN_NUMBER)
         address = self._config.public_ws_url
         if address is None:
