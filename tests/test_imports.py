@@ -27,7 +27,7 @@ print(json.dumps(sorted(new - sys.stdlib_module_names)))
 """
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("voiceflow.errors", "voiceflow.variables"),
+    ("voiceflow.errors", "voiceflow.variables", "voiceflow.telemetry"),
     ("voiceflow.audio",),
     ("voiceflow.frames", "voiceflow.route", "voiceflow.call_limits", "voiceflow.call_control", "voiceflow.reply"),
     ("voiceflow.phrases",),

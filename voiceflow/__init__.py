@@ -47,8 +47,11 @@ from .pipeline import Element, Parallel, Pipeline
 from .processor import Processor, processor
 from .reply import Reply
 from .route import Route
+from .telemetry import switch_off
 from .transport import Sink, Source
 from .turns.latency import TurnLatency
+
+switch_off()
 
 __all__ = [
     "ANY",
