@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from voiceflow.errors import VoiceflowError
-from voiceflow.server.library_logs import quieten_libraries
+from voiceflow.server.logs import FORMAT, OneLine, quieten_libraries
 
 INTERRUPTED = 130
 """The exit code of a program that was stopped with Ctrl-C."""
@@ -59,10 +59,10 @@ def start_logging(level: str | None) -> None:
     console = Console(stderr=True)
     if console.is_terminal:
         handler: logging.Handler = RichHandler(console=console, show_path=False)
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(OneLine("%(message)s"))
     else:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(OneLine(FORMAT))
     logging.basicConfig(level=(level or "info").upper(), handlers=[handler], force=True)
     if (level or "").lower() != "debug":
         quieten_libraries()

@@ -22,9 +22,9 @@ from voiceflow.config.settings import Config
 from voiceflow.config.unknown_keys import Warn
 from voiceflow.errors import VoiceflowError
 from voiceflow.security.tokens import run_key
-from voiceflow.server.library_logs import quieten_libraries
 
 from .app import Server
+from .logs import FORMAT, OneLine, quieten_libraries
 from .pipelinefile import load_pipeline
 from .workers import Workers
 
@@ -127,7 +127,9 @@ def application() -> Server:
     try:
         settled = options.settle(lambda warning: None)  # the command has warned before
         level = settled.config.log_level
-        logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")  # takes effect in workers only
+        handler = logging.StreamHandler()
+        handler.setFormatter(OneLine(FORMAT))
+        logging.basicConfig(level=level, handlers=[handler])  # takes effect in workers only
         quieten_libraries()
         if options.closed:
             settled.routes.close()
