@@ -29,6 +29,9 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: 
 Microphone = Literal["granted", "refused", "missing"]
 HOST = "voice.test"
 """A name by which the browser finds this machine, as it would find another."""
+LISTENING, SPEAKING = "The agent is listening.", "The agent is speaking."
+"""What the page says of a call that is up."""
+HUNG_UP = "Call ended: you hung up."
 NETWORK = "net::ERR_"
 """What a browser's own complaints about a server that is away contain."""
 OPTIONS = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {HOST} 127.0.0.1", "--deny-permission-prompts"]

@@ -2,7 +2,7 @@
 
 import re
 
-from browser.chromium import needs_chromium, open_page, run
+from browser.chromium import LISTENING, SPEAKING, needs_chromium, open_page, run
 from browser.scripted import Scripted, says
 from playwright.async_api import expect
 from server.serving import serving, until
@@ -29,29 +29,31 @@ def conversation() -> Scripted:
     )
 
 
-def test_both_sides_appear_as_they_speak_and_what_was_interrupted_is_crossed_out():
+def test_both_sides_appear_as_they_speak_and_what_was_not_heard_is_told_apart():
     async def main() -> None:
         async with serving(conversation()) as served, open_page(served.http) as page:
             caller, agent = page.locator("#transcript .caller"), page.locator("#transcript .agent")
             await page.click("#call")
-            await expect(page.locator("#agent .doing")).to_have_text("listening")
+            await expect(page.locator("#status")).to_have_text(LISTENING)
             await page.keyboard.press("1")
             await expect(caller).to_have_text("You open")
-            await expect(page.locator("#caller .doing")).to_have_text("speaking")
+            await expect(page.locator("#status")).to_have_text("You are speaking.")
             await page.keyboard.press("2")
             await expect(caller).to_have_text("You open the door")
             await expect(page.locator("#transcript .interim")).to_have_count(1)
             await page.keyboard.press("3")
             await expect(caller).to_have_text("You open the door please")
             await expect(page.locator("#transcript .interim")).to_have_count(0)
-            await expect(page.locator("#caller .doing")).to_have_text("")
-            await expect(page.locator("#agent .doing")).to_have_text("speaking")
+            await expect(page.locator("#status")).to_have_text(SPEAKING)
             await expect(agent).to_have_text(f"Agent {FIRST} {THEN}")
-            await expect(agent.locator("i")).to_have_text(THEN)  # the first sentence was heard
+            await expect(agent.locator(".coming")).to_have_text(THEN)  # the first sentence was heard
             await page.keyboard.press("0")
-            await expect(agent.locator("s")).to_contain_text("behind the door.")
-            await expect(agent).to_have_text(re.compile(r"Agent Sure, it is open\..* behind the door\. interrupted"))
-            await expect(page.locator("#agent .doing")).to_have_text("listening")
+            await expect(agent.locator(".coming")).to_have_count(0)
+            await expect(agent.locator(".unheard span")).to_contain_text("behind the door.")
+            await expect(agent).to_have_text(
+                re.compile(r"Agent Sure, it is open\..* Interrupted here\. Not heard: .*behind the door\.")
+            )
+            await expect(page.locator("#status")).to_have_text(LISTENING)
             await page.keyboard.press("#")
             await expect(caller).to_have_count(2)
             await expect(agent.last).to_have_text("Agent bye")
@@ -59,15 +61,15 @@ def test_both_sides_appear_as_they_speak_and_what_was_interrupted_is_crossed_out
     run(main())
 
 
-def test_what_was_still_to_be_said_when_the_call_ends_is_crossed_out_too():
+def test_what_was_still_to_be_said_when_the_call_ended_is_not_taken_for_heard():
     async def main() -> None:
         async with serving(conversation()) as served, open_page(served.http) as page:
             await page.click("#call")
-            await expect(page.locator("#agent .doing")).to_have_text("listening")
+            await expect(page.locator("#status")).to_have_text(LISTENING)
             await page.keyboard.press("3")
-            await expect(page.locator("#transcript i")).to_have_text(THEN)
+            await expect(page.locator("#transcript .coming")).to_have_text(THEN)
             await page.click("#call")
-            await expect(page.locator("#transcript s")).to_have_text(THEN)
+            await expect(page.locator("#transcript .unheard")).to_have_text(f"The call ended here. Not heard: {THEN}")
 
     run(main())
 
@@ -76,7 +78,7 @@ def test_what_was_not_speech_after_all_disappears():
     async def main() -> None:
         async with serving(conversation()) as served, open_page(served.http) as page:
             await page.click("#call")
-            await expect(page.locator("#agent .doing")).to_have_text("listening")
+            await expect(page.locator("#status")).to_have_text(LISTENING)
             await page.keyboard.press("1")
             await expect(page.locator("#transcript .caller")).to_have_count(1)
             await page.keyboard.press("4")
@@ -90,10 +92,10 @@ def test_each_turn_has_its_latency_in_segments():
         async with serving(conversation()) as served, open_page(served.http) as page:
             turns = page.locator("#latency > li")
             await page.click("#call")
-            await expect(page.locator("#agent .doing")).to_have_text("listening")
+            await expect(page.locator("#status")).to_have_text(LISTENING)
             await page.keyboard.press("#")
             await expect(turns).to_have_count(1)
-            await expect(page.locator("#agent .doing")).to_have_text("listening")
+            await expect(page.locator("#status")).to_have_text(LISTENING)
             await page.keyboard.press("#")
             await expect(turns).to_have_count(2)
             await expect(turns.first.locator("summary")).to_contain_text("Turn 2")
@@ -112,9 +114,10 @@ def test_keys_are_pressed_on_the_page_and_on_the_keyboard_during_a_call_only():
         conversing = conversation()
         async with serving(conversing) as served, open_page(served.http) as page:
             await page.keyboard.press("7")
+            await page.get_by_role("button", name="Keypad").click()
             await expect(page.get_by_role("button", name="5")).to_be_disabled()
             await page.click("#call")
-            await expect(page.locator("#agent .doing")).to_have_text("listening")
+            await expect(page.locator("#status")).to_have_text(LISTENING)
             for key in "*58":
                 await page.get_by_role("button", name=key, exact=True).click()
             await page.keyboard.press("9")

@@ -2,7 +2,7 @@
 
 import statistics
 
-from browser.chromium import becomes, needs_chromium, open_page, run
+from browser.chromium import LISTENING, becomes, needs_chromium, open_page, run
 from browser.scripted import Scripted, says
 from playwright.async_api import expect
 from server.serving import serving
@@ -33,7 +33,7 @@ def test_after_an_interruption_the_page_is_silent_at_once_and_until_the_next_rep
     async def main() -> None:
         async with serving(interrupted()) as served, open_page(served.http) as page:
             await page.click("#call")
-            await expect(page.locator("#agent .doing")).to_have_text("listening")
+            await expect(page.locator("#status")).to_have_text(LISTENING)
             await page.evaluate("record(256)")
             await becomes(page, IS_SILENT)
             late = []
@@ -41,7 +41,7 @@ def test_after_an_interruption_the_page_is_silent_at_once_and_until_the_next_rep
                 await page.keyboard.press("1")  # and it is heard again
                 await becomes(page, IS_LOUD)
                 await page.keyboard.press("0")
-                await expect(page.locator("#agent .doing")).to_have_text("listening")
+                await expect(page.locator("#status")).to_have_text(LISTENING)
                 await becomes(page, IS_SILENT)
                 assert await page.evaluate(MUTED)  # however much the network still had under way
                 late.append(await page.evaluate(LAST_LOUD))

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 import pytest
 import uvicorn
 from aiortc import RTCPeerConnection
-from browser.chromium import NETWORK, needs_chromium, open_page, run
+from browser.chromium import LISTENING, NETWORK, needs_chromium, open_page, run
 from browser.scripted import Scripted
 from playwright.async_api import Page, expect
 from server.serving import Served, Uvicorn, serving, until
@@ -40,7 +40,7 @@ def open_connections() -> list[RTCPeerConnection]:
 
 async def call(page: Page) -> None:
     await page.click("#call")
-    await expect(page.locator("#status")).to_have_text("Connected.")
+    await expect(page.locator("#status")).to_have_text(LISTENING)
 
 
 async def at_rest(served: Served) -> None:
@@ -95,7 +95,7 @@ def test_a_quiet_call_goes_on():
             pongs = "messages.filter(({ type }) => type === 'pong').length"
             while await page.evaluate(pongs) < VANISHED + 1:  # one comes each second
                 pass
-            await expect(page.locator("#status")).to_have_text("Connected.")
+            await expect(page.locator("#status")).to_have_text(LISTENING)
 
     run(main())
 
@@ -109,9 +109,9 @@ def test_a_page_that_hears_nothing_more_of_its_server_says_so():
             await call(page)
             await page.evaluate("channels.at(-1).onmessage = null")
             await page.clock.run_for(VANISHED * 1000)
-            await expect(page.locator("#status")).to_have_text("Connected.")
+            await expect(page.locator("#status")).to_have_text(LISTENING)
             await page.clock.run_for(LATE * 1000)
-            await expect(page.locator("#problem")).to_have_text("The connection to the server broke.")
+            await expect(page.locator("#status")).to_have_text("The call failed: the connection to the server broke.")
             await at_rest(served)
 
     run(main())

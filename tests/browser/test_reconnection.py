@@ -113,7 +113,7 @@ def test_a_call_that_the_server_does_not_answer_fails(answered: str):
             await page.click("#call")
             await until(lambda: server.asked[1:] == ["hello", "webrtc_offer"][: 2 if answered else 1])
             await page.clock.run_for(15_000)
-            await expect(page.locator("#problem")).to_have_text("The server does not answer.")
+            await expect(page.locator("#status")).to_have_text("The call failed: the server does not answer.")
             await expect(page.locator("#call")).to_have_text("Call")
             assert server.asked[-1] == "hangup"
 

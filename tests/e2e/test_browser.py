@@ -3,7 +3,7 @@
 import asyncio
 
 import httpx
-from browser.chromium import needs_chromium, open_page, run, shared_browser
+from browser.chromium import HUNG_UP, needs_chromium, open_page, run, shared_browser
 from e2e.serving import Assistant
 from playwright.async_api import expect
 
@@ -25,7 +25,7 @@ def test_what_both_say_appears_on_the_page(assistant: Assistant) -> None:
             answer = page.locator("#transcript .caller + .agent")
             await expect(answer.first).to_contain_text("a", timeout=PATIENCE)
             await page.click("#call")
-            await expect(page.locator("#status")).to_have_text("Call ended: you hung up.")
+            await expect(page.locator("#status")).to_have_text(HUNG_UP)
         async with httpx.AsyncClient() as client:
             while (await client.get(f"{assistant.page}/health")).json()["active_calls"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

@@ -1,5 +1,7 @@
 /** Each turn's latency as a row of segments. All rows have one scale, so that turns can be compared. */
 
+import { number, say } from "./words.js";
+
 const MOST_SHOWN = 8;
 /** @type {Record<string, string>} */
 const NAMES = {
@@ -27,7 +29,7 @@ export class Latency {
     for (const details of this.list.querySelectorAll("details")) details.open = false;
     const row = document.createElement("li");
     row.dataset.total = String(total);
-    row.append(draw(`Turn ${turn}`, total, stages));
+    row.append(draw(say("Turn {number}", { number: turn }), total, stages));
     this.list.prepend(row);
     while (this.list.children.length > MOST_SHOWN) this.list.lastElementChild?.remove();
     const rows = /** @type {HTMLElement[]} */ ([...this.list.children]);
@@ -46,11 +48,11 @@ function draw(name, total, stages) {
     segment.style.flexGrow = String(Math.max(0, seconds));
     bar.append(segment);
     const figure = element("li", stage);
-    figure.append(element("span", "", NAMES[stage] ?? stage), element("span", "", `${Math.round(1000 * seconds)} ms`));
+    figure.append(element("span", "", say(NAMES[stage] ?? stage)), element("span", "", `${number(1000 * seconds, 0)} ms`));
     figures.append(figure);
   }
   const summary = element("summary");
-  summary.append(element("span", "", name), element("span", "", `${total.toFixed(2)} s`), bar);
+  summary.append(element("span", "", name), element("span", "", `${number(total, 2)} s`), bar);
   const details = document.createElement("details");
   details.open = true;
   details.append(summary, figures);

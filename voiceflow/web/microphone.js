@@ -12,9 +12,14 @@ export class Microphone {
   /** @type {Promise<void | null> | null} */
   #latest = null;
 
-  /** @param {MediaTrackConstraints} audio @param {() => void} lost is called when no microphone is left. */
-  constructor(audio, lost) {
+  /**
+   * @param {MediaTrackConstraints} audio
+   * @param {() => void} changed is called when another microphone has taken the place of the first
+   * @param {(reason: string) => void} lost is called when none is left
+   */
+  constructor(audio, changed, lost) {
     this.audio = audio;
+    this.changed = changed;
     this.lost = lost;
   }
 
@@ -48,9 +53,11 @@ export class Microphone {
     const [track] = stream.getAudioTracks();
     track.enabled = !this.#muted;
     track.onended = () => this.#replaceLost();
-    halt(this.stream);
+    const before = this.stream;
+    halt(before);
     this.stream = stream;
     await this.sender?.replaceTrack(track);
+    if (before) this.changed();
   }
 
   stop() {
@@ -63,7 +70,7 @@ export class Microphone {
     try {
       await this.open();
     } catch {
-      if (!this.#stopped) this.lost();
+      if (!this.#stopped) this.lost("the microphone was taken away");
     }
   }
 }

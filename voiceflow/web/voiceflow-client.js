@@ -14,6 +14,7 @@
  * - `connected`: the call is up.
  * - `failed {reason}`: the call could not be started or kept. `ended` follows.
  * - `ended {reason}`: the call is over. Exactly once for each `startCall`.
+ * - `microphone`: the caller speaks into another one from now on: it was chosen, or the first was unplugged.
  * - `log {message, level}`: details for the console; level is "debug" or "warning".
  * - `transcript {text, final}`: what the caller says; interims replace each other, a final one replaces them.
  * - `reply {id, text, heard, done, interrupted}`: what the agent says; a later one with the same id replaces it.
@@ -85,7 +86,7 @@ export class VoiceflowClient extends EventTarget {
       await call.start(this.#microphone, this.#iceGatheringTimeout);
       return true;
     } catch (error) {
-      call.end(error instanceof Failure ? error.message : `the call failed: ${error}`, true);
+      call.end(error instanceof Failure ? error.message : String(error), true);
       return false;
     }
   }
@@ -112,10 +113,7 @@ export class VoiceflowClient extends EventTarget {
     this.#microphone = deviceId;
   }
 
-  /**
-   * Hear the agent on another speaker, likewise. Some browsers let pages choose none: then it is rejected.
-   * @param {string} deviceId
-   */
+  /** Hear the agent on another speaker, likewise; not every browser lets pages choose. @param {string} deviceId */
   async useSpeaker(deviceId) {
     if (this.inCall) await this.#call?.playOn(deviceId);
     this.#speaker = deviceId;
@@ -155,7 +153,7 @@ class Call {
   constructor(signaling, tell, audio) {
     this.signaling = signaling;
     this.tell = tell;
-    this.microphone = new Microphone(audio, () => this.end("the microphone was taken away", true));
+    this.microphone = new Microphone(audio, () => tell("microphone"), (reason) => this.end(reason, true));
     this.#ended.catch(() => {}); // often nobody awaits it
   }
 
