@@ -116,7 +116,10 @@ def test_a_file_goes_before_a_built_in_name_and_a_folder_does_not(folder: Path) 
     assert call("echo").exit_code == 0
     Path("echo").rmdir()
     Path("echo").write_text("pipeline = None")
-    assert refusal(call("echo")).startswith("echo has no `pipeline`")
+    result = call("echo")
+    assert "echo has no `pipeline`" in result.stderr
+    assert "the file echo is run, and not the built-in pipeline of that name" in result.stderr
+    assert "is run, and not" not in call("./echo").stderr
 
 
 def test_a_failing_call_is_exit_code_1_and_what_was_heard_is_written(folder: Path) -> None:

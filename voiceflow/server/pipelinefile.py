@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import inspect
+import logging
 import pkgutil
 import re
 import sys
@@ -20,6 +21,8 @@ from voiceflow.errors import VoiceflowError
 if TYPE_CHECKING:
     from voiceflow.call import Call
     from voiceflow.pipeline import Pipeline
+
+log = logging.getLogger("voiceflow.server")
 
 _WRITE = "write `def pipeline(call: Call) -> Pipeline:` and return `call.source | ... | call.sink`"
 
@@ -69,6 +72,8 @@ def built_in() -> list[str]:
 def _find(target: str) -> ModuleSpec:
     path, names = Path(target), built_in()
     if path.is_file():
+        if target in names:
+            log.warning("the file %s is run, and not the built-in pipeline of that name; ./%s says so", target, target)
         name = "_voiceflow_file_" + re.sub(r"\W", "_", path.stem)
         loader = SourceFileLoader(name, str(path.resolve()))
         return ModuleSpec(name, loader, origin=loader.path)
