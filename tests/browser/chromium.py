@@ -141,10 +141,11 @@ def chromium() -> Chromium:
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_browser() -> Iterator[None]:
-    """Closes the browser after the last test."""
+    """Closes the browser after the last test. Several folders of tests import this, and each gets a fixture of it."""
     yield
     if chromium.cache_info().currsize:
         chromium().close()
+        chromium.cache_clear()
 
 
 def run(main: Coroutine[Any, Any, None], *, seconds: float = WATCHDOG) -> None:
