@@ -18,8 +18,8 @@ PREROLL: Final = 0.3
 SILENCE: Final = 0.7
 """Seconds without voice after which speech is over: pauses within a sentence are shorter."""
 EPSILON: Final = 1e-6  # seconds are quotients
-LONGEST: Final = 30.0
-"""Seconds after which speech that goes on, such as music or a recorded voice, is cut in two."""
+LONGEST: Final = 15.0
+"""Seconds after which speech that goes on, such as music or a recorded voice, is over: what was said is answered."""
 
 
 class Detector:
@@ -34,7 +34,7 @@ class Detector:
         self.preroll = preroll
         """How much of what came before the first voiced window belongs to the speech."""
         self.longest = LONGEST
-        """How long speech may last before it is cut in two."""
+        """How long speech may last."""
         self._awaited: tuple[float, Callable[[], None]] | None = None
         self.start_over()
 
@@ -55,6 +55,8 @@ class Detector:
         """The sample at which the first voiced window of the speech began."""
         self.voiced_end = 0
         """The sample at which the last voiced window of the speech ended."""
+        self.was_cut = False
+        """Whether nothing but `longest` has ended the last speech."""
         self._run = 0  # how many samples up to `position` were voiced without a break
 
     @property
@@ -74,8 +76,13 @@ class Detector:
                     (_, told), self._awaited = self._awaited, None
                     told()
             silent = self.position - self.voiced_end >= round(self.silence * RATE)
-            return (silent or self.position - self.began >= round(self.longest * RATE)) and self.stop()
+            self.was_cut = not silent and self.position - self.began >= round(self.longest * RATE)
+            return (silent or self.was_cut) and self.stop()
         return self._run >= max(1, round(self.confirm * RATE)) and self._start()
+
+    def ended(self, sample: int) -> None:
+        """Take it that the voice of the speech under way ended at `sample`: what was voiced after it was none."""
+        self.voiced_end = max(self.voiced_start, min(self.voiced_end, sample))
 
     def stop(self) -> bool:
         """End the speech, if there is any. Returns whether there was."""

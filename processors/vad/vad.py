@@ -14,6 +14,7 @@ from voiceflow.frames import AudioRaw, SpeechStarted, SpeechStopped
 from voiceflow.processor import Processor
 from voiceflow.processors.vad.detector import RATE, Detector
 from voiceflow.processors.vad.echo import Echo
+from voiceflow.processors.vad.foreground import Foreground
 from voiceflow.processors.vad.levels import level
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class VAD(Detector, Processor):
 
     `SpeechStarted` follows the frame that completes `confirm` seconds of voice, `SpeechStopped` the one that
     completes `silence` seconds without. If a live caller's audio stops arriving, the clock ends the speech instead.
-    The agent's own voice, returned by the line, is not speech (see echo.py).
+    The agent's own voice, returned by the line, is not speech (see echo.py), nor are weaker voices in the room while
+    the caller speaks or after it (see foreground.py).
 
     `confirm`, `silence`, `preroll` and `longest` (seconds) may be changed during the call.
     """
@@ -50,6 +52,7 @@ class VAD(Detector, Processor):
         self._overdue = 0.0  # when audio will have stopped arriving, if none comes before
         self._timer: asyncio.TimerHandle | None = None
         self._echo = Echo()
+        self._foreground = Foreground(self.window / RATE)
 
     @abstractmethod
     def is_voiced(self, window: NDArray[np.int16], level: float) -> bool:
@@ -72,6 +75,8 @@ class VAD(Detector, Processor):
             behind = (len(data) - offset) / (SAMPLE * RATE)
             if self.push(self._judge(window, now - behind), self.window):
                 self._rest = data[offset + size :]
+                if self.was_cut:
+                    self._foreground.cut()
                 yield self._started() if self.speaking else self._stopped()
         self._rest = data[end:]
 
@@ -87,13 +92,17 @@ class VAD(Detector, Processor):
     def reset(self) -> None:
         self._disarm()
         self._rest = b""
+        self._foreground.forget()
         self.start_over()
 
     def _judge(self, window: NDArray[np.int16], at: float) -> bool:
         loud = level(window)
         gate = self._echo.gate(loud, at)
-        voiced = self.is_voiced(window, loud)
-        return voiced and loud > (gate * STAY if self.speaking else gate)
+        voiced = self.is_voiced(window, loud) and loud > (gate * STAY if self.speaking else gate)
+        voiced = self._foreground.judge(voiced, loud, speaking=self.speaking)
+        if self._foreground.overrun:
+            self.ended(self.position + self.window - round(self._foreground.overrun * RATE))
+        return voiced
 
     def _started(self) -> SpeechStarted:
         if self._live and self._timer is None:
@@ -126,6 +135,7 @@ class VAD(Detector, Processor):
             self._timer = self._loop.call_at(due, self._watch)
         else:
             self.stop()
+            self._foreground.forget()
             self.emit(self._stopped())
 
     def _disarm(self) -> None:
