@@ -1,7 +1,8 @@
 """A call always ends: hang-ups, callers who leave, deadlines."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from voiceflow import (
     AudioRaw,
     Call,
     CallError,
+    Element,
     End,
     Ended,
     Frame,
@@ -21,10 +23,12 @@ from voiceflow import (
     LLMText,
     Processor,
     ProcessorError,
+    Route,
     SpeechStarted,
     SpeechStopped,
     Transcript,
 )
+from voiceflow.call import Build
 
 
 # hanging up
@@ -75,6 +79,112 @@ def test_a_forced_hang_up_is_not_revoked():
 
     assert run(call, talk(), act) == Ended("hung up")
     assert when(call, "hangup") == [pytest.approx(0.5)]
+
+
+class Effect(Processor):
+    """Takes its time with the caller's audio."""
+
+    async def process(self, frame: AudioRaw) -> AudioRaw:
+        await asyncio.sleep(0.005)
+        return frame
+
+
+def echo(call: Call) -> Element:
+    return call.source | call.sink
+
+
+def echo_with_an_effect(call: Call) -> Element:
+    return call.source | Effect() | call.sink
+
+
+def talkative(**ear: Any) -> Call:
+    """A call whose caller is never silent, on a line whose clock is a little fast."""
+    return make_call(*(item for _ in range(6_000) for item in (PIECE, 0.0199)), live=True, **ear)
+
+
+def ended_after(call: Call, build: Build, act: Callable[[], Awaitable[object]]) -> tuple[Ended, float]:
+    """How the call ended, and how long after `act` was begun, at 3 s of the call."""
+    begun = []
+
+    async def later() -> None:
+        await asyncio.sleep(3.0)
+        begun.append(now())
+        await act()
+
+    def built(call: Call) -> Element:
+        asyncio.get_running_loop().call_soon(partial(call.start, later, "act"))  # once it runs
+        return build(call)
+
+    ended, at = timed(call, built)
+    assert isinstance(ended, Ended)
+    return ended, at - begun[0]
+
+
+@pytest.mark.parametrize("build", [echo, echo_with_an_effect])
+@pytest.mark.parametrize("echoes", [False, True], ids=["", "returns marks"])
+@pytest.mark.parametrize("force", [False, True], ids=["hang up", "hang up by force"])
+def test_an_echo_of_a_caller_who_is_never_silent_can_be_hung_up(build, echoes, force):
+    call = talkative(echoes=echoes)
+    ended, took = ended_after(call, build, lambda: call.hangup(force=force))
+    assert ended == Ended("hung up")
+    assert took <= 1.0 + 0.5  # what was queued: the clock is fast, so it grows
+    assert len(when(call, "hangup")) == 1
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["hang up", "hang up by force"])
+def test_what_was_queued_in_an_echo_is_heard_before_it_is_hung_up(force):
+    call = talkative()
+
+    async def act() -> None:
+        call.start(partial(call.play, AudioRaw(b"\2\0" * 24_000)), "announcement")
+        await asyncio.sleep(0.5)
+        await call.hangup(force=force)
+
+    ended, took = ended_after(call, echo, act)
+    assert ended.reason == "hung up"
+    assert 1.5 <= took <= 0.5 + 1.5 + 1.0 + 0.3  # what the caller said meanwhile is queued, too
+    assert ear_of(call).audio.count(b"\2\0" * 1_600) == 15
+
+
+def test_an_interruption_revokes_a_hang_up_of_an_echo():
+    call = talkative()
+
+    async def act() -> None:
+        leaving = asyncio.ensure_future(call.hangup())
+        await asyncio.sleep(0.5)
+        call.clear()
+        assert await leaving is False
+
+    ended, _ = ended_after(call, echo, act)
+    assert ended == Ended("the caller hung up")
+
+
+def test_an_apology_in_an_echo_ends_the_call():
+    call = talkative()
+    call.apology = AudioRaw(b"\3\0" * 16_000)
+
+    async def act() -> None:
+        raise ValueError
+
+    ended, took = ended_after(call, echo, act)
+    assert isinstance(ended.error, ProcessorError)
+    assert took == pytest.approx(1.0, abs=0.3)
+    assert ear_of(call).audio.endswith(b"\3\0" * 1_600)
+
+
+def test_a_transfer_from_an_echo_does_not_wait_for_its_end():
+    call = talkative()
+    control = call.control = Control()
+    call.route = Route(transfer_to=("+49",))
+    asked = []
+
+    async def act() -> None:
+        asked.append(now())
+        await call.transfer("+49")
+
+    ended_after(call, echo, act)
+    ((_, at),) = control.done
+    assert at - asked[0] <= 1.5
 
 
 def test_hanging_up_with_nothing_to_say_is_at_once():

@@ -99,6 +99,22 @@ def test_awkward_rates_do_not_drift() -> None:
     assert source.position == pytest.approx(61, abs=0.02)
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_an_echo_is_hung_up_though_the_recording_goes_on(force: bool) -> None:
+    class Leaves(Processor):
+        """Hangs up when a second has been heard."""
+
+        def process(self, frame: AudioRaw) -> AudioRaw:
+            assert isinstance(self.call.source, WavSource)
+            if self.call.source.position == 1.0:
+                self.call.start(lambda: self.call.hangup(force=force), "hanging up")
+            return frame
+
+    source, _, reason = run(noise(30.0), Leaves())
+    assert reason == "hung up"
+    assert source.position < 1.0 + 1.0 + 0.3
+
+
 def test_the_caller_keeps_silent_for_a_second_and_hangs_up() -> None:
     source, heard, reason = run(noise(0.5))
     assert source.position == pytest.approx(1.5)

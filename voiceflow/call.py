@@ -254,7 +254,9 @@ class Call:
     # Leaving
 
     async def hangup(self, *, force: bool = False) -> bool:
-        """Hang up once everything said has been heard. An interruption before that cancels it, unless `force`.
+        """Hang up once everything said has been heard. An interruption before that cancels it, unless `force`. In an
+        echo, and by `force`, audio that keeps coming delays it by a second at most after what was queued; without
+        `force`, a reply that goes on is heard to its end.
 
         Returns whether the call was ended. Called by work on a reply, it returns True at once, and the call ends
         after that reply; called by work that was interrupted, it does nothing.

@@ -356,6 +356,37 @@ def test_a_peer_that_does_not_read_is_lost(monkeypatch: pytest.MonkeyPatch, capl
     run(main())
 
 
+class Leaves(Processor):
+    """Hangs up when a key is pressed; audio passes."""
+
+    def process(self, frame: DTMF) -> None:
+        self.call.start(lambda: self.call.hangup(force=frame.digit == "1"), "hanging up")
+
+
+@pytest.mark.parametrize("provider", ["twilio", "telnyx"])
+@pytest.mark.parametrize("key", ["1", "2"], ids=["by force", "without force"])
+def test_an_echo_is_hung_up_while_the_caller_goes_on_speaking(provider: str, key: str) -> None:
+    caller = carrier(provider, inbound=MULAW)
+
+    async def speak(websocket: ClientConnection) -> None:
+        while True:
+            await websocket.send(caller.media(SPEECH))
+            await asyncio.sleep(0.01)  # faster than it is played, so the line is never at rest
+
+    async def main() -> None:
+        async with serving(lambda call: call.source | Leaves() | call.sink) as served:
+            async with dialled(served.media) as websocket:
+                for message in [*caller.hello(), caller.media(SPEECH), caller.dtmf(key)]:
+                    await websocket.send(message)
+                speaking = asyncio.create_task(speak(websocket))
+                assert await closing(websocket) == (1000, "hung up")
+                with contextlib.suppress(ConnectionClosed):
+                    await speaking
+            await served.at_rest()
+
+    run(main())
+
+
 async def gone(websocket: ClientConnection) -> None:
     """Leave in the middle of a frame, and have the system reset the connection."""
     websocket.transport.get_extra_info("socket").setsockopt(

@@ -82,6 +82,20 @@ def test_an_echo_comes_back_as_it_was_said() -> None:
     live(main())
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_an_echo_is_hung_up_while_the_caller_goes_on_speaking(force: bool) -> None:
+    async def main() -> None:
+        browser = Browser(speech(), repeats=True)
+        async with connected(browser) as session:
+            call, running = start(session)
+            await until(lambda: len(browser.heard()) > 10 * FRAME)
+            await call.hangup(force=force)
+            assert (await running).reason == "hung up"
+            await until(lambda: browser.connection.connectionState == "closed")
+
+    live(main())
+
+
 def test_an_interruption_is_silence_and_the_page_is_told() -> None:
     async def main() -> None:
         talker, browser = Talker(), Browser()

@@ -10,17 +10,13 @@ from voiceflow.call_limits import Ended
 from voiceflow.errors import UNWINDING, ProcessorError
 from voiceflow.frameflow.epoch import Epoch
 from voiceflow.frames import End
-from voiceflow.playout.playout import Playout
+from voiceflow.playout.playout import LINGER, Playout
 from voiceflow.processors.codec import convert
 from voiceflow.transport import Sink
 from voiceflow.turns.turn_taking import TurnTaking
 
 from .graph import Graph
 from .tasks import Tasks
-
-LINGER = 1.0
-"""Seconds that a forced hang-up waits after the speech that was queued when it was asked for: a pipeline that never
-stops speaking, such as an echo, cannot keep the call alive."""
 
 
 class Ending:
@@ -68,21 +64,29 @@ class Ending:
 
     async def hang_up(self, reason: str, *, force: bool = False) -> bool:
         """End the call once everything said has been heard. False if an interruption revoked that."""
-        epoch, patience = self._epoch.number, self._call.limits.drain
+        epoch, heard = self._epoch.number, True
         if force:
             self._turns.mute()
-            queued = max(0.0, self._playout.ledger.play_end - asyncio.get_running_loop().time()) + self._playout.queued
-            try:
-                async with asyncio.timeout(queued + max(LINGER, patience if self._graph.synthesising else 0.0)):
-                    await self._playout.rest(patience)
-            except TimeoutError:
-                self._clear()
-        else:
-            await self._playout.rest(patience)
-            if self._epoch.number != epoch:
-                return False
+        try:
+            async with asyncio.timeout(self._longest_rest(force)):
+                await self._playout.rest(self._call.limits.drain)
+        except TimeoutError:
+            heard = False
+        if not force and self._epoch.number != epoch:
+            return False
+        if not heard:
+            self._clear()
         self.end(reason)
         return True
+
+    def _longest_rest(self, force: bool) -> float | None:
+        """How long a hang-up may wait for what has been said so far. None: for as long as it takes, which is for ever
+        where the caller's own audio comes back to them."""
+        echo = self._playout.queue.carries_caller
+        if not (force or echo):
+            return None
+        under_way = self._graph.synthesising and not echo
+        return self._playout.left + max(LINGER, self._call.limits.drain if under_way else 0.0)
 
     def end(self, reason: str) -> None:
         """End the call from our side: what was said is still heard, nothing more is said."""
@@ -101,6 +105,8 @@ class Ending:
         try:
             apology = self._call.apology
             if apology is not None and self._call.is_connected:
+                if self._playout.queue.carries_caller:
+                    self._graph.source_reader.stop()
                 self._clear()
                 self._turns.mute()
                 self._playout.put(convert(apology, self._sink.accepts))

@@ -17,6 +17,9 @@ from voiceflow.reply import Reply
 from .feed import LEAD, Exit, Feed, Listeners
 from .ledger import EPSILON, Cleared, Cue, Ledger, ReplyBegin, ReplyEnd
 
+LINGER = 1.0
+"""Seconds by which new audio may delay an end, after the speech that was queued when it was asked for: what never
+stops, such as an echo, cannot keep a call alive."""
 ECHO_GRACE = 2.0
 """A mark that the peer does not return counts as played so many seconds after it should have been."""
 
@@ -82,6 +85,11 @@ class Playout:
     def queued(self) -> float:
         """Seconds of audio that wait to be written."""
         return self.queue.audio / self.exit.accepts.byte_rate
+
+    @property
+    def left(self) -> float:
+        """Seconds until all that has come so far has been heard."""
+        return max(0.0, self.ledger.play_end - self._loop.time()) + self.queued
 
     async def rest(self, patience: float, also: Callable[[], bool] | None = None) -> bool:
         """Wait until nothing is playing and nothing is pending, by `also` if given, else by `pending`. False if nothing

@@ -8,6 +8,7 @@ it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -16,7 +17,7 @@ from voiceflow.frameflow.epoch import current_reply
 from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, End, Frame, Transcript
 from voiceflow.phrases import ANYBODY_THERE, BACKCHANNELS, Phrases
-from voiceflow.playout.playout import Playout
+from voiceflow.playout.playout import LINGER, Playout
 
 from .dead_air import DeadAir
 from .end_of_turn import Floor
@@ -178,7 +179,10 @@ class TurnTaking:
     async def said(self, patience: float) -> None:
         """Wait until what was said so far has been heard, even if a reply goes on. Gives up after `patience` seconds in
         which nothing is heard."""
-        await self._playout.rest(patience, lambda: self._audible)
+        endless = self._playout.queue.carries_caller  # the caller's own audio comes back to them
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._playout.left + LINGER if endless else None):
+                await self._playout.rest(patience, lambda: self._audible)
 
     @property
     def _audible(self) -> bool:
