@@ -31,6 +31,7 @@ TOLD: list[tuple[ToPage, dict[str, Any]]] = [
 SAID: list[tuple[str, FromPage]] = [
     ('{"type":"dtmf","digit":"#"}', messages.PageDtmf("#")),
     ('{"type":"hangup"}', messages.PageHangup()),
+    ('{"type":"muted","muted":true}', messages.PageMuted(True)),
     ('{"type":"ping","more":1}', messages.PagePing()),
 ]
 WRONG = [
@@ -76,7 +77,8 @@ def test_nothing_else_is_raised_whatever_comes(data: str | bytes) -> None:
 class Wire:
     """aiortc's data channel, as far as `Channel` uses it."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: str = messages.LABEL) -> None:
+        self.label = label
         self.readyState = "open"
         self.bufferedAmount = 0
         self.sent: list[str] = []

@@ -1,13 +1,18 @@
-"""The data channel to the page, which the page opens."""
+"""The data channels of a browser, which it opens, and what is said on them.
+
+A channel of our own name speaks our own messages (messages.py), one of any other name RTVI (rtvi.py), until what comes
+on it shows that its client speaks the other.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from voiceflow.transports.webrtc.messages import FromPage, MessageError, ToPage, decode, encode
+from voiceflow.transports.webrtc import messages, rtvi
+from voiceflow.transports.webrtc.messages import FromPage, MessageError, ToPage
 
 if TYPE_CHECKING:
     from aiortc import RTCDataChannel
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("voiceflow.webrtc")
 
 KEPT: Final = 100
-"""Messages that wait for the channel to open; beyond that the oldest are dropped."""
+"""Messages that wait for a channel to open; beyond that the oldest are dropped."""
 BACKLOG: Final = 256 * 1024
 """Bytes that may wait for a page that does not read. Further messages are dropped."""
 COMPLAINTS: Final = 5
@@ -27,32 +32,67 @@ class Channel:
 
     def __init__(self, hear: Callable[[FromPage], None]) -> None:
         self._hear = hear
-        self._channel: RTCDataChannel | None = None
+        self._lines: list[_Line] = []
         self._early: deque[ToPage] = deque(maxlen=KEPT)
         self._unreadable = 0
 
     def attach(self, channel: RTCDataChannel) -> None:
-        """Use `channel`, which is open, from now on, and send the messages that waited for it."""
-        self._channel = channel
-        channel.on("message", self._receive)
+        """Use `channel`, which is open, from now on, and send the messages that waited for one."""
+        line = _Line(channel)
+        self._lines = [*(known for known in self._lines if known.is_open), line]
+        channel.on("message", lambda data: self._receive(line, data))
         while self._early:
-            self.tell(self._early.popleft())
+            line.tell(self._early.popleft())
 
     def tell(self, message: ToPage) -> None:
-        """Send a message to the page, at once or when the channel opens."""
-        channel = self._channel
-        if channel is None:
+        """Send a message to the page, at once or when a channel opens."""
+        lines = [line for line in self._lines if line.is_open]
+        for line in lines:
+            line.tell(message)
+        if not lines:
             self._early.append(message)
-        elif channel.readyState == "open" and channel.bufferedAmount < BACKLOG:
-            channel.send(encode(message))
 
-    def _receive(self, data: str | bytes) -> None:
+    def _receive(self, line: _Line, data: str | bytes) -> None:
         try:
-            message = decode(data)
+            said = line.read(data)
         except MessageError as error:
             self._unreadable += 1
             if self._unreadable <= COMPLAINTS:
                 # only the error's text: through a traceback the log record would keep the connection alive
                 log.warning("a message from the page was ignored: %s", str(error))
             return
-        self._hear(message)
+        for message in said:
+            self._hear(message)
+
+
+class _Line:
+    """One data channel."""
+
+    def __init__(self, channel: RTCDataChannel) -> None:
+        self._channel = channel
+        self._narrator = None if channel.label == messages.LABEL else rtvi.Narrator()
+        """Tells in RTVI; None: in our own messages."""
+
+    @property
+    def is_open(self) -> bool:
+        return self._channel.readyState == "open"
+
+    def tell(self, message: ToPage) -> None:
+        self._send([messages.encode(message)] if self._narrator is None else self._narrator.tell(message))
+
+    def read(self, data: str | bytes) -> list[FromPage]:
+        """What a message says. Raises `MessageError`."""
+        foreign = rtvi.parse(data) if isinstance(data, str) else None
+        if foreign is None:
+            said = messages.decode(data)
+            self._narrator = None
+            return [said]
+        if self._narrator is None and foreign.type != rtvi.PING:
+            self._narrator = rtvi.Narrator()
+        self._send(rtvi.answers(foreign))
+        return rtvi.understood(foreign)
+
+    def _send(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            if self.is_open and self._channel.bufferedAmount < BACKLOG:
+                self._channel.send(text)

@@ -51,13 +51,14 @@ class BrowserConnection:
         the caller's `audio`, a `channel` that the browser has opened, that the connection is `up`, why it is `lost`."""
         self.fingerprints: frozenset[str] = frozenset()
         """Of the browser's certificates."""
+        self.username = ""
+        """The browser's ICE username."""
         self.is_up = False
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
         """When audio or an answer of the browser last came, or when the connection was established."""
         self._up = up
         self._lost = lost
-        self._username = ""
         self._offered = self._hidden = 0
         """How many candidates the browser has offered, and how many of them are hidden."""
         self._deadline: asyncio.TimerHandle | None = None
@@ -86,7 +87,7 @@ class BrowserConnection:
         codecs = aiortc.RTCRtpSender.getCapabilities("audio").codecs
         audio.setCodecPreferences([codec for codec in codecs if codec.mimeType == "audio/opus"])
         tap(audio.receiver, self._arrive)
-        self.fingerprints, self._username = offer.fingerprints, offer.username
+        self.fingerprints, self.username = offer.fingerprints, offer.username
         answer = await self._answer(offer)
         ice.Consent(self._transport.transport._connection, lambda: self.quiet, self._present)
         self._deadline = self._loop.call_later(CONNECT, self._overdue)
@@ -95,10 +96,10 @@ class BrowserConnection:
     async def renegotiate(self, offer: Offer) -> str:
         """Answer a further offer, one with the same certificate. Raises `OfferError` if it cannot be answered."""
         aioice = self._transport.transport._connection
-        restarts = offer.username != self._username
+        restarts = offer.username != self.username
         if restarts:
             await self._stop_checking()
-            self._username = offer.username
+            self.username = offer.username
             ice.restart(aioice, offer.username, offer.password)
         answer = await self._answer(offer)
         if restarts:

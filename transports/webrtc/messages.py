@@ -98,12 +98,18 @@ class PageHangup(PageMessage, frozen=True):
     """The caller hangs up."""
 
 
+class PageMuted(PageMessage, frozen=True):
+    """Whether the caller is muted: nothing of what comes is for the agent then."""
+
+    muted: bool
+
+
 class PagePing(PageMessage, frozen=True):
     """A check that the server is there, which answers it with `PagePong`."""
 
 
 ToPage: TypeAlias = PageTranscript | PageReply | PageState | PageSpeech | PageClear | PageLatency | PageEnded | PagePong
-FromPage: TypeAlias = PageDtmf | PageHangup | PagePing
+FromPage: TypeAlias = PageDtmf | PageHangup | PageMuted | PagePing
 
 
 class MessageError(VoiceflowError):

@@ -56,6 +56,7 @@ class PeerSession:
         self._connection: BrowserConnection | None = None
         self._source: WebRTCSource | None = None
         self._connected: asyncio.Future[None] = self._loop.create_future()
+        self._muted = False
         self._negotiating = asyncio.Lock()
         self._replaced: set[asyncio.Task[None]] = set()
         """The closing of connections that others have replaced."""
@@ -116,6 +117,11 @@ class PeerSession:
         call = Call(self._source, sink, transport="webrtc", route=route, user=user, metadata=metadata, limits=limits)
         sink.captions = Captions(call, self.channel.tell)
         return call
+
+    @property
+    def username(self) -> str:
+        """The browser's ICE username, which it changes to begin ICE anew."""
+        return "" if self._connection is None else self._connection.username
 
     @property
     def quiet(self) -> float:
@@ -181,13 +187,15 @@ class PeerSession:
     # Callbacks of the connection
 
     def _deliver(self, audio: AudioRaw) -> None:
-        if self._source is not None:
+        if self._source is not None and not self._muted:
             self._source.put(audio)
 
     def _hear(self, message: messages.FromPage) -> None:
         match message:
             case messages.PagePing():
                 self.channel.tell(messages.PagePong())
+            case messages.PageMuted():
+                self._muted = message.muted
             case messages.PageDtmf() if self._source is not None:
                 self._source.put(DTMF(message.digit))
             case messages.PageHangup():
