@@ -218,6 +218,19 @@ def test_one_server_needs_no_list_and_an_empty_list_is_none_at_all(write: Write)
     assert load_config(write("ice:\n")).ice is None
 
 
+def test_one_origin_needs_no_list_and_a_slash_at_its_end_does_not_matter(write: Write) -> None:
+    assert load_config(write("allowed_origins: http://localhost:5173/\n")).allowed_origins == ("http://localhost:5173",)
+    content = "allowed_origins: [https://App.example.com, '*', '']\n"
+    assert load_config(write(content)).allowed_origins == ("https://app.example.com", "*")
+    assert load_config(write("allowed_origins:\n")).allowed_origins == ()
+
+
+@pytest.mark.parametrize("origin", ["app.example.com", "https://app.example.com/page", "wss://app.example.com", "null"])
+def test_what_is_no_origin_is_refused(write: Write, origin: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected the origin of a page, such as https://app\.example\.com"):
+        load_config(write(f"allowed_origins: ['{origin}']\n"))
+
+
 @pytest.mark.parametrize(
     ("entry", "words"),
     [

@@ -90,8 +90,6 @@ def test_a_call_begins_with_an_offer_and_ends_with_a_hangup():
             await caller.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
             await until(lambda: caller.connectionState == "connected")
             assert await served.active_calls() == 1
-            second = await ask(socket, offer)
-            assert second == {"type": "error", "message": "a call is on already: hang up before the next offer"}
             await socket.send(json.dumps({"type": "hangup"}))
             await until(lambda: not served.server.calls.active)
             async with peer() as again:

@@ -33,7 +33,7 @@ ASKS: Final = frozenset({"client-message", "send-text", "append-to-context"})
 """Messages that want what we do not do, and are answered with an error."""
 
 
-class Incoming(msgspec.Struct, frozen=True):
+class RtviMessage(msgspec.Struct, frozen=True):
     """A message of the client."""
 
     type: str = ""
@@ -56,23 +56,23 @@ class _Keys(msgspec.Struct, frozen=True):
     button: messages.Digit | None = None
 
 
-_decode: Any = msgspec.json.Decoder(Incoming).decode
+_decode: Any = msgspec.json.Decoder(RtviMessage).decode
 
 
-def parse(text: str) -> Incoming | None:
+def parse(text: str) -> RtviMessage | None:
     """A message of RTVI, or of the signalling beside it. None: it is something else."""
     if len(text) > LARGEST:
         return None
     if text.startswith(PING):
-        return Incoming(PING)
+        return RtviMessage(PING)
     try:
-        message: Incoming = _decode(text)
+        message: RtviMessage = _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     return message if message.label == LABEL or message.type == SIGNALLING else None
 
 
-def understood(message: Incoming) -> list[FromPage]:
+def understood(message: RtviMessage) -> list[FromPage]:
     """What a message says, in the messages of our own page. Raises `MessageError` if it is not as its type demands."""
     try:
         match message.type:
@@ -89,7 +89,7 @@ def understood(message: Incoming) -> list[FromPage]:
     return []
 
 
-def answers(message: Incoming) -> Iterator[str]:
+def answers(message: RtviMessage) -> Iterator[str]:
     """The answers to a message itself."""
     if message.type == "client-ready":
         yield _rtvi("bot-ready", {"version": VERSION, "about": {"library": "voiceflow"}}, message.id)
@@ -102,7 +102,7 @@ class Narrator:
 
     def __init__(self) -> None:
         self._speaking = False
-        self._replies: dict[int, _Told] = {}
+        self._replies: dict[int, _ToldReply] = {}
         self._segments = 0
 
     def tell(self, message: ToPage) -> Iterator[str]:
@@ -129,7 +129,7 @@ class Narrator:
     def _reply(self, reply: messages.PageReply) -> Iterator[str]:
         told = self._replies.get(reply.id)
         if told is None:
-            told = self._replies[reply.id] = _Told()
+            told = self._replies[reply.id] = _ToldReply()
             yield _rtvi("bot-llm-started")
         added = reply.text.removeprefix(told.text)
         if added:
@@ -147,7 +147,7 @@ class Narrator:
                 yield _rtvi("bot-transcription", {"text": reply.heard})
                 yield _rtvi("bot-tts-stopped")
 
-    def _heard(self, reply: messages.PageReply, told: _Told) -> Iterator[str]:
+    def _heard(self, reply: messages.PageReply, told: _ToldReply) -> Iterator[str]:
         added = reply.heard.removeprefix(told.heard).strip()
         if added:
             if not told.heard:
@@ -164,7 +164,7 @@ class Narrator:
                 yield segment.output("completed" if number == len(segment.words) else "in-progress")
 
 
-class _Told:
+class _ToldReply:
     """What a client knows of a reply."""
 
     def __init__(self) -> None:

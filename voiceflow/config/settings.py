@@ -14,6 +14,8 @@ Commands use `precedence.settle`, which does all three. The fields of `Config` a
       - {provider: cloudflare, key_id: "${TURN_KEY}", api_token: "${TURN_TOKEN}"}
       - provider: twilio  # with provider_config.twilio
 
+So is `allowed_origins`: https://app.example.com, or a list of such.
+
 Values are stripped, and an empty one counts as not given: with `api_key: ${KEY}` and an empty KEY there is no key,
 rather than an empty one.
 """
@@ -36,6 +38,7 @@ from voiceflow.variables import variable
 
 from .address import PublicAddress, completed
 from .ice import ICE, ICE_PROVIDERS, IceUrl, StaticServers
+from .origins import Origin, read_origins
 from .unknown_keys import Warn, nearest
 from .yamlfile import Value, read_yaml
 
@@ -77,6 +80,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ice: tuple[ICE, ...] | None = None
     """STUN and TURN servers for calls from browsers. None: a public STUN server, for browsers on other machines. An
     empty list: none at all."""
+    allowed_origins: tuple[Origin, ...] = ()
+    """Where other pages are from that may call, besides those of this machine."""
 
     def of(self, kind: type[C]) -> C:
         """A carrier's settings, by their type: those that are configured, or else the defaults."""
@@ -133,7 +138,7 @@ def load_config(
     `warn` is told of unknown keys in `file`. Raises `ConfigError`.
     """
     root = None if file is None else read_yaml(file)
-    elsewhere = ("dids", "country", "ice", "provider_config")
+    elsewhere = ("dids", "country", "ice", "provider_config", "allowed_origins")
     settings = {} if root is None else dict(_in_file(root, _kinds(Config), warn, elsewhere=elsewhere))
     settings |= _of_carriers(root, warn)
     for name, key in environment().items():
@@ -151,6 +156,9 @@ def load_config(
     if config.public_ws_url is not None:
         config = msgspec.structs.replace(config, public_ws_url=_completed(settings["public_ws_url"]))
     ice = None if root is None else root.get("ice")
+    origins = None if root is None else root.get("allowed_origins")
+    if origins is not None:
+        config = msgspec.structs.replace(config, allowed_origins=read_origins(origins))
     if ice is not None:
         config = msgspec.structs.replace(config, ice=tuple(_ice(entry, warn) for entry in ice.items()))
     return config

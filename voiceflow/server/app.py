@@ -25,8 +25,10 @@ from voiceflow.security.local_requests import is_local
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.dry_call import nominal_call
 
+from .admission import Admission
 from .answers import Answers, who_answers
 from .browsercalls import BrowserCalls
+from .callroutes import call_routes
 from .elsewhere import not_found, refuse_stream
 from .iceservers import ice_servers
 from .mediastreams import CarrierCalls
@@ -53,14 +55,15 @@ class Server:
         self._client = httpx.AsyncClient()
         self.calls = CarrierCalls(build, config, routes, tokens, self._client, open=open)
         self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active)
-        signaling = SignalingEndpoint(self._browsers, open=open)
+        admission = Admission(config.allowed_origins, open=open)
+        signaling = SignalingEndpoint(self._browsers, admission)
         webhooks = Webhooks(config, routes, tokens, open=open)
         self._answers: Answers = "agent"
         paths: list[Route | WebSocketRoute] = [
             Route("/health", self._health),
             Route("/api/about", self._about),
             *webhooks.routes(),
-            Route("/api/offer", signaling.offer, methods=["POST"]),
+            *call_routes(self._browsers, admission),
             WebSocketRoute("/ws", signaling.websocket),
             *page(),
             WebSocketRoute("/{path:path}", refuse_stream),

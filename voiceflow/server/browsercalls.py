@@ -38,8 +38,7 @@ class BrowserCall:
 
     def __init__(self, session: PeerSession, build: Build, active: set[Call]) -> None:
         self.id = uuid.uuid4().hex
-        self.sdp = session.sdp
-        """Our answer to the browser's offer."""
+        """Names the call to whom it concerns, who may then act on it: it cannot be guessed."""
         self._session = session
         self._build = build
         self._active = active
@@ -49,6 +48,24 @@ class BrowserCall:
     def ended(self) -> bool:
         """Whether the call is over."""
         return self._task.done()
+
+    @property
+    def sdp(self) -> str:
+        """Our answer to the browser's last offer."""
+        return self._session.sdp
+
+    @property
+    def username(self) -> str:
+        """The browser's ICE username."""
+        return self._session.username
+
+    async def renegotiate(self, sdp: str, *, restart: bool = False) -> None:
+        """Answer a further offer of the browser; `restart`: it is that of a new connection. Raises `OfferError`."""
+        await self._session.renegotiate(sdp, restart=restart)
+
+    async def add_candidate(self, candidate: str, mid: str | None, line: int | None) -> None:
+        """Add a candidate that the browser found after its offer. Raises `OfferError`."""
+        await self._session.add_candidate(candidate, mid, line)
 
     def on_end(self, callback: Callable[[BrowserCall], None]) -> None:
         """Call `callback(call)` when this call is over."""
@@ -88,7 +105,7 @@ class BrowserCalls:
         self._build = build
         self._ice = ice
         self._active = active
-        self._calls: set[BrowserCall] = set()
+        self._calls: dict[str, BrowserCall] = {}
         self._stopping = False
 
     async def ice_servers(self, *, local: bool) -> list[dict[str, Any]]:
@@ -116,14 +133,21 @@ class BrowserCalls:
             await session.close()
             raise CallRejectedError(STOPPING)
         call = BrowserCall(session, self._build, self._active)
-        self._calls.add(call)
-        call.on_end(self._calls.discard)
+        self._calls[call.id] = call
+        call.on_end(self._forget)
         return call
+
+    def find(self, id: str) -> BrowserCall | None:
+        """The call of this id, while it is on."""
+        return self._calls.get(id)
+
+    def _forget(self, call: BrowserCall) -> None:
+        del self._calls[call.id]
 
     async def stop(self) -> None:
         """Accept no more calls, and end those that are running."""
         self._stopping = True
-        await asyncio.gather(*(call.hang_up() for call in self._calls))
+        await asyncio.gather(*(call.hang_up() for call in self._calls.values()))
 
 
 def _for_page(turn: int, latency: TurnLatency) -> messages.PageLatency:

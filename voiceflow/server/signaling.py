@@ -1,12 +1,13 @@
-"""Signaling of browsers' calls: offer and answer over a WebSocket, or in one HTTP request.
+"""Signaling of browsers' calls over a WebSocket.
 
-    hello                ->  hello_ack {ice_servers}
-    webrtc_offer {sdp}   ->  webrtc_answer {sdp}
-    ping                 ->  pong
+    hello                          ->  hello_ack {ice_servers}
+    webrtc_offer {sdp, pc_id?}     ->  webrtc_answer {sdp, pc_id}
+    ping                           ->  pong
     hangup
 
 Other messages are answered with `error {message}`. A call goes on if the WebSocket breaks: whether the browser is
-still there is checked on the call's own connection.
+still there is checked on the call's own connection. Further offers on the same WebSocket, or on another with the
+call's `pc_id`, are of the same call.
 """
 
 from __future__ import annotations
@@ -16,23 +17,20 @@ import time
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from voiceflow.errors import CallRejectedError, VoiceflowError
-from voiceflow.security.local_requests import is_local
+from voiceflow.errors import VoiceflowError
 from voiceflow.transports.websocket import POLICY
 
-from .body import read_body
+from .admission import REFUSED, Admission
 from .browsercalls import BrowserCall, BrowserCalls
 from .connections import admit
+from .offers import MISSING_SDP
 
 log = logging.getLogger("voiceflow.server")
 
 LARGEST_OFFER: Final = 64 * 1024
-"""Characters of a WebSocket message, or bytes of an HTTP body, that may come. An offer has a few thousand."""
+"""Characters that a message may have. An offer has a few thousand."""
 LARGEST_BURST: Final = 20
 """Messages that one WebSocket may bring at once."""
 RATE: Final = 2.0
@@ -51,6 +49,7 @@ class SignalingHello(SignalingMessage, frozen=True, tag="hello"):
 
 class SignalingOffer(SignalingMessage, frozen=True, tag="webrtc_offer"):
     sdp: str = ""
+    pc_id: str | None = None
 
 
 class SignalingPing(SignalingMessage, frozen=True, tag="ping"):
@@ -66,35 +65,22 @@ FromBrowser: TypeAlias = SignalingHello | SignalingOffer | SignalingPing | Signa
 _decode: Any = msgspec.json.Decoder(FromBrowser).decode
 
 
-class HttpOffer(msgspec.Struct, frozen=True):
-    """The body of `POST /api/offer`."""
-
-    sdp: str = ""
-
-
-REFUSED: Final = (
-    "calls from other machines are refused: open the page on this machine (localhost), or start with --insecure"
-)
-MISSING_SDP: Final = "Missing SDP in offer"
-
-
 class SignalingEndpoint:
     """Answers browsers' offers and starts their calls."""
 
-    def __init__(self, calls: BrowserCalls, *, open: bool) -> None:
+    def __init__(self, calls: BrowserCalls, admission: Admission) -> None:
         self._calls = calls
-        self._open = open  # browsers on other machines may call
+        self._admission = admission
 
     async def websocket(self, websocket: WebSocket) -> None:
         """Serve one browser's WebSocket until it is closed."""
-        if not self._may_call(websocket.scope):
-            log.warning("a browser was refused: %s", REFUSED)
+        if not self._admission.may_call(websocket.scope):
             await websocket.accept()  # a page learns the reason of a close, not of a failed handshake
             await websocket.close(POLICY, REFUSED)
             return
         await websocket.accept()
         admit(websocket.scope)
-        conversation = _Conversation(self._calls, local=is_local(websocket.scope))
+        conversation = _Conversation(self._calls, local=self._admission.is_local(websocket.scope))
         budget = _Budget(LARGEST_BURST, RATE)
         while (received := await websocket.receive())["type"] == "websocket.receive":
             text = received.get("text")
@@ -110,29 +96,6 @@ class SignalingEndpoint:
                     await websocket.send_json(answer)
                 except WebSocketDisconnect:
                     return
-
-    async def offer(self, request: Request) -> Response:
-        """Start a call without a WebSocket: `POST /api/offer {sdp, type}` -> `{sdp, type, pc_id}`."""
-        if not self._may_call(request.scope):
-            return _refusal(REFUSED, 403)
-        try:
-            body = await read_body(request, LARGEST_OFFER)
-            if body is None:
-                return _refusal(f"an offer has at most {LARGEST_OFFER} bytes", 400)
-            offer = msgspec.json.decode(body, type=HttpOffer)
-            if not offer.sdp:
-                return _refusal(MISSING_SDP, 400)
-            call = await self._calls.start(offer.sdp, local=is_local(request.scope))
-        except msgspec.DecodeError as error:
-            return _refusal(f"expected {{sdp, type}}: {error}", 400)
-        except CallRejectedError as error:
-            return _refusal(str(error), 503)
-        except VoiceflowError as error:
-            return _refusal(str(error), 400)
-        return JSONResponse({"sdp": call.sdp, "type": "answer", "pc_id": call.id})
-
-    def _may_call(self, scope: Scope) -> bool:
-        return self._open or is_local(scope)
 
 
 class _Conversation:
@@ -151,8 +114,8 @@ class _Conversation:
                     return {"type": "hello_ack", "ice_servers": await self._calls.ice_servers(local=self._local)}
                 case SignalingPing():
                     return {"type": "pong"}
-                case SignalingOffer(sdp):
-                    return await self._offered(sdp)
+                case SignalingOffer(sdp, id):
+                    return await self._offered(sdp, id or "")
                 case SignalingHangup() if self._call is not None:
                     await self._call.hang_up()
         except msgspec.DecodeError as error:
@@ -161,13 +124,16 @@ class _Conversation:
             return _error(str(error))
         return None
 
-    async def _offered(self, sdp: str) -> dict[str, Any]:
+    async def _offered(self, sdp: str, id: str) -> dict[str, Any]:
         if not sdp:
             return _error(MISSING_SDP)
-        if self._call is not None and not self._call.ended:
-            return _error("a call is on already: hang up before the next offer")
-        self._call = await self._calls.start(sdp, local=self._local)
-        return {"type": "webrtc_answer", "sdp": self._call.sdp}
+        call = self._calls.find(id) or self._call
+        if call is not None and not call.ended:
+            await call.renegotiate(sdp)
+        else:
+            call = await self._calls.start(sdp, local=self._local)
+        self._call = call
+        return {"type": "webrtc_answer", "sdp": call.sdp, "pc_id": call.id}
 
 
 class _Budget:
@@ -186,7 +152,3 @@ class _Budget:
 
 def _error(message: str) -> dict[str, Any]:
     return {"type": "error", "message": message}
-
-
-def _refusal(message: str, status: int) -> Response:
-    return JSONResponse({"error": message}, status_code=status)

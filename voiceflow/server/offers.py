@@ -1,0 +1,135 @@
+"""Calls of browsers that are set up by HTTP, as pipecat's clients do it.
+
+    POST  /api/offer  {sdp, type, pc_id?, restart_pc?}                                -> {sdp, type, pc_id}
+    PATCH /api/offer  {pc_id, candidates: [{candidate, sdp_mid, sdp_mline_index}]}    -> {status}
+
+`pc_id` names a call. With that of a call that is on, an offer is a further one of that call, and `restart_pc` says that
+it is the offer of a new connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from voiceflow.errors import CallRejectedError, VoiceflowError
+
+from .admission import REFUSED, Admission
+from .body import read_body
+from .browsercalls import BrowserCall, BrowserCalls
+
+T = TypeVar("T")
+
+LARGEST: Final = 64 * 1024
+"""Bytes that a body may have. An offer has a few thousand."""
+MOST: Final = 64
+"""Candidates that one request may bring."""
+MISSING_SDP: Final = "Missing SDP in offer"
+
+
+class HttpOffer(msgspec.Struct, frozen=True):
+    sdp: str = ""
+    pc_id: str | None = None
+    restart_pc: bool | None = None
+
+
+class HttpCandidate(msgspec.Struct, frozen=True):
+    candidate: str
+    sdp_mid: str | None = None
+    sdp_mline_index: int | None = None
+
+
+class HttpCandidates(msgspec.Struct, frozen=True):
+    pc_id: str
+    candidates: list[HttpCandidate]
+
+
+class RefusalError(VoiceflowError):
+    """A request that is refused. Its text says why."""
+
+    def __init__(self, why: str, status: int) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Offers:
+    """The endpoint of /api/offer."""
+
+    def __init__(self, calls: BrowserCalls, admission: Admission) -> None:
+        self._calls = calls
+        self._admission = admission
+
+    async def post(self, request: Request) -> Response:
+        return await admitted(request, self._admission, self._offered)
+
+    async def patch(self, request: Request) -> Response:
+        return await admitted(request, self._admission, self._found)
+
+    async def _offered(self, request: Request) -> Response:
+        offer = await read_json(request, HttpOffer, "{sdp, type}")
+        if not offer.sdp:
+            raise RefusalError(MISSING_SDP, 400)
+        call = self._calls.find(offer.pc_id or "")
+        if call is not None:
+            await call.renegotiate(offer.sdp, restart=bool(offer.restart_pc))
+        else:
+            call = await self._calls.start(offer.sdp, local=self._admission.is_local(request.scope))
+        return JSONResponse({"sdp": call.sdp, "type": "answer", "pc_id": call.id})
+
+    async def _found(self, request: Request) -> Response:
+        found = await read_json(request, HttpCandidates, "{pc_id, candidates}")
+        call = known(self._calls, found.pc_id)
+        for one in found.candidates[:MOST]:
+            await call.add_candidate(one.candidate, one.sdp_mid, one.sdp_mline_index)
+        return JSONResponse({"status": "success"})
+
+
+async def admitted(
+    request: Request, admission: Admission, answer: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """The answer to a request, or the refusal of it with the reason in JSON: {error}."""
+    try:
+        if not admission.may_call(request.scope):
+            raise RefusalError(REFUSED, 403)
+        return await answer(request)
+    except RefusalError as error:
+        return _refusal(error, error.status)
+    except CallRejectedError as error:
+        return _refusal(error, 503)
+    except VoiceflowError as error:
+        return _refusal(error, 400)
+
+
+def known(calls: BrowserCalls, id: str) -> BrowserCall:
+    """The call of this id. Raises `RefusalError` if there is none."""
+    call = calls.find(id)
+    if call is None:
+        raise RefusalError(f"there is no call {id[:40]!r}: it is over, or was never here", 404)
+    return call
+
+
+async def read_text(request: Request) -> str:
+    """The body of a request. Raises `RefusalError` if it is too large or no text."""
+    body = await read_body(request, LARGEST)
+    if body is None:
+        raise RefusalError(f"an offer has at most {LARGEST} bytes", 400)
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise RefusalError(f"expected text in UTF-8: {error}", 400) from None
+
+
+async def read_json(request: Request, kind: type[T], expected: str) -> T:
+    """The body of a request as JSON. Raises `RefusalError` if it is not as `expected`."""
+    try:
+        return msgspec.json.decode(await read_text(request), type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise RefusalError(f"expected {expected}: {error}", 400) from None
+
+
+def _refusal(error: VoiceflowError, status: int) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=status)
