@@ -196,6 +196,15 @@ async def open_page(
     assert errors == []
 
 
+async def refuse_microphones(page: Page, error: str) -> None:
+    """Let the browser give the page no further microphone, with the `DOMException` of this name."""
+    refuse = """(name) => {
+      window.permission = Promise.reject(new DOMException("", name));
+      window.permission.catch(() => {});
+    }"""
+    await page.evaluate(refuse, error)
+
+
 async def becomes(page: Page, expression: str) -> None:
     """Wait until `expression` is true. Playwright's `wait_for_function` would need `eval`, which the page forbids."""
     while not await page.evaluate(expression):

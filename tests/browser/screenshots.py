@@ -53,6 +53,8 @@ TURNS = {
         ),
     ),
 }
+LETTER = 0.025
+"""Seconds that each letter is spoken."""
 CALLER_BEGINS, CALLER_ENDS, CALLER_INTERRUPTS = "A", "B", "C"
 
 
@@ -104,7 +106,7 @@ class Voice(TTS):
 
     async def synthesize(self, text: str, voice: str) -> bytes:
         await asyncio.sleep(0.0012 * len(text))
-        return np.resize(read_wav(SPEECH).samples, round(len(text) * 0.04 * self.rate)).astype("<i2").tobytes()
+        return np.resize(read_wav(SPEECH).samples, round(len(text) * LETTER * self.rate)).astype("<i2").tobytes()
 
 
 def pipeline(locale: str) -> Build:
@@ -155,15 +157,15 @@ async def converse(page: Page, words: Words) -> None:
     await expect(status).to_have_text(words.listening)
     for number in range(3):
         await press(page, CALLER_BEGINS)
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(0.4)
         await press(page, CALLER_ENDS)
         await expect(status).to_have_text(words.speaking)
         if number == 0:
             await expect(status).to_have_text(words.listening)
         if number == 1:
-            await asyncio.sleep(2.2)
+            await asyncio.sleep(1.5)
             await press(page, CALLER_INTERRUPTS)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.2)
 
 
 async def shot(page: Page, look: Look) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from voiceflow import DTMF, Call, Clear, Frame, LLMText, Processor, SpeechStarted, SpeechStopped, Transcript
+from voiceflow import DTMF, Call, Clear, Element, Frame, LLMText, Processor, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.processors.tts import TTS
 
 Happens = Mapping[str, Sequence[Frame]]
@@ -61,9 +61,12 @@ class Scripted:
         self.happens = happens
         self.answers = answers
 
-    def __call__(self, call: Call) -> Processor:
+    def __call__(self, call: Call) -> Element:
+        return self.with_model(call, Answers(self.answers))
+
+    def with_model(self, call: Call, model: Element) -> Element:
         self.keys = Keys(self.happens)
-        return call.source | self.keys | Answers(self.answers) | Tone() | call.sink
+        return call.source | self.keys | model | Tone() | call.sink
 
 
 def says(text: str) -> list[Frame]:

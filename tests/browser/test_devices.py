@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from browser.chromium import becomes, needs_chromium, open_page, run
+from browser.chromium import becomes, needs_chromium, open_page, refuse_microphones, run
 from playwright.async_api import Page
 from server.serving import serving
 
@@ -28,10 +28,6 @@ SENT = "peers.at(-1).getSenders()[0].track === client.localStream.getAudioTracks
 IDS = "(kind) => navigator.mediaDevices.enumerateDevices().then((all) => all.filter((one) => one.kind === kind))"
 
 
-REFUSE = """(name) => {
-  window.permission = Promise.reject(new DOMException("", name));
-  window.permission.catch(() => {});
-}"""
 LOUD = 0.01
 """Of full scale."""
 SILENCE = 25
@@ -146,7 +142,7 @@ def test_a_microphone_that_cannot_be_had_leaves_the_call_as_it_is():
     async def main() -> None:
         async with serving(Listening()) as served, open_page(served.http) as page:
             await begin(page)
-            await page.evaluate(REFUSE, "NotReadableError")
+            await refuse_microphones(page, "NotReadableError")
             told = await page.evaluate("client.useMicrophone('another').catch(({ message }) => message)")
             assert told.startswith("another program holds the microphone")
             assert await page.evaluate("client.inCall && microphones.every(({ readyState }) => readyState === 'live')")
@@ -162,7 +158,7 @@ def test_another_microphone_takes_the_place_of_one_that_is_unplugged_and_without
             await begin(page)
             await page.evaluate(unplug)
             await becomes(page, f"microphones.length === 2 && microphones[1].enabled && {SENT}")
-            await page.evaluate(REFUSE, "NotFoundError")
+            await refuse_microphones(page, "NotFoundError")
             await page.evaluate(unplug)
             await becomes(page, "events.length === 3")
             gone = "the microphone was taken away"
