@@ -6,6 +6,7 @@ call: a caller may be on hold or muted. Peers that are gone are found by the ser
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -19,6 +20,10 @@ from voiceflow.transports.websocket import FAILED, NORMAL, POLICY, Socket, Strea
 
 KINDS: Final = 20
 """How many kinds of unexpected messages are logged for one call."""
+FASTEST: Final = 5.0
+"""Seconds of audio that may come in a second, and go on doing so."""
+AT_ONCE: Final = 20.0
+"""Seconds of audio that may come at once: what the line held back while it had stalled."""
 FAILURE: Final = "the call failed"
 """All that a peer is told about an error on our side."""
 
@@ -36,18 +41,25 @@ class MediaSource(Source):
         self._early = early
         """Events that came with the start or before it."""
         self._warned: set[str] = set()
+        self._began = 0.0
         self.code = NORMAL
         """The close code for the end of the stream."""
 
     async def frames(self) -> AsyncIterator[Frame]:
         read, understand = self._socket.read, self._stream.receive
         self._socket.on_stalled = self._stalled
+        self._began = asyncio.get_running_loop().time()
+        size = allowed = 0
         try:
             events = self._early
             while True:
                 for event in events:
-                    frame = event if type(event) is AudioRaw else self._frame(event)
-                    if frame is not None:
+                    if type(event) is AudioRaw:
+                        size += len(event.data)
+                        if size > allowed:
+                            allowed = self._allow(size)
+                        yield event
+                    elif (frame := self._frame(event)) is not None:
                         yield frame
                 events = understand(await read())
         except StreamClosedError as closed:
@@ -56,6 +68,17 @@ class MediaSource(Source):
             self.call.log.warning("%s", error)
             self.code = POLICY
             yield End(f"protocol error: {error}")
+
+    def _allow(self, size: int) -> int:
+        """How many bytes of audio may have come by now. Raises `ProtocolError` where `size` is more."""
+        elapsed = asyncio.get_running_loop().time() - self._began
+        allowed = int(self.produces.byte_rate * (AT_ONCE + FASTEST * elapsed))
+        if size > allowed:
+            raise ProtocolError(
+                f"expected audio as fast as it is spoken; got {size / self.produces.byte_rate:.0f} s of it in "
+                f"{elapsed:.1f} s"
+            )
+        return allowed
 
     def _frame(self, event: Event) -> Frame | None:
         """The frame of an event. None: the event is handled here and is nothing to the pipeline."""

@@ -63,6 +63,8 @@ async def beside_a_conversation(served: Served, messages: Sequence[Message]) -> 
         pytest.param(['{"event":"hello"}'], "expected the first message of one of twilio", id="another protocol"),
         pytest.param([b"\0\xff"], "expected the first message of one of twilio", id="noise"),
         pytest.param([CONNECTED.encode()], "twilio sends text; got a binary message", id="binary at first"),
+        pytest.param([CONNECTED, *[MEDIA] * 3], "expected the start of a stream among its first 4 messages", id="late"),
+        pytest.param([f"{CONNECTED}{' ' * 17_000}"], "and 16384 bytes; got 1 messages with 17", id="too much"),
         pytest.param([CONNECTED, START.replace("x-mulaw", "mp3")], "expected audio/x-mulaw", id="another format"),
     ],
 )
@@ -101,6 +103,33 @@ def test_a_stream_that_does_not_go_on_as_it_should_ends(
         refusal = record.message.partition(": ")[2]
         assert expected in refusal
         assert any(r.message.endswith(f"ended: protocol error: {refusal}") for r in caplog.records)
+
+    run(main())
+
+
+def test_a_stream_that_is_much_faster_than_speech_ends(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with serving() as served:
+            code, reason = await beside_a_conversation(served, [*HELLO, *[MEDIA] * 50 * 60])
+        assert code == 1008
+        assert reason.startswith("protocol error: expected audio as fast as it is spoken; got 2")
+
+    run(main())
+
+
+def test_what_a_stalled_line_held_back_may_come_at_once() -> None:
+    taken: list[AudioRaw] = []
+
+    class Takes(Processor):
+        def process(self, frame: AudioRaw) -> None:
+            taken.append(frame)
+
+    async def main() -> None:
+        build = lambda call: call.source | Takes() | call.sink  # noqa: E731
+        async with serving(build) as served, dialled(served.media) as websocket:
+            for message in [*HELLO, *[MEDIA] * 50 * 19]:
+                await websocket.send(message)
+            await until(lambda: len(taken) == 50 * 19)
 
     run(main())
 

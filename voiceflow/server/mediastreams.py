@@ -30,6 +30,9 @@ log = logging.getLogger("voiceflow.server")
 HANDSHAKE: Final = 10.0
 """Seconds within which a stream must have sent its start message."""
 
+MESSAGES_BEFORE_START: Final = 4
+BYTES_BEFORE_START: Final = 16 * 1024
+
 Scope = dict[str, Any]
 
 
@@ -116,12 +119,19 @@ class CarrierCalls:
         message = await socket.read()
         carrier = detect(message)
         stream, early = carrier.stream(), list[Event]()
+        read = size = 0
         while True:
             events = stream.receive(message)
             start = next((event for event in events if isinstance(event, Start)), None)
             if start is not None:
                 return Opened(carrier, stream, start, [*early, *(event for event in events if event is not start)])
             early += events
+            read, size = read + 1, size + len(message)
+            if read == MESSAGES_BEFORE_START or size > BYTES_BEFORE_START:
+                raise CallRejectedError(
+                    f"expected the start of a stream among its first {MESSAGES_BEFORE_START} messages and "
+                    f"{BYTES_BEFORE_START} bytes; got {read} messages with {size} bytes"
+                )
             message = await socket.read()
             other = recognised(message)
             if other not in (None, carrier):  # the greetings of several carriers look alike
