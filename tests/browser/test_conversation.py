@@ -8,6 +8,8 @@ from playwright.async_api import expect
 from server.serving import serving, until
 
 from voiceflow import Clear, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.errors import ProviderConnectionError
+from voiceflow.processors.llm import LLM, Message
 
 pytestmark = needs_chromium
 
@@ -127,5 +129,29 @@ def test_keys_are_pressed_on_the_page_and_on_the_keyboard_during_a_call_only():
             await page.keyboard.press("Enter")
             await until(lambda: len(conversing.keys.pressed) >= 5)
             assert conversing.keys.pressed == "*5891"
+
+    run(main())
+
+
+class WithoutItsKey(LLM):
+    async def chat(self, messages: list[Message]) -> str:
+        raise ProviderConnectionError("OpenAI refused the key (401): set OPENAI_API_KEY to one that is valid")
+
+
+def test_what_fails_is_said_on_the_page_and_the_caller_hears_an_apology_alone():
+    async def main() -> None:
+        conversing = conversation()
+        async with (
+            serving(lambda call: conversing.with_model(call, WithoutItsKey())) as served,
+            open_page(served.http) as page,
+        ):
+            await page.click("#call")
+            await expect(page.locator("#status")).to_have_text(LISTENING)
+            await page.keyboard.press("#")
+            await expect(page.locator("#transcript .note")).to_have_text(
+                "WithoutItsKey: OpenAI refused the key (401): set OPENAI_API_KEY to one that is valid"
+            )
+            await expect(page.locator("#transcript .agent")).to_contain_text("Sorry")
+            await expect(page.locator("#transcript .agent")).not_to_contain_text("key")
 
     run(main())

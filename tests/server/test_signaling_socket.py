@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -12,9 +12,12 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from server.serving import TUNNEL, Served, run, serving, until
+from talking import Parrot, Voice
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
+
+from voiceflow import DTMF, Call, Element, Error, Processor, Transcript
 
 
 @contextlib.asynccontextmanager
@@ -30,10 +33,14 @@ async def ask(socket: ClientConnection, message: object) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def peer() -> AsyncIterator[RTCPeerConnection]:
+async def peer(told: list[dict[str, Any]] | None = None) -> AsyncIterator[RTCPeerConnection]:
+    """A browser's connection with its offer. It presses a key when it is connected, and keeps what it is `told`."""
     connection = RTCPeerConnection()
     connection.addTrack(AudioStreamTrack())
-    connection.createDataChannel("voiceflow")
+    channel = connection.createDataChannel("voiceflow")
+    if told is not None:
+        channel.on("open", lambda: channel.send(json.dumps({"type": "dtmf", "digit": "1"})))
+        channel.on("message", lambda text: told.append(json.loads(text)))
     await connection.setLocalDescription(await connection.createOffer())
     try:
         yield connection
@@ -185,6 +192,33 @@ def test_the_page_and_its_parts_are_served_for_this_page_alone():
             script = await client.get("/voiceflow-client.js")
             assert script.headers["content-type"] == "text/javascript; charset=utf-8"
             assert "export class VoiceflowClient" in script.text
+
+    run(main())
+
+
+class Failing(Processor):
+    """At each key, something fails, and then the caller is understood."""
+
+    def process(self, frame: DTMF) -> Iterator[Error | Transcript]:
+        yield Error("no key", "Model")
+        yield Transcript("after it")
+
+
+@pytest.mark.parametrize("tunnelled", [False, True])
+def test_what_fails_is_told_to_pages_on_this_machine_alone(tunnelled: bool):
+    def build(call: Call) -> Element:
+        return call.source | Failing() | Parrot() | Voice() | call.sink
+
+    async def main() -> None:
+        headers = TUNNEL if tunnelled else {}
+        told: list[dict[str, Any]] = []
+        async with serving(build, open=True) as served, browser(served, **headers) as socket, peer(told) as caller:
+            answer = await ask(socket, {"type": "webrtc_offer", "sdp": caller.localDescription.sdp})
+            await caller.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+            await until(lambda: any(message["type"] == "transcript" for message in told))
+            problems = [message for message in told if message["type"] == "problem"]
+            expected = {"type": "problem", "processor": "Model", "text": "no key"}
+            assert problems == ([] if tunnelled else [expected])
 
     run(main())
 

@@ -25,6 +25,7 @@ TOLD: list[tuple[ToPage, dict[str, Any]]] = [
     (messages.PageSpeech(True), {"type": "speech", "speaking": True}),
     (messages.PageClear(), {"type": "clear"}),
     (messages.PageLatency(1, {"stt": 0.2}), {"type": "latency", "turn": 1, "stages": {"stt": 0.2}}),
+    (messages.PageProblem("LLM", "no key"), {"type": "problem", "processor": "LLM", "text": "no key"}),
     (messages.PageEnded("hung up"), {"type": "ended", "reason": "hung up"}),
     (messages.PagePong(), {"type": "pong"}),
 ]

@@ -75,6 +75,14 @@ class PageLatency(PageMessage, frozen=True):
     """Seconds by the name of the part, in order."""
 
 
+class PageProblem(PageMessage, frozen=True):
+    """A part of the pipeline has failed, and the call goes on. Told to pages on the server's own machine alone: callers
+    elsewhere could do nothing with it."""
+
+    processor: str
+    text: str
+
+
 class PageEnded(PageMessage, frozen=True):
     """The call is over."""
 
@@ -108,7 +116,9 @@ class PagePing(PageMessage, frozen=True):
     """A check that the server is there, which answers it with `PagePong`."""
 
 
-ToPage: TypeAlias = PageTranscript | PageReply | PageState | PageSpeech | PageClear | PageLatency | PageEnded | PagePong
+ToPage: TypeAlias = (
+    PageTranscript | PageReply | PageState | PageSpeech | PageClear | PageLatency | PageProblem | PageEnded | PagePong
+)
 FromPage: TypeAlias = PageDtmf | PageHangup | PageMuted | PagePing
 
 

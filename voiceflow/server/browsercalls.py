@@ -13,6 +13,7 @@ import msgspec
 
 from voiceflow.call_limits import Limits
 from voiceflow.errors import CallRejectedError, VoiceflowError
+from voiceflow.frames import Error, Frame
 from voiceflow.route import Route
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.session import PeerSession
@@ -21,6 +22,7 @@ from voiceflow.turns.latency import TurnLatency
 
 if TYPE_CHECKING:
     from voiceflow.call import Build, Call
+    from voiceflow.pipeline import Element
     from voiceflow.transports.webrtc.turn_servers import IceServer, ICEServers
 
 log = logging.getLogger("voiceflow.server")
@@ -36,12 +38,14 @@ carrier is paid for the minutes."""
 class BrowserCall:
     """One call from a browser, which runs in a task of its own."""
 
-    def __init__(self, session: PeerSession, build: Build, active: set[Call]) -> None:
+    def __init__(self, session: PeerSession, build: Build, active: set[Call], *, local: bool) -> None:
+        """`local`: the browser is on this machine, and may learn what fails."""
         self.id = uuid.uuid4().hex
         """Names the call to whom it concerns, who may then act on it: it cannot be guessed."""
         self._session = session
         self._build = build
         self._active = active
+        self._local = local
         self._task = asyncio.create_task(self._run(), name=f"browser call {self.id}")
 
     @property
@@ -84,6 +88,8 @@ class BrowserCall:
             turns = itertools.count(1)
             call.on_turn(lambda latency: session.channel.tell(_for_page(next(turns), latency)))
             call.on_turn(lambda latency: call.log.info("turn: %s", latency))
+            if self._local:
+                call.observe(_Problems(session))
             call.log.info("from a browser")
             self._active.add(call)
             try:
@@ -96,6 +102,19 @@ class BrowserCall:
                 call.log.error("%r", error, exc_info=error)
             finally:
                 self._active.discard(call)
+
+
+class _Problems:
+    """Observes a call, and tells its page what fails in it."""
+
+    def __init__(self, session: PeerSession) -> None:
+        self._session = session
+        self._last: Error | None = None
+
+    def __call__(self, upstream: Element, downstream: Element, frame: Frame) -> None:
+        if isinstance(frame, Error) and frame is not self._last:  # each boundary shows it again
+            self._last = frame
+            self._session.channel.tell(messages.PageProblem(frame.processor, frame.message))
 
 
 class BrowserCalls:
@@ -132,7 +151,7 @@ class BrowserCalls:
         if self._stopping:
             await session.close()
             raise CallRejectedError(STOPPING)
-        call = BrowserCall(session, self._build, self._active)
+        call = BrowserCall(session, self._build, self._active, local=local)
         self._calls[call.id] = call
         call.on_end(self._forget)
         return call

@@ -244,6 +244,10 @@ on("reply", (reply) => {
   transcript.agent(reply);
   showCopy();
 });
+on("problem", ({ processor, text }) => {
+  transcript.note(`${processor}: ${text}`);
+  showCopy();
+});
 on("state", (now) => {
   state = now.state;
   showTurn();

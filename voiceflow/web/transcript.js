@@ -53,6 +53,16 @@ export class Transcript {
     else this.#write(line, heard, neverHeard(say(rest ? "Interrupted here. Not heard:" : "Interrupted here."), rest));
   }
 
+  /** What is said about the conversation. @param {string} text */
+  note(text) {
+    const line = document.createElement("p");
+    line.className = "line note";
+    line.textContent = text;
+    this.log.append(line);
+    this.#texts.set(line, `[${text}]`);
+    this.#follow();
+  }
+
   /** Marks what was still to be said when the call ended. */
   end() {
     for (const coming of this.log.querySelectorAll(".coming")) {

@@ -19,6 +19,7 @@
  * - `transcript {text, final}`: what the caller says; interims replace each other, a final one replaces them.
  * - `reply {id, text, heard, done, interrupted}`: what the agent says; a later one with the same id replaces it.
  * - `state {state}`: "listening", "thinking" or "speaking"; `speech {speaking}`: whether the caller speaks.
+ * - `problem {processor, text}`: a part of the pipeline failed, the call goes on. On the server's own machine only.
  * - `clear`: the agent was interrupted. `latency {turn, stages}`: how long each part of a turn took, in seconds.
  *
  * @typedef {object} Options
