@@ -132,6 +132,11 @@ class LLMEnd(Frame, frozen=True, gc=False, speech=True, sealed=True):
     """The agent's reply is complete."""
 
 
+class LLMCut(Frame, frozen=True, gc=False, speech=True):
+    """The agent's reply breaks off: of the sentence before this, only the beginning is there. It is not said if a whole
+    one came before it."""
+
+
 class Word(msgspec.Struct, frozen=True, gc=False):
     """One word of a sentence and when its audio ends, in seconds from the sentence's first sample."""
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import ClassVar
 
 from .annotations import Kind, Signature
-from .frames import DTMF, AudioRaw, Frame, LLMEnd, Mark
+from .frames import DTMF, AudioRaw, Frame, LLMCut, LLMEnd, Mark
 from .processor import Processor
 
 
@@ -53,7 +53,7 @@ class Sink(Processor):
 
     @property
     def signature(self) -> Signature:
-        return Signature(Kind.FUNCTION, (AudioRaw, Mark, LLMEnd), ())
+        return Signature(Kind.FUNCTION, (AudioRaw, Mark, LLMCut, LLMEnd), ())
 
     @property
     def is_speaker(self) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from voiceflow.frames import LLMEnd, LLMText
+from voiceflow.frames import LLMCut, LLMEnd, LLMText
 from voiceflow.processor import Processor
 from voiceflow.processors.text import markup
 from voiceflow.processors.text.brackets import link, source
@@ -256,7 +256,7 @@ class CleanForSpeech(Processor):
         self._link_hint = link_hint
         self._cleaner = SpeechCleaner(link_hint)
 
-    def process(self, frame: LLMText | LLMEnd) -> Iterator[LLMText | LLMEnd]:
+    def process(self, frame: LLMText | LLMCut | LLMEnd) -> Iterator[LLMText | LLMCut | LLMEnd]:
         if isinstance(frame, LLMText):
             text = self._cleaner.feed(frame.text)
             if text:

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from voiceflow.frames import LLMEnd, LLMText
+from voiceflow.frames import LLMCut, LLMEnd, LLMText
 from voiceflow.processor import Processor
 from voiceflow.processors.text.fullstop import ends
 from voiceflow.processors.text.places import NEWLINE, PLACE
@@ -55,6 +55,8 @@ class SentenceSplitter:
         self._text = ""
         self._opening = True
         """Whether no sentence of the reply has come out yet."""
+        self._whole = False
+        """Whether what came out last ended a sentence, rather than being a part of one."""
 
     def feed(self, text: str) -> list[str]:
         """Take a piece of the reply; returns the sentences that are complete now, without space around them."""
@@ -67,12 +69,23 @@ class SentenceSplitter:
     def flush(self) -> list[str]:
         """End the reply: returns the sentences that were still held back, and gets ready for a new reply."""
         sentences = list(self._sentences(over=True))
-        self._text, self._opening = "", True
+        self._text, self._opening, self._whole = "", True, False
+        return sentences
+
+    def break_off(self) -> list[str]:
+        """The reply breaks off: returns the sentences that were still held back, without the unfinished one if a whole
+        one came before it."""
+        whole, sentences = self._whole, []
+        for sentence in self._sentences(over=True):
+            if self._whole or not whole:
+                sentences.append(sentence)
+            whole = self._whole
         return sentences
 
     def _sentences(self, *, over: bool) -> Iterator[str]:
         text, start = self._text, 0
         while (end := _end(text, start, opening=self._opening, over=over)) is not None:
+            self._whole = _is_whole(text[start:end])
             sentence = text[start:end].strip()
             start = end
             while text[start : start + 1].isspace():
@@ -89,9 +102,12 @@ class SplitSentences(Processor):
     def __init__(self) -> None:
         self._splitter = SentenceSplitter()
 
-    def process(self, frame: LLMText | LLMEnd) -> Iterator[LLMText | LLMEnd]:
+    def process(self, frame: LLMText | LLMCut | LLMEnd) -> Iterator[LLMText | LLMCut | LLMEnd]:
         if isinstance(frame, LLMText):
             yield from _lines(self._splitter.feed(frame.text))
+        elif isinstance(frame, LLMCut):
+            yield from _lines(self._splitter.break_off())
+            yield frame
         else:
             yield from self.finish()
             yield frame
@@ -101,6 +117,12 @@ class SplitSentences(Processor):
 
     def reset(self) -> None:
         self._splitter = SentenceSplitter()
+
+
+def _is_whole(cut: str) -> bool:
+    """Whether `cut` ends with the line or the sentence, and not after a clause or in the middle of one."""
+    last = cut.rstrip(" ")[-1:]
+    return not (last.isalnum() or last in ",;:–—-，；：、")
 
 
 def _lines(sentences: Iterable[str]) -> Iterator[LLMText]:

@@ -179,3 +179,26 @@ def test_what_has_no_spaces_ends_anywhere():
 def test_a_long_text_takes_time_in_proportion_to_its_length():
     text = re.sub(r"\|", "", " ".join(SENTENCES)) * 20
     assert len(split(text)) > 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One is whole. Two is", ["One is whole."]),
+        ("One is whole. Two is, too.", ["One is whole.", "Two is, too."]),
+        ("One is whole! (Two is)", ["One is whole!", "(Two is)"]),
+        ("Item one\nItem tw", ["Item one"]),
+        ("Only a part", ["Only a part"]),
+        ("", []),
+    ],
+)
+def test_of_a_reply_that_breaks_off_the_unfinished_sentence_is_left_out_if_a_whole_one_came_before(text, expected):
+    for pieces in ([text], list(text)):
+        splitter = SentenceSplitter()
+        assert [sentence for piece in pieces for sentence in splitter.feed(piece)] + splitter.break_off() == expected
+
+
+def test_a_sentence_of_which_a_part_was_said_is_said_as_far_as_it_came():
+    splitter = SentenceSplitter()
+    said = splitter.feed("Whole. " + "and so on, " * 30) + splitter.break_off()
+    assert " ".join(said) == ("Whole. " + "and so on, " * 30).strip()
