@@ -10,7 +10,7 @@ A model of your own is one method:
 from voiceflow.processors.llm.auto import AutoLLM
 from voiceflow.processors.llm.claude import ClaudeLLM
 from voiceflow.processors.llm.interface import LLM, LLMOptions
-from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
 from voiceflow.processors.llm.ollama import OllamaLLM
 from voiceflow.processors.llm.openai import OpenAILLM
 from voiceflow.processors.llm.refusals import ContextFullError, RequestRefusedError
@@ -22,6 +22,7 @@ __all__ = [
     "AutoLLM",
     "ClaudeLLM",
     "ContextFullError",
+    "CutShort",
     "LLMOptions",
     "Message",
     "OllamaLLM",

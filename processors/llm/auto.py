@@ -96,6 +96,14 @@ class AutoLLM(LLM):
         self._llm = choice.make(**self._options)
         self._llm.model = choice.client
 
+    @property
+    def thinks_first(self) -> bool:
+        return self._llm.thinks_first
+
+    @thinks_first.setter
+    def thinks_first(self, thinks: bool) -> None:
+        self._llm.thinks_first = thinks
+
     async def chat(self, messages: list[Message]) -> AsyncIterator[Piece]:
         async with aclosing(pieces(self._llm.chat, messages)) as answer:
             async for piece in answer:

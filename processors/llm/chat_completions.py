@@ -66,7 +66,7 @@ class Completion:
     def _take(self, choice: dict[str, Any]) -> str:
         if error := choice.get("error"):
             raise BrokenOffError(words(error))
-        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        self.finish_reason = str(choice.get("finish_reason") or self.finish_reason)
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             # A whole answer, from a server that does not stream. At the end of a stream it repeats what was said.

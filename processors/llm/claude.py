@@ -10,7 +10,8 @@ import msgspec
 
 from voiceflow.errors import ConfigError, MissingExtraError, ProviderConnectionError
 from voiceflow.processors.llm.cloud import CloudLLM
-from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
+from voiceflow.processors.llm.pieces import Piece
 from voiceflow.processors.llm.providers import PerLoop, attempted, explained
 from voiceflow.variables import variable
 
@@ -21,6 +22,9 @@ DEFAULT_MODEL = "claude-haiku-5-5"
 """Anthropic's fastest model; its thinking can be switched off."""
 THINKING_TOKENS = 2000
 """Tokens besides the reply for models that always think: their thoughts count towards the limit."""
+
+_CUT_SHORT = ("max_tokens", "model_context_window_exceeded")
+"""Why an answer ends in mid-sentence."""
 
 _thinkers: set[str] = set()
 """Models that were found to refuse requests with thinking switched off."""
@@ -50,7 +54,7 @@ class ClaudeLLM(CloudLLM):
             raise ConfigError("ClaudeLLM has no key: set ANTHROPIC_API_KEY, or give it `api_key`")
         return client
 
-    async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
+    async def chat(self, messages: list[Message]) -> AsyncIterator[Piece]:
         import anthropic
 
         call: _ToolUse | None = None
@@ -69,6 +73,8 @@ class ClaudeLLM(CloudLLM):
                             call = None
                         case "message_delta" if event.delta.stop_reason == "refusal":
                             raise ProviderConnectionError("Claude declined to answer")
+                        case "message_delta" if event.delta.stop_reason in _CUT_SHORT:
+                            yield CutShort(event.delta.stop_reason)
         except anthropic.AnthropicError as error:
             raise explained(error, "Claude", self._model, self._key) from error
 

@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from voiceflow.errors import ProviderConnectionError
-from voiceflow.frames import Error, LLMText, Transcript
+from voiceflow.frames import Error, LLMCut, LLMText, Transcript
 from voiceflow.inference import NoThreadError, TooLateError, WorkClock
 from voiceflow.processor import Processor
 from voiceflow.processors.llm.history import History, Turn, has_words
-from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
 from voiceflow.processors.llm.pieces import Answer, Piece, pieces
 from voiceflow.processors.llm.refusals import ContextFullError, RequestRefusedError
 from voiceflow.processors.llm.spoken import SpokenText
@@ -36,6 +36,13 @@ SECONDS_PER_TOKEN = 0.5
 """Seconds that an answer may take for each of `max_tokens`: a slower model is slower than speech."""
 FINISH_SECONDS, CLOSE_SECONDS = 4.0, 0.5
 """Seconds that running tools have when the call drains, and when it closes: a little less than the engine's limits."""
+
+
+class Withdrawn:
+    """What was yielded of an answer so far is none: it must not be said."""
+
+
+WITHDRAWN = Withdrawn()
 
 
 class LLMOptions(TypedDict, total=False):
@@ -69,6 +76,10 @@ class LLM(Processor):
     overlap = True
     needs = Transcript
     """Without turns of the caller's there is nothing to answer."""
+
+    thinks_first: bool = False
+    """Whether an answer is held back until a thought ends that has no beginning, or the answer does. The answers show
+    it."""
 
     def __init__(
         self,
@@ -105,7 +116,7 @@ class LLM(Processor):
     async def open(self, call: Call) -> None:
         call.on_reply(self._history.announce)
 
-    async def process(self, frame: Transcript | ResumeReply) -> AsyncIterator[LLMText | Error]:
+    async def process(self, frame: Transcript | ResumeReply) -> AsyncIterator[LLMText | LLMCut | Error]:
         if isinstance(frame, ResumeReply):
             turn = self._history.go_on()
         else:
@@ -115,8 +126,8 @@ class LLM(Processor):
             turn = self._history.ask(text)
         try:
             async with contextlib.aclosing(self._answer(turn)) as answer:
-                async for word in answer:
-                    yield LLMText(word)
+                async for frame_of_it in answer:
+                    yield frame_of_it
         except ProviderConnectionError as error:
             failure = str(error)
             if isinstance(error, RequestRefusedError):
@@ -141,32 +152,38 @@ class LLM(Processor):
     async def close(self) -> None:
         await self._toolbox.close(CLOSE_SECONDS)
 
-    async def _answer(self, turn: Turn) -> AsyncGenerator[str, None]:
+    async def _answer(self, turn: Turn) -> AsyncGenerator[LLMText | LLMCut, None]:
         """Yield what to say in `turn`, as it comes; between its parts, run the tools that the model calls."""
         for used in range(ROUNDS + 1):
             before = len(turn.said)
             calls: list[ToolCall] = []
             async with contextlib.aclosing(self._ask(turn)) as generated:
                 async for piece in generated:
-                    if isinstance(piece, ToolCall):
-                        calls.append(piece)
-                        if len(calls) == CALLS:
-                            break
-                    else:
-                        turn.said += piece
-                        yield piece
+                    match piece:
+                        case ToolCall():
+                            calls.append(piece)
+                            if len(calls) == CALLS:
+                                break
+                        case CutShort():
+                            yield LLMCut()
+                        case Withdrawn():
+                            turn.said = turn.said[:before]
+                            self.call.clear()
+                        case _:
+                            turn.said += piece
+                            yield LLMText(piece)
             if not calls:
                 break
             if used == ROUNDS:
                 raise ProviderConnectionError(f"the model called tools {ROUNDS} times in a row and did not answer")
             if len(turn.said) > before:
                 turn.said += "\n"
-                yield "\n"  # ends the sentence: it is spoken before the tools are done
+                yield LLMText("\n")  # ends the sentence: it is spoken before the tools are done
             await self._toolbox.run(calls, turn, self.call)
         if not (turn.answered or turn.goes_on):
             raise ProviderConnectionError("the model answered nothing")
 
-    async def _ask(self, turn: Turn) -> AsyncGenerator[Piece, None]:
+    async def _ask(self, turn: Turn) -> AsyncGenerator[Piece | Withdrawn, None]:
         """Ask for the answer of `turn`, and yield it. A request that is refused for what it contains is never repeated:
         another one with less is made, once."""
         messages, taken = self._history.request(turn), False
@@ -194,10 +211,11 @@ class LLM(Processor):
                 self._history.accept(turn)
                 yield piece
 
-    async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece, None]:
+    async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece | Withdrawn, None]:
         """Yield what may be spoken of the model's answer, and its tool calls. Raises `ProviderConnectionError` if the
         next word is too late, and cuts short an answer that does not end by itself."""
-        clock, spoken, left = WorkClock(), SpokenText(), self.max_tokens * CHARACTERS_PER_TOKEN
+        clock, left = WorkClock(), self.max_tokens * CHARACTERS_PER_TOKEN
+        spoken, calls, cut = SpokenText(self._toolbox.parameters, thinks=self.thinks_first), list[ToolCall](), ""
         due = clock.time() + self.timeout
         ends = due + self.max_tokens * SECONDS_PER_TOKEN
         late = f"no word from the model for {self.timeout:g} s: a smaller one may be fast enough"
@@ -213,13 +231,40 @@ class LLM(Processor):
                     break
                 if piece is None:
                     break
-                if isinstance(piece, str):
-                    left, piece = left - len(piece), spoken.feed(piece[:left])
+                if isinstance(piece, CutShort):
+                    cut = piece.reason
+                    continue
+                if isinstance(piece, ToolCall):
+                    calls.append(piece)
+                else:
+                    known, text = spoken.thought_aloud, spoken.feed(piece[:left])
+                    left -= len(piece)
+                    if spoken.thought_aloud and not known:
+                        yield WITHDRAWN
+                        text = spoken.after_thought
+                    piece = text
                 if piece:
                     yield piece
                     due = clock.time() + self.timeout
         if left > 0:
-            if last := spoken.finish():
+            if last := spoken.finish(cut=bool(cut)):
                 yield last
         else:
-            self.call.log.warning("%s: an answer of more than %d tokens is cut short", self.name, self.max_tokens)
+            cut = "it does not end by itself"
+        for call in spoken.calls:
+            if not any((call.name, call.given) == (known.name, known.given) for known in calls):
+                yield call  # some servers read a call and pass on its text as well
+        self._learn(spoken.thought_aloud)
+        if cut:
+            self.call.log.warning("%s: an answer breaks off (%s; max_tokens is %d)", self.name, cut, self.max_tokens)
+            yield CutShort(cut)
+
+    def _learn(self, thought_aloud: bool) -> None:
+        if thought_aloud and not self.thinks_first:
+            self.call.log.warning(
+                "%s: thoughts came as a part of the answer, without a beginning. From now on answers are held back "
+                "until their thoughts end; a server that separates these saves that time (llama.cpp: "
+                "--reasoning-format, vLLM: --reasoning-parser)",
+                self.name,
+            )
+        self.thinks_first = thought_aloud

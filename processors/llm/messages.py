@@ -52,6 +52,13 @@ class ToolCall(_Encodable, frozen=True):
             return {}
 
 
+class CutShort(msgspec.Struct, frozen=True):
+    """The end of an answer that has broken off, most often in mid-sentence. `chat` may yield it last."""
+
+    reason: str
+    """Why: `length`, `content_filter`."""
+
+
 class Message(_Encodable, frozen=True):
     """One step of a conversation. The first may be of the role system; after it the user begins."""
 

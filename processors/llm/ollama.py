@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from voiceflow.errors import MissingExtraError, ProviderConnectionError
 from voiceflow.processors.llm.interface import LLM, LLMOptions
-from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
+from voiceflow.processors.llm.pieces import Piece
 from voiceflow.processors.llm.providers import PerLoop, public
 from voiceflow.processors.llm.refusals import refusal
 from voiceflow.variables import variable
@@ -93,7 +94,7 @@ class OllamaLLM(LLM):
         _warm_up(host, self._model, self._parameters["num_ctx"])
         return client
 
-    async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
+    async def chat(self, messages: list[Message]) -> AsyncIterator[Piece]:
         import httpx
         import ollama
 
@@ -114,6 +115,8 @@ class OllamaLLM(LLM):
                 for call in part.message.tool_calls or ():
                     arguments = json.dumps(dict(call.function.arguments))
                     yield ToolCall(f"call_{uuid.uuid4().hex[:12]}", call.function.name, arguments)
+                if part.done_reason == "length":
+                    yield CutShort("length")
         except ollama.ResponseError as error:
             raise refusal(error.status_code, error.error)(self._explained(error)) from error
         except (ConnectionError, httpx.TransportError) as error:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from voiceflow.errors import ConfigError, MissingExtraError
 from voiceflow.processors.llm.chat_completions import BrokenOffError, Completion
 from voiceflow.processors.llm.cloud import CloudLLM
-from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
+from voiceflow.processors.llm.pieces import Piece
 from voiceflow.processors.llm.providers import PerLoop, attempted, explained, said
 from voiceflow.variables import variable
 
@@ -60,7 +61,19 @@ class OpenAILLM(CloudLLM):
             )
         )
 
-    async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
+    @property
+    def thinks_first(self) -> bool:
+        """Whether its thoughts come as a part of its answers. Those of a server of your own may, until the first answer
+        shows that they do not; services separate them."""
+        url = self._base_url
+        own = url is not None and not any(service in url for service in _SERVICES)
+        return _thinks_first.get((self._base_url, self._model), own)
+
+    @thinks_first.setter
+    def thinks_first(self, thinks: bool) -> None:
+        _thinks_first[self._base_url, self._model] = thinks
+
+    async def chat(self, messages: list[Message]) -> AsyncIterator[Piece]:
         import openai
 
         answer = Completion()
@@ -73,6 +86,8 @@ class OpenAILLM(CloudLLM):
             raise explained(error, self._base_url or "OpenAI", self._model, self._key) from error
         for call in answer.calls():
             yield call
+        if answer.finish_reason.lower() in ("length", "max_tokens", "content_filter"):
+            yield CutShort(answer.finish_reason)
 
     async def _request(self, messages: list[Message]) -> openai.AsyncStream[object]:
         import openai
@@ -108,6 +123,21 @@ _effort: dict[tuple[str | None, str], str | None] = {}
 """The `reasoning_effort` that each model, by base URL and name, was found to accept."""
 
 
+_SERVICES = (
+    "openai.com",
+    "openai.azure.com",
+    "services.ai.azure.com",
+    "mistral.ai",
+    "googleapis.com",
+    "deepseek.com",
+    "aliyuncs.com",
+    "groq.com",
+    "openrouter.ai",
+    "anthropic.com",
+    "x.ai",
+)
+_thinks_first: dict[tuple[str | None, str], bool] = {}
+"""Whether the thoughts of each model, by base URL and name, were found to come as a part of its answers."""
 _limit: dict[tuple[str | None, str], str] = {}
 """The name that each model was found to want for the limit of tokens."""
 

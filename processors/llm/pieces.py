@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import TypeAlias
 
 from voiceflow.inference import called, waiting_pool
-from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
 
-Piece: TypeAlias = str | ToolCall
-"""A piece of an answer: text, or a tool that the model calls."""
+Piece: TypeAlias = str | ToolCall | CutShort
+"""A piece of an answer: text, a tool that the model calls, or that the answer breaks off."""
 Answer: TypeAlias = (
     Piece | Iterator[Piece] | AsyncIterator[Piece] | Awaitable[Piece | Iterator[Piece] | AsyncIterator[Piece]]
 )
@@ -30,6 +30,6 @@ async def pieces(chat: Callable[[list[Message]], Answer], messages: list[Message
 
 
 def _checked(piece: object) -> Piece:
-    if isinstance(piece, (str, ToolCall)):
+    if isinstance(piece, (str, ToolCall, CutShort)):
         return piece
     raise TypeError(f"`chat` gives str, pieces of str or ToolCall, not {type(piece).__name__}: {piece!r:.80}")

@@ -88,6 +88,8 @@ class Toolbox:
     def __init__(self, functions: Sequence[Callable[..., Any]]) -> None:
         self.tools = tuple(map(Tool, functions))
         self._by_name = {tool.name: tool for tool in self.tools}
+        self.parameters = {tool.name: tuple(tool.parameters["properties"]) for tool in self.tools}
+        """The names of each tool's parameters, by its name."""
         if len(self._by_name) < len(self.tools):
             raise ValueError(f"two tools have one name: {', '.join(tool.name for tool in self.tools)}")
         self._running: set[asyncio.Task[None]] = set()

@@ -17,7 +17,7 @@ from llm.replay import Answer, Replay, chunk, dialects, events, failures, stream
 
 from voiceflow import ProviderConnectionError
 from voiceflow.inference import loaded_models as models
-from voiceflow.processors.llm import Message, OpenAILLM, ToolCall
+from voiceflow.processors.llm import CutShort, Message, OpenAILLM, ToolCall
 from voiceflow.processors.llm.chat_completions import BrokenOffError, Completion
 
 ASKED = [Message("user", "hello")]
@@ -31,8 +31,8 @@ def replay() -> Iterator[Replay]:
         yield double
 
 
-def asked(url: str, messages: list[Message] = ASKED) -> tuple[str, list[ToolCall]]:
-    """The text of the answer, and the tools that it calls."""
+def asked(url: str, messages: list[Message] = ASKED) -> tuple[str, list[ToolCall], list[CutShort]]:
+    """The text of the answer, the tools that it calls, and whether it breaks off."""
 
     async def main() -> list[Any]:
         llm = OpenAILLM("m", base_url=url)
@@ -45,16 +45,18 @@ def asked(url: str, messages: list[Message] = ASKED) -> tuple[str, list[ToolCall
 
     pieces = asyncio.run(main())
     text = "".join(piece for piece in pieces if isinstance(piece, str))
-    return text, [piece for piece in pieces if isinstance(piece, ToolCall)]
+    calls = [piece for piece in pieces if isinstance(piece, ToolCall)]
+    return text, calls, [piece for piece in pieces if isinstance(piece, CutShort)]
 
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_every_dialect_is_read_as_meant(replay, name):
     meant = DIALECTS[name]
     replay.say(events(meant.stream))
-    text, calls = asked(replay.url)
+    text, calls, cut = asked(replay.url)
     assert text == meant.text
     assert [(call.name, call.given) for call in calls] == meant.calls
+    assert cut == ([CutShort(meant.finish)] if meant.finish else [])
     ids = [call.id for call in calls]
     assert all(ids)
     assert len(set(ids)) == len(ids)
@@ -80,7 +82,7 @@ def test_a_server_that_does_not_stream_is_read_as_well(replay):
     called = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": CITY}}
     message = {"role": "assistant", "content": "Hello.", "tool_calls": [called]}
     replay.say(Answer(json.dumps({"choices": [{"index": 0, "message": message}]}), "application/json"))
-    text, (call,) = asked(replay.url)
+    text, (call,), _ = asked(replay.url)
     assert (text, call.name, call.given) == ("Hello.", "weather", {"city": "Oslo"})
 
 
@@ -95,7 +97,7 @@ def test_what_a_server_wants_back_with_a_call_is_sent_back(replay):
     signed = {"google": {"thought_signature": "EjQKMg=="}}
     part = {"id": "function-call-1", "function": {"name": "weather", "arguments": CITY}, "extra_content": signed}
     replay.say(stream_of(chunk({"tool_calls": [part]})))
-    _, (call,) = asked(replay.url)
+    _, (call,), _ = asked(replay.url)
     replay.say(stream_of(chunk({"content": "Sunny."})))
     asked(replay.url, [*ASKED, Message("assistant", "", (call,)), Message("tool", "sunny", (), call.id)])
     (request,) = replay.requests
