@@ -9,8 +9,8 @@ def pipeline(call: Call) -> Pipeline:
         call.source
         | SileroVAD()
         | BargeIn()
-        | WhisperSTT("base")
-        | Greeting("Hello! How can I help you?")
+        | WhisperSTT("base", call.route.language or call.language)
+        | Greeting()
         | AutoLLM(call.route.llm_model, system=call.route.system_prompt)
         | PiperTTS(call.route.tts_voice)
         | call.sink

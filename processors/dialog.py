@@ -51,14 +51,15 @@ class Dialog(Processor):
 
 
 class Greeting(Processor):
-    """Says `text` when the call has opened, before the caller speaks. Goes before the processor that speaks."""
+    """Says `text` when the call has opened, before the caller speaks; without it, a greeting in the call's language.
+    Goes before the processor that speaks."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str | None = None) -> None:
         self._text = text
 
     async def open(self, call: Call) -> None:
         async def greet() -> None:
-            await call.say(self._text)
+            await call.say(self._text or call.words.greeting)
 
         call.start(greet, self.name)
 

@@ -30,6 +30,8 @@ DEFAULT = {
     "llm_model": "llama3.2",
     "system_prompt": "You are a helpful voice assistant. Keep responses concise.",
     "tts_voice": "en_US-lessac-medium",
+    "language": "",
+    "words": {},
     "transfer_to": None,
     "extra": {},
 }

@@ -27,7 +27,7 @@ print(json.dumps(sorted(new - sys.stdlib_module_names)))
 """
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("voiceflow.errors", "voiceflow.variables", "voiceflow.telemetry"),
+    ("voiceflow.errors", "voiceflow.variables", "voiceflow.words", "voiceflow.telemetry"),
     ("voiceflow.audio",),
     ("voiceflow.frames", "voiceflow.route", "voiceflow.call_limits", "voiceflow.call_control", "voiceflow.reply"),
     ("voiceflow.phrases",),
@@ -45,7 +45,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("voiceflow",),  # what a pipeline's author imports
 )
 """Layers of packages, the lowest first: each may import itself and those below it."""
-FOUNDATION = ("voiceflow.errors", "voiceflow.audio", "voiceflow.frames", "voiceflow.annotations", "voiceflow.pipeline")
+FOUNDATION = (
+    "voiceflow.errors",
+    "voiceflow.words",
+    "voiceflow.audio",
+    "voiceflow.frames",
+    "voiceflow.annotations",
+    "voiceflow.pipeline",
+)
 AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.phrases", "voiceflow.call", "voiceflow.processor")
 """The modules that the author of a processor builds on."""
 SERVICES = ("voiceflow.inference", "voiceflow.weights", "voiceflow.variables")

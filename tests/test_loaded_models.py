@@ -413,7 +413,7 @@ def test_what_all_calls_share_is_made_when_a_server_loads_and_not_in_a_call():
     made = []
 
     class Fresh(Prompted):
-        async def before_calls(self) -> None:
+        async def before_calls(self, call: Call | None) -> None:
             made.append(self.model)
 
         def prepare(self, text: str) -> None:

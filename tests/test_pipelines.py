@@ -4,9 +4,9 @@ import pytest
 from doubles import make_call
 from talking import LONG, Voice, run, when
 
-from voiceflow import DTMF, Call, Ended, Frame, SpeechStarted, SpeechStopped, Transcript
+from voiceflow import DTMF, Call, Ended, Frame, Route, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.linking.linker import link
-from voiceflow.pipelines import frontdesk, menu
+from voiceflow.pipelines import assistant, frontdesk, menu
 from voiceflow.processors import BargeIn, Dialog
 from voiceflow.transports.dry_call import nominal_call
 
@@ -137,3 +137,18 @@ def test_the_caller_may_leave_the_menu_at_any_time(after):
 def test_it_links(pipeline, transport):
     plan = link(pipeline.pipeline(nominal_call(transport)))
     assert [type(step.processor) for step in plan.walk() if step.speaker] == [Dialog]
+
+
+@pytest.mark.parametrize(
+    ("route", "recognised"),
+    [
+        ({}, "'en'"),
+        ({"language": "de"}, "'de'"),
+        ({"language": "auto"}, "'auto'"),
+        ({"tts_voice": "fr_FR-siwis-medium"}, "'fr'"),
+    ],
+)
+def test_the_assistant_listens_in_the_language_of_the_route(route, recognised):
+    plan = link(assistant.pipeline(nominal_call(None, Route(**route))))
+    (stt,) = (step.processor for step in plan.walk() if step.processor.name == "WhisperSTT")
+    assert repr(stt) == f"WhisperSTT('base', {recognised})"

@@ -96,6 +96,8 @@ def test_a_route_has_defaults(write: Write) -> None:
         "llm_model": "llama3.2",
         "system_prompt": "You are a helpful voice assistant. Keep responses concise.",
         "tts_voice": "en_US-lessac-medium",
+        "language": "",
+        "words": {},
         "transfer_to": None,
         "extra": {},
     }

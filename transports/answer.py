@@ -23,6 +23,9 @@ from voiceflow.errors import CallRejectedError
 LONGEST_PARAMETER: Final = 500
 """A stream parameter's name and value together must have fewer characters than this: the strictest carrier's limit."""
 
+SPOKEN: Final = {"de": "de-DE", "es": "es-ES", "fr": "fr-FR", "it": "it-IT", "nl": "nl-NL", "pt": "pt-BR"}
+"""The values of the attribute `language` of `<Say>`; without it the carriers' voices speak English."""
+
 # XML 1.0, section 2.2, "Char"
 _not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -47,10 +50,12 @@ def connect(url: str, attributes: Mapping[str, str], parameters: Mapping[str, st
     return _document(response)
 
 
-def refuse(message: str) -> str:
-    """Answer the call, say `message` and hang up. Raises `CallRejectedError` if XML cannot hold the message."""
+def refuse(message: str, language: str = "en") -> str:
+    """Answer the call, say `message`, which is in `language`, and hang up. Raises `CallRejectedError` if XML cannot
+    hold the message."""
     response = Element("Response")
-    SubElement(response, "Say").text = _checked("the message", message)
+    voice = {"language": SPOKEN[language]} if language in SPOKEN else {}
+    SubElement(response, "Say", voice).text = _checked("the message", message)
     SubElement(response, "Hangup")
     return _document(response)
 

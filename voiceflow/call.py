@@ -21,10 +21,12 @@ from .reply import Reply
 from .route import Route
 from .session.asking import answered
 from .session.events import Events, Observer
+from .session.language import CallLanguage
 from .session.log import CallLog, call_log
 from .sounds.tones import tones
 from .turns.latency import TurnLatency
 from .turns.replies import Saying
+from .words import Words
 
 T = TypeVar("T")
 Build: TypeAlias = Callable[["Call"], Element]
@@ -76,6 +78,7 @@ class Call:
         self.is_connected = True
         self.log: CallLog = call_log(self.id)
         self.events = Events(self.log)
+        self.spoken = CallLanguage(self.route, self.log)
         self.session: Session | None = None
         """The engine's side of this call. None until `run` has linked the pipeline."""
 
@@ -97,6 +100,17 @@ class Call:
     def speaking(self) -> bool:
         """Whether the caller is hearing the agent now."""
         return self._playout.speaking
+
+    @property
+    def language(self) -> str:
+        """The language of the call, a code such as `de`: the route's, else the one in which the caller was recognised,
+        else that of the route's voice."""
+        return self.spoken.code
+
+    @property
+    def words(self) -> Words:
+        """Our sentences in the call's language, as the configuration and the route have them."""
+        return self.spoken.words
 
     @property
     def play_end(self) -> float:
@@ -295,6 +309,10 @@ class Call:
         """Call `callback(frame)` for what the caller says and does, as it arrives before the speaker: `Transcript`,
         `DTMF`, `SpeechStarted`, `SpeechStopped`, and finally `End`."""
         return self.events.heard.add(callback)
+
+    def on_language(self, callback: Callable[[str], object]) -> Callable[[], None]:
+        """Call `callback(code)` when the caller is recognised in another language than the call had."""
+        return self.spoken.changed.add(callback)
 
     def on_reply(self, callback: Callable[[Reply], object]) -> Callable[[], None]:
         """Call `callback(reply)` for each reply as it takes its place in the conversation, before its first word."""

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from .variables import variable
+from .words import ENGLISH
 
 
 def _default_model() -> str:
@@ -19,8 +20,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str = "unknown"
     display_name: str = ""
     llm_model: str = msgspec.field(default_factory=_default_model)
-    system_prompt: str = "You are a helpful voice assistant. Keep responses concise."
+    system_prompt: str = ENGLISH.system_prompt
     tts_voice: str = "en_US-lessac-medium"
+    language: str = ""
+    """The language of its calls, a code such as `de`. "": the one that recognition tells, else the voice's. `auto`: the
+    same, and the assistant has recognition find out."""
+    words: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
+    """Sentences in place of ours (voiceflow/words.py), by language and name; "" stands for all languages."""
     transfer_to: tuple[str, ...] | None = None
     """Where `call.transfer` may go: numbers in E.164, beginnings of numbers (`+4930*`), SIP addresses, all at a host
     (`sip:*@pbx.example.com`). None: ordinary numbers of the country of the called number."""

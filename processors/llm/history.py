@@ -15,18 +15,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from voiceflow.processors.llm.messages import Message, ToolCall
+from voiceflow.words import ENGLISH
 
 if TYPE_CHECKING:
     from voiceflow.reply import Reply
 
-CONNECTED = "(The caller is on the line.)"
-"""The user's message where the agent spoke first: providers and chat templates require the user to begin."""
-GO_ON = "(Go on from where you stopped.)"
-"""The user's message where a sound interrupted the answer, and the model is asked for the rest."""
-RUNNING = "(still running)"
-"""The result of a tool while it still runs, after an interruption."""
 OVERHEAD = 40
-"""Characters of the budget that a turn costs besides its text: roles, ids, and `CONNECTED` if that comes first."""
+"""Characters of the budget that a turn costs besides its text: roles, ids, and `words.connected` if it comes first."""
 
 
 class Round(msgspec.Struct):
@@ -90,8 +85,8 @@ class Turn:
         self.rounds.append(done)
         return done
 
-    def messages(self, text: str) -> list[Message]:
-        """The messages of the turn, with `text` as its answer."""
+    def messages(self, text: str, running: str = ENGLISH.running) -> list[Message]:
+        """The messages of the turn, with `text` as its answer, and `running` as the result of tools that have none."""
         messages = [Message("user", self.asked)] if self.asked else []
         begin = 0
         ends = [word.end() for word in re.finditer(r"\S+", text)]
@@ -99,7 +94,7 @@ class Turn:
             end = ends[min(step.after, len(ends)) - 1] if step.after and ends else 0
             messages.append(Message("assistant", text[begin:end].strip(), step.calls))
             for call, result in zip(step.calls, step.results, strict=True):
-                messages.append(Message("tool", RUNNING if result is None else result, tool_call_id=call.id))
+                messages.append(Message("tool", running if result is None else result, tool_call_id=call.id))
             begin = end
         rest = text[begin:].strip()
         return [*messages, Message("assistant", rest)] if rest else messages
@@ -115,6 +110,8 @@ class History:
     def __init__(self, system: str, budget: int) -> None:
         self.system = system
         self.budget = budget
+        self.words = ENGLISH
+        """The sentences of our own in requests."""
         self._turns: list[Turn] = []
         self._claimed: Turn | None = None
         """The turn of what the caller said last."""
@@ -144,13 +141,15 @@ class History:
 
     def request(self, own: Turn) -> list[Message]:
         """The messages to which the model replies with the answer of the turn `own`, or the rest of it."""
-        asking = _within(self.budget, own.messages(own.said))
+        asking = _within(self.budget, own.messages(own.said, self.words.running))
         earlier = self._newest(self._before(own), _cost(asking))
-        messages = _merged([message for turn in earlier for message in turn.messages(turn.heard)] + asking)
+        messages = _merged(
+            [each for turn in earlier for each in turn.messages(turn.heard, self.words.running)] + asking
+        )
         if own.goes_on and not own.said:
-            messages.append(Message("user", GO_ON))
+            messages.append(Message("user", self.words.go_on))
         if messages[0].role != "user":
-            messages.insert(0, Message("user", CONNECTED))
+            messages.insert(0, Message("user", self.words.connected))
         return [Message("system", self.system), *messages] if self.system else messages
 
     # What a model refuses must not be sent to it again unchanged: otherwise it refuses all turns that follow.

@@ -21,11 +21,6 @@ from voiceflow.processors.resume_reply import ResumeReply
 if TYPE_CHECKING:
     from voiceflow.call import Call
 
-APOLOGY = "Sorry, I cannot think right now. Please say that again."
-"""What the caller hears when the model has failed."""
-APOLOGY_MIDWAY = "\nSorry, I lost my train of thought.\n"
-"""What the caller hears when the model has failed within an answer. Newlines end the sentence that broke off."""
-
 ROUNDS = 5
 """How many times in a row the model may call tools before it answers."""
 CALLS = 8
@@ -124,6 +119,7 @@ class LLM(Processor):
             if not frame.final or not text:
                 return
             turn = self._history.ask(text)
+        self._history.words = self.call.words
         try:
             async with contextlib.aclosing(self._answer(turn)) as answer:
                 async for frame_of_it in answer:
@@ -141,10 +137,11 @@ class LLM(Processor):
         if turn.interrupted:
             return
         yield Error(failure, self.name)
+        words = self.call.words
         if has_words(turn.said):
-            yield LLMText(APOLOGY_MIDWAY)
+            yield LLMText(f"\n{words.lost_thought}\n")  # newlines end the sentence that broke off
         else:
-            yield LLMText("\n" + APOLOGY if turn.said else APOLOGY)
+            yield LLMText("\n" + words.cannot_think if turn.said else words.cannot_think)
 
     async def finish(self) -> None:
         await self._toolbox.finish(FINISH_SECONDS)

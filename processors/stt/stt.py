@@ -45,8 +45,9 @@ class STT(Processor):
 
     needs = SpeechStarted
     """Without a VAD before it, the pipeline does not link: nothing would tell when the caller speaks."""
-    apology = "Sorry, I did not catch that."
-    """What the caller hears when an utterance could not be transcribed."""
+    apology: str | None = None
+    """What the caller hears when an utterance could not be transcribed. None: that it was not caught, in the call's
+    language."""
     interims = False
     """Whether to make interim transcripts even if no processor of the call wants them."""
 

@@ -55,7 +55,7 @@ class UtterancePiece(Frame, frozen=True, gc=False):
 class Recogniser(Protocol):
     """The STT that a transcriber works for."""
 
-    apology: str
+    apology: str | None
     interims_wanted: bool
 
     @property
@@ -171,7 +171,7 @@ class Transcriber(Processor):
 
     async def _apologise(self) -> None:
         with contextlib.suppress(CallError):  # no processor speaks: the `Error` frame is all there is
-            await self.call.say(self._stt.apology)
+            await self.call.say(self._stt.apology or self.call.words.not_caught)
 
     # Transcribing
 

@@ -18,6 +18,7 @@ from voiceflow.audio import CANONICAL
 from voiceflow.errors import AudioCodecError, MissingExtraError, WeightsError
 from voiceflow.processors.stt.stt import STT
 from voiceflow.processors.stt.transcriber import Transcription
+from voiceflow.words import code_of
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -44,7 +45,7 @@ class WhisperSTT(STT):
 
     `model` is tiny, base, small, medium or large-v3 (tiny.en to medium.en know only English), or the folder of a model
     for CTranslate2. It is loaded once per process, and downloaded if need be. `language` is a code such as "de"; None
-    detects the language of each utterance, which takes nearly twice the time and errs on short ones. `beam_size`
+    (or "auto") detects that of each utterance, which takes nearly twice the time and errs on short ones. `beam_size`
     candidates are weighed against each other: in noise five give less than half the errors of one, for a tenth more
     time. `device` and `compute_type` are CTranslate2's: "cuda" and "float16" for a GPU.
 
@@ -63,7 +64,7 @@ class WhisperSTT(STT):
     ) -> None:
         super().__init__(interims=interims)
         self._name = os.fspath(model)
-        self._language = language
+        self._language = None if language in (None, "auto") else code_of(language or "")
         self._beam_size = beam_size
         self._device, self._compute_type = device, compute_type
 

@@ -14,9 +14,8 @@ from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
 from voiceflow.inference import Flights, TooLateError, WorkClock
 from voiceflow.processors.tts.speech import Synthesis, synthesis
+from voiceflow.words import Words
 
-APOLOGY = "Sorry, something went wrong."
-HOLD = "One moment, please."
 PATIENCE = 4.0
 """Seconds of work that a voice may spend on both lines. The call waits meanwhile."""
 OPENING = 5.0
@@ -54,25 +53,25 @@ _spoken: dict[Hashable, Lines] = {}
 _flights: Flights[Lines] = Flights()
 
 
-async def lines(tts: Voice, *, in_call: bool) -> Lines:
-    """The lines as `tts` speaks them, made once per process for each class, arguments and voice. For a voice that
-    cannot speak now there are the apology that comes with voiceflow and no hold line, and the next call tries again.
-    That is logged as an error if `in_call`."""
-    key = (type(tts), repr(tts), tts.voice, tts.rate)
+async def lines(tts: Voice, words: Words, *, in_call: bool) -> Lines:
+    """The lines of `words` as `tts` speaks them, made once per process for each class, arguments, voice and text. For a
+    voice that cannot speak now there are the apology that comes with voiceflow and no hold line, and the next call
+    tries again. That is logged as an error if `in_call`."""
+    key = (type(tts), repr(tts), tts.voice, tts.rate, words.apology, words.hold)
     if key in _spoken:
         return _spoken[key]
     try:
         async with asyncio.timeout(OPENING):
-            return await _flights.join(key, lambda: _make(tts, key, in_call))
+            return await _flights.join(key, lambda: _make(tts, words, key, in_call))
     except TimeoutError:  # the pool's threads are busy: no failure, the lines are still being made
         return Lines(_shipped(), None)
 
 
-async def _make(tts: Voice, key: Hashable, in_call: bool) -> Lines:
+async def _make(tts: Voice, words: Words, key: Hashable, in_call: bool) -> Lines:
     clock = WorkClock()
     try:
         async with clock.within(PATIENCE, "it took too long"):
-            spoken = Lines(await _speak(tts, APOLOGY, clock), await _speak(tts, HOLD, clock))
+            spoken = Lines(await _speak(tts, words.apology, clock), await _speak(tts, words.hold, clock))
     except Exception as error:
         why = str(error) if isinstance(error, TooLateError) else f"{type(error).__name__}: {error}"
         if in_call:
@@ -98,6 +97,6 @@ async def _speak(tts: Voice, text: str, clock: WorkClock) -> AudioRaw:
 
 @functools.cache
 def _shipped() -> AudioRaw:
-    """The recorded apology: apology.wav, spoken by Piper's voice en_US-joe-medium (CC0)."""
+    """The recorded apology, in English: apology.wav, spoken by Piper's voice en_US-joe-medium (CC0)."""
     with wave.open(str(Path(__file__).with_name("apology.wav"))) as file:
         return AudioRaw(file.readframes(file.getnframes()), AudioFormat("pcm16", file.getframerate()))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw, Error, LLMEnd, LLMText, Mark
@@ -14,16 +15,26 @@ from voiceflow.pipeline import Element
 from voiceflow.processor import Processor
 from voiceflow.processors.codec import convert
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
-from voiceflow.processors.tts.fixed_phrases import APOLOGY, lines
+from voiceflow.processors.tts.fixed_phrases import lines
 from voiceflow.processors.tts.speech import Pieces, Speech, Synthesis, synthesis
+from voiceflow.words import Words, language_of, words
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
 
 PATIENCE = 15.0
 """Seconds of work without a piece of audio after which a sentence is given up."""
+FOLLOWING = 5.0
+"""Seconds that a sentence waits for the voice of another language."""
 SORRY_AGAIN = 5.0
 """Seconds before the apology is repeated in the same reply, so that it does not follow each sentence that fails."""
+
+
+class _Ours(NamedTuple):
+    """Which of the lines that the engine plays are spoken by the voice; the others are the user's."""
+
+    apology: bool
+    hold: bool
 
 
 class TTS(Processor):
@@ -47,6 +58,9 @@ class TTS(Processor):
     voice: str = ""
     """The argument `voice` of `synthesize`."""
 
+    _ours = _Ours(apology=True, hold=True)
+    _followed: asyncio.Event | None = None
+    """Set once the voice has followed the call to another language. None: there is nothing to wait for."""
     _apology: AudioRaw | None = None
     _sorry_at = -math.inf
     """When the caller last heard the apology in this reply, on the loop's clock."""
@@ -78,19 +92,56 @@ class TTS(Processor):
         """The voices that can be chosen by name."""
         return [self.voice] if self.voice else []
 
-    async def before_calls(self) -> None:
+    async def before_calls(self, call: Call | None) -> None:
         """Synthesise the apology and the hold line when a server starts, before there are calls. A voice that is not
         ready before `open` does so in its first call."""
-        await lines(self, in_call=False)
+        if call is not None and call.spoken.is_fixed:
+            await self.follow(call.language, call)
+        await lines(self, self._words(call), in_call=False)
 
     async def open(self, call: Call) -> None:
-        """Give the call an apology and a hold line in this voice, if it has none."""
-        if call.apology is None or call.hold is None:
-            spoken = await lines(self, in_call=True)
-            call.apology = call.apology or spoken.apology
-            call.hold = call.hold or spoken.hold
+        """Give the call an apology and a hold line in this voice and in its language, if it has none."""
+        if call.spoken.is_fixed:
+            await self.follow(call.language, call)
+        self._ours = _Ours(call.apology is None, call.hold is None)
+        call.on_language(self._change_language)
+        await self._prepare(call)
+
+    async def follow(self, language: str, call: Call) -> None:
+        """`call` is in `language` from now on, a code such as `de`: a voice that knows several may change here. Called
+        when the call opens, if its route names a language, and when the caller is recognised in another."""
+
+    def _change_language(self, language: str) -> None:
+        self._followed = followed = asyncio.Event()
+
+        async def change() -> None:
+            try:
+                await self.follow(language, self.call)
+            finally:
+                followed.set()
+            if self.call.language == language:  # else it has changed again
+                await self._prepare(self.call)
+
+        self.call.start(change, f"{self.name}.follow")
+
+    async def _prepare(self, call: Call) -> None:
+        """Speak the lines that are ours."""
+        if self._ours.apology or self._ours.hold:
+            words = self._words(call)
+            spoken = await lines(self, words, in_call=True)
+            if words != call.words:
+                return
+            call.apology = spoken.apology if self._ours.apology else call.apology
+            call.hold = spoken.hold if self._ours.hold else call.hold
         if call.apology is not None:
             self._apology = convert(call.apology, self.produces)  # in no thread: waiting for one delays the call
+
+    def _words(self, call: Call | None) -> Words:
+        """Our sentences in the call's language; if that is not known, in the voice's."""
+        if call is None:
+            return words(language_of(self.voice))
+        call.spoken.by(self.voice)
+        return call.words
 
     async def process(self, frame: LLMText | LLMEnd) -> AsyncIterator[AudioRaw | Mark | LLMEnd | Error]:
         if isinstance(frame, LLMEnd):
@@ -100,6 +151,11 @@ class TTS(Processor):
         sentence = frame.text.strip()
         if not any(map(str.isalnum, sentence)):
             return  # nothing of it can be spoken
+        if self._followed is not None:  # what is answered to the caller is spoken as a voice of their language does
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FOLLOWING):
+                    await self._followed.wait()
+            self._followed = None
         begun, clock = False, WorkClock()
         try:
             async with synthesis(self.synthesize, sentence, self.voice, self.rate, clock) as pieces:
@@ -124,7 +180,7 @@ class TTS(Processor):
         now = asyncio.get_running_loop().time()
         if self._apology is not None and now - self._sorry_at >= SORRY_AGAIN:
             self._sorry_at = now
-            yield Mark(APOLOGY)  # the apology, too, counts as heard
+            yield Mark(self.call.words.apology)  # the apology, too, counts as heard
             yield self._apology
             yield Mark()
 

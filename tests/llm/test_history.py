@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceflow.processors.llm import Message, ToolCall
-from voiceflow.processors.llm.history import CONNECTED, RUNNING, History, Turn
+from voiceflow.processors.llm.history import History, Turn
 from voiceflow.reply import Reply
+from voiceflow.words import ENGLISH
 
 
 def user(text: str) -> Message:
@@ -127,7 +128,7 @@ def test_what_else_the_agent_says_has_its_place():
     talk.answer("hi", "Hello.")
     talk.reply("Are you still there?")
     assert talk.asked("yes") == [
-        user(CONNECTED),
+        user(ENGLISH.connected),
         agent("Welcome."),
         user("hi"),
         agent("Hello. Are you still there?"),
@@ -164,7 +165,7 @@ def test_an_interrupted_reply_keeps_its_tool_calls_though_none_of_its_words_were
     turn.said = "Of course. "
     done = turn.call([CALL])
     reply.finish(0.0, interrupted=True)
-    results = [agent("", CALL), Message("tool", RUNNING, tool_call_id="1")]
+    results = [agent("", CALL), Message("tool", ENGLISH.running, tool_call_id="1")]
     assert talk.asked("wait") == [user("book it"), *results, user("wait")]
     done.results[0] = "booked"
     assert talk.asked("well")[2] == Message("tool", "booked", tool_call_id="1")
@@ -319,7 +320,7 @@ class Interleaving:
                 break
             over = reply.done.done() and (reply.interrupted or reply.heard)
             known += (reply.heard if over else reply.text).split()
-        shown = [m.content for m in messages if m.role != "tool" and m.content != CONNECTED]
+        shown = [m.content for m in messages if m.role != "tool" and m.content != ENGLISH.connected]
         words = " ".join(shown).split()
         assert words == known[len(known) - len(words) :]
         if len(words) < len(known):  # turns were left out: what is left is within the budget, or the turn itself

@@ -15,7 +15,7 @@ from talking import LONG, Interrupter, Notes, Voice, kinds, run, talk, when
 
 from voiceflow import DTMF, Call, Clear, Ended, Error, Frame, LLMText, Processor, Transcript
 from voiceflow.processors.llm import LLM, Message, Responder, ToolCall
-from voiceflow.processors.llm.interface import APOLOGY, APOLOGY_MIDWAY
+from voiceflow.words import ENGLISH
 
 Answer = Callable[[], AsyncIterator[Any]]
 
@@ -256,18 +256,22 @@ def test_what_the_call_says_is_part_of_the_conversation():
 @pytest.mark.parametrize(
     ("answer", "said", "error"),
     [
-        (pieces(ValueError("no")), [APOLOGY], "ValueError: no"),
-        (pieces(TimeoutError("theirs")), [APOLOGY], "TimeoutError: theirs"),
-        (pieces(asyncio.CancelledError()), [APOLOGY], "RuntimeError: it awaited something that was cancelled"),
-        (pieces("One ", ConnectionError("gone")), ["One", APOLOGY_MIDWAY.strip()], "ConnectionError: gone"),
-        (pieces(), [APOLOGY], "the model answered nothing"),
-        (pieces(" ", "\n"), [APOLOGY], "the model answered nothing"),
-        (pieces("<thi", "nk>Well, ", "let me see"), [APOLOGY], "the model answered nothing"),
-        (pieces("\x00\ufffd", "\ud83d"), [APOLOGY], "the model answered nothing"),
-        (pieces(42), [APOLOGY], "TypeError: `chat` gives str, pieces of str or ToolCall, not int: 42"),
-        (pieces(LONG), [APOLOGY], "no word from the model for 12 s: a smaller one may be fast enough"),
-        (pieces("One ", LONG), ["One", APOLOGY_MIDWAY.strip()], "no word from the model for 12 s"),
-        (pieces("<think>", *[5.0, "hm"] * 100), [APOLOGY], "no word from the model for 12 s"),
+        (pieces(ValueError("no")), [ENGLISH.cannot_think], "ValueError: no"),
+        (pieces(TimeoutError("theirs")), [ENGLISH.cannot_think], "TimeoutError: theirs"),
+        (
+            pieces(asyncio.CancelledError()),
+            [ENGLISH.cannot_think],
+            "RuntimeError: it awaited something that was cancelled",
+        ),
+        (pieces("One ", ConnectionError("gone")), ["One", ENGLISH.lost_thought], "ConnectionError: gone"),
+        (pieces(), [ENGLISH.cannot_think], "the model answered nothing"),
+        (pieces(" ", "\n"), [ENGLISH.cannot_think], "the model answered nothing"),
+        (pieces("<thi", "nk>Well, ", "let me see"), [ENGLISH.cannot_think], "the model answered nothing"),
+        (pieces("\x00\ufffd", "\ud83d"), [ENGLISH.cannot_think], "the model answered nothing"),
+        (pieces(42), [ENGLISH.cannot_think], "TypeError: `chat` gives str, pieces of str or ToolCall, not int: 42"),
+        (pieces(LONG), [ENGLISH.cannot_think], "no word from the model for 12 s: a smaller one may be fast enough"),
+        (pieces("One ", LONG), ["One", ENGLISH.lost_thought], "no word from the model for 12 s"),
+        (pieces("<think>", *[5.0, "hm"] * 100), [ENGLISH.cannot_think], "no word from the model for 12 s"),
     ],
 )
 def test_a_failure_is_an_error_and_an_apology_and_the_call_goes_on(answer, said, error):
@@ -286,7 +290,7 @@ def test_a_function_that_blocks_fails_like_any_other():
             raise RuntimeError("no model")
 
     _, said, notes = converse(Broken(), Transcript("one"), 10.0)
-    assert said == [APOLOGY]
+    assert said == [ENGLISH.cannot_think]
     assert notes.of(Error) == [Error("RuntimeError: no model", "Broken")]
 
 
@@ -376,7 +380,7 @@ def test_a_model_that_only_calls_tools_is_stopped():
 
     model = Model(*(pieces(called("again", id=str(n))) for n in range(20)), tools=[again])
     _, said, notes = converse(model, Transcript("go"), 10.0)
-    assert said == [APOLOGY]
+    assert said == [ENGLISH.cannot_think]
     assert len(model.asked) == 6
     assert "called tools 5 times in a row" in notes.of(Error)[0].message
 
@@ -385,7 +389,7 @@ def test_a_model_that_says_nothing_after_a_tool_has_failed():
     done = []
     model = Model(pieces(called("note")), pieces(), tools=[lambda_named(done)])
     _, said, notes = converse(model, Transcript("go"), 5.0)
-    assert (said, done) == ([APOLOGY], [1])
+    assert (said, done) == ([ENGLISH.cannot_think], [1])
     assert notes.of(Error) == [Error("the model answered nothing", "Model")]
 
 

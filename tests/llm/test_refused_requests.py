@@ -14,7 +14,7 @@ from talking import Notes, Voice, run
 
 from voiceflow import Error, Frame, Transcript
 from voiceflow.processors.llm import LLM, ContextFullError, Message, RequestRefusedError, ToolCall
-from voiceflow.processors.llm.interface import APOLOGY
+from voiceflow.words import ENGLISH
 
 
 def size(messages: list[Message]) -> int:
@@ -77,7 +77,7 @@ def test_a_context_of_any_size_costs_one_turn_at_most_that_does_not_fit_by_itsel
     too_long = sum(length > limit for length in lengths)
     assert len(errors) == too_long
     assert len(said) == len(lengths)
-    assert said.count(APOLOGY) == too_long
+    assert said.count(ENGLISH.cannot_think) == too_long
 
 
 def test_a_result_that_does_not_fit_is_shortened():
@@ -102,7 +102,7 @@ def with_word(word: str) -> Callable[[list[Message]], Exception | None]:
 def test_what_the_caller_said_and_the_model_refuses_is_not_sent_again():
     model = Picky(with_word("bomb"))
     said, errors = converse(model, "hello", "a bomb", "well", "and now")
-    assert said == ["It is hello.", APOLOGY, "It is well.", "It is and now."]
+    assert said == ["It is hello.", ENGLISH.cannot_think, "It is well.", "It is and now."]
     assert len(errors) == 1
     assert [m.content for m in model.asked[-1] if m.role == "user"] == ["hello", "well", "and now"]
 
@@ -111,7 +111,7 @@ def test_a_call_that_the_model_makes_and_then_refuses_is_not_sent_again():
     model = Picky(with_word("bad name"))
     model.calls = [ToolCall("1", "bad name", "{}")]
     said, errors = converse(model, "hello", "well")
-    assert said == [APOLOGY, "It is well."]
+    assert said == [ENGLISH.cannot_think, "It is well."]
     assert len(errors) == 1
 
 

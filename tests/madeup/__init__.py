@@ -87,7 +87,7 @@ class Madeup(Carrier[MadeupSettings]):
     def connect(self, settings: MadeupSettings, url: str, call: IncomingCall, token: str) -> str:
         return json.dumps({"do": "connect", "url": url, "parameters": {"token": token}})
 
-    def refuse(self, message: str) -> str:
+    def refuse(self, message: str, language: str) -> str:
         return json.dumps({"do": "say", "text": message})
 
     def busy(self) -> str:

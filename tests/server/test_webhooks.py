@@ -251,6 +251,24 @@ def test_a_number_without_a_route_is_refused_with_a_spoken_message(carrier: str,
     run(main())
 
 
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+def test_a_refusal_is_spoken_in_the_language_of_the_configuration_or_of_the_route(carrier: str, tmp_path: Path) -> None:
+    file = tmp_path / "voiceflow.yaml"
+    file.write_text("language: de\nwords: {fr: {not_set_up: Pas encore.}}\ndids:\n  '+15125551234': {language: fr}\n")
+    known = {**FORM, "To": "+15125551234"}
+
+    async def main() -> None:
+        async with serving(routes=Routes(file), open=True) as served:
+            unknown = await ask(served.http, carrier, {})
+            assert spoken(unknown) == "Diese Nummer ist nicht vergeben."
+            assert 'language="de-DE"' in unknown.text
+            not_set_up = await ask(served.http, carrier, {}, known)
+            assert spoken(not_set_up) == "Pas encore."
+            assert 'language="fr-FR"' in not_set_up.text
+
+    run(main())
+
+
 def test_without_a_public_address_a_caller_is_told_that_the_number_is_not_set_up(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -117,6 +117,14 @@ def test_a_refusal_is_spoken_and_hangs_up(message: str) -> None:
     assert same(refuse(message), oracle)
 
 
+@pytest.mark.parametrize(("language", "voice"), [("de", "de-DE"), ("pt", "pt-BR"), ("en", None), ("sv", None)])
+def test_a_refusal_is_spoken_by_a_voice_of_its_language(language: str, voice: str | None) -> None:
+    oracle = VoiceResponse()
+    oracle.say("...", language=voice)
+    oracle.hangup()
+    assert same(refuse("...", language), oracle)
+
+
 @pytest.mark.parametrize("reason", ["rejected", "busy"])
 def test_a_rejection_does_not_answer_the_call(reason: Any) -> None:
     oracle = VoiceResponse()

@@ -136,8 +136,8 @@ class Carrier(ABC, Generic[S]):
         parameter of that name."""
 
     @abstractmethod
-    def refuse(self, message: str) -> str:
-        """The answer that accepts the call, says `message` and hangs up."""
+    def refuse(self, message: str, language: str) -> str:
+        """The answer that accepts the call, says `message`, which is in `language` (`de`), and hangs up."""
 
     @abstractmethod
     def busy(self) -> str:

@@ -17,10 +17,10 @@ class XmlCarrier(Carrier[S]):
         form = dict(parse_qsl(webhook.body.decode(errors="replace"), keep_blank_values=True))
         return IncomingCall(call_id=form.get("CallSid", ""), caller_id=form.get("From", ""), did=form.get("To", ""))
 
-    def refuse(self, message: str) -> str:
+    def refuse(self, message: str, language: str) -> str:
         from voiceflow.transports.answer import refuse
 
-        return refuse(message)
+        return refuse(message, language)
 
     def busy(self) -> str:
         from voiceflow.transports.answer import reject

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from voiceflow.frames import AudioRaw, Frame, Transcript
     from voiceflow.pipeline import Pipeline
     from voiceflow.reply import Reply
+    from voiceflow.route import Route
     from voiceflow.transports.wav import WavSource
 
 
@@ -58,11 +59,12 @@ def run_recording(
     from voiceflow.sounds.wavfile import read_wav, write_wav
 
     with explained(log_level):
-        start_logging(settle(target, config, log_level=log_level).config.log_level)
+        settled = settle(target, config, log_level=log_level)
+        start_logging(settled.config.log_level)
         build = load_pipeline(target)
         said = read_wav(path_in)
         _check_output(path_in, path_out)
-        outcome = _call(said, build, fast)
+        outcome = _call(said, build, settled.routes.default, fast)
     unwritten = None
     try:
         write_wav(path_out, outcome.heard)
@@ -114,12 +116,11 @@ def _check_output(path_in: Path, path_out: Path) -> None:
         raise Refused(f"{path_out} is the caller's recording itself: name another file for OUT")
 
 
-def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outcome:
+def _call(said: AudioRaw, build: Callable[[Call], Pipeline], route: Route, fast: bool) -> Outcome:
     """Run the call to its end, or until the user stops it."""
     from voiceflow.call import Call
     from voiceflow.engine.loop_lag import LagGauge
     from voiceflow.frames import Transcript
-    from voiceflow.route import Route
     from voiceflow.testing.virtualloop import VirtualLoop
     from voiceflow.transports.wav import WavSink, WavSource
 
@@ -150,7 +151,7 @@ def _call(said: AudioRaw, build: Callable[[Call], Pipeline], fast: bool) -> Outc
         progress = asyncio.create_task(_show_progress(source))
         try:
             with LagGauge():
-                call = Call(source, sink, transport="wav", route=Route())
+                call = Call(source, sink, transport="wav", route=route)
                 verdicts.append(Verdict(call, said))
                 call.on_heard(heard)
                 call.on_reply(conversation.append)

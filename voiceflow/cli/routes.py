@@ -36,7 +36,6 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     from voiceflow.config.precedence import settle
     from voiceflow.config.settings import origin
     from voiceflow.errors import DIDNotFoundError, VoiceflowError
-    from voiceflow.route import Route
 
     from .tables import show_rows
 
@@ -48,14 +47,14 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
         raise click.ClickException(f"{error} in {file}, until then calls to it are refused") from error
     except VoiceflowError as error:
         raise Refused(str(error)) from error
-    default = None if known.dids else Route()
+    default = None if known.dids else known.default
     if as_json:
         _print_json(file, default, shown)
         return
     click.echo(f"configuration: {origin(file)}", err=True)
     if default is not None:
         click.echo("There are no `dids` in it: every number gets the default route.", err=True)
-    every = shown or {"any number": Route()}
+    every = shown or {"any number": known.default}
     show_rows([{"number": did, **_cells(route)} for did, route in every.items()])
 
 

@@ -31,6 +31,7 @@ from voiceflow.route import Route
 from . import numbers
 from .unknown_keys import ALIKE, Warn, nearest
 from .watched import WatchedFile
+from .wording import in_its_language, joined, read_language, read_words
 from .yamlfile import Value, read_yaml
 
 logger = logging.getLogger("voiceflow.config")
@@ -51,8 +52,10 @@ class _Table(NamedTuple):
     """What the file says."""
 
     routes: dict[str, Route]
-    country: str | None = None
+    country: str | None
     """Whose national numbers are understood."""
+    default: Route
+    """The route of numbers that have none of their own, and of browsers."""
 
 
 class Routes:
@@ -65,7 +68,7 @@ class Routes:
         """`warn` is told of keys that look like a mistake. Of those that come with a later change, the log is told."""
         self._told: set[str] = set()
         self._file = WatchedFile(file) if file is not None else None
-        self._table = _Table({})
+        self._table = _Table({}, None, Route())
         self._closed = False
         self._load(warn)
 
@@ -76,6 +79,12 @@ class Routes:
         self._refresh()
         return list(self._table.routes)
 
+    @property
+    def default(self) -> Route:
+        """The route of numbers that have none of their own, if calls to them are connected, and of browsers."""
+        self._refresh()
+        return self._table.default
+
     def close(self) -> None:
         """Refuse numbers without a route from now on, even while no number has one. Where some had one, this is so."""
         self._closed = True
@@ -83,18 +92,18 @@ class Routes:
     def all(self) -> list[Route]:
         """All routes that calls may get."""
         self._refresh()
-        return list(self._table.routes.values()) or [Route()]
+        return list(self._table.routes.values()) or [self._table.default]
 
     def find(self, did: str) -> Found:
         """A called number, however it is written, and its route. Raises `DIDNotFoundError` if it has none: the call is
         to be refused."""
         self._refresh()
-        routes, country = self._table
+        routes, country, default = self._table
         form = numbers.normal(did, country)
         if form in routes:
             return Found(form, routes[form])
         if not self._closed:
-            return Found(form, Route())
+            return Found(form, default)
         meant = numbers.fitting(did, routes)
         if meant is None:
             raise DIDNotFoundError(did, form)
@@ -168,15 +177,16 @@ def _read_table(file: Path) -> tuple[_Table, list[str]]:
         root = read_yaml(file)
         dids = root.get("dids") if root is not None else None
         country = _country(root.get("country") if root is not None else None)
+        default = _default(root, mistakes)
         for key, value in dids.entries() if dids is not None else ():
             number = _number(key, country)
             first = keys.setdefault(number, key)
             if first is not key:
                 raise key.error(f"{key.text()!r} is {number}, as is {first.text()!r} in line {first.line}: keep one")
-            routes[number] = Route() if value.missing else _read_route(value, country, mistakes)
+            routes[number] = default if value.missing else _read_route(value, default, country, mistakes)
     except ConfigError as error:
         raise DIDConfigError(str(error)) from error
-    return _Table(routes, country), list(mistakes)
+    return _Table(routes, country, default), list(mistakes)
 
 
 def _country(value: Value | None) -> str | None:
@@ -194,9 +204,18 @@ def _number(key: Value, country: str | None) -> str:
         raise key.error(str(error)) from None
 
 
-def _read_route(mapping: Value, country: str | None, mistakes: dict[str, None]) -> Route:
+def _default(root: Value | None, mistakes: dict[str, None]) -> Route:
+    """The route that the file's own `language` and `words` make."""
+    language = root.get("language") if root is not None else None
+    words = root.get("words") if root is not None else None
+    return in_its_language(
+        Route(language=read_language(language) if language else "", words=read_words(words, mistakes) if words else {})
+    )
+
+
+def _read_route(mapping: Value, default: Route, country: str | None, mistakes: dict[str, None]) -> Route:
     names = [name for name in Route.__struct_fields__ if name != "extra"]
-    known: dict[str, Any] = {}
+    known: dict[str, Any] = {"language": default.language, "words": default.words}
     extra: dict[str, Any] = {}
     for key, value in mapping.entries():
         name = key.text()
@@ -204,11 +223,18 @@ def _read_route(mapping: Value, country: str | None, mistakes: dict[str, None]) 
             extra[name] = value.natural()
             if near := nearest(name, names, ALIKE):
                 mistakes[f"{key.place}: {name} is kept in `extra`, did you mean {near}?"] = None
-        elif name == "transfer_to" and not value.missing:
+        elif value.missing:
+            continue
+        elif name == "transfer_to":
             known[name] = tuple(_destination(each, country) for each in value.items())
-        elif not value.missing and (text := value.text().strip()):
+        elif name == "words":
+            known[name] = joined(default.words, read_words(value, mistakes))
+        elif name == "language":
+            known[name] = read_language(value)
+        elif text := value.text().strip():
             known[name] = text
-    return msgspec.convert({**known, "extra": extra}, Route)
+    route = msgspec.convert({**known, "extra": extra}, Route)
+    return route if "system_prompt" in known else in_its_language(route)
 
 
 def _destination(value: Value, country: str | None) -> str:

@@ -4,8 +4,8 @@
     file = find_config(path)            # the file of -c, else the first that exists
     config = load_config(file, port=port)
 
-Commands use `precedence.settle`, which does all three. The fields of `Config` are the keys of the file; `dids` and
-`country`, in the same file, are read by routes.py. `ice` is one mapping or a list of them:
+Commands use `precedence.settle`, which does all three. The fields of `Config` are the keys of the file; `dids`,
+`country`, `language` and `words`, in the same file, are read by routes.py. `ice` is one mapping or a list of them:
 
     ice:
       - urls: stun:stun.example.com:3478
@@ -138,7 +138,7 @@ def load_config(
     `warn` is told of unknown keys in `file`. Raises `ConfigError`.
     """
     root = None if file is None else read_yaml(file)
-    elsewhere = ("dids", "country", "ice", "provider_config", "allowed_origins")
+    elsewhere = ("dids", "country", "language", "words", "ice", "provider_config", "allowed_origins")
     settings = {} if root is None else dict(_in_file(root, _kinds(Config), warn, elsewhere=elsewhere))
     settings |= _of_carriers(root, warn)
     for name, key in environment().items():

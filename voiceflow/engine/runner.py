@@ -24,10 +24,11 @@ async def run_call(call: Call, build: Build) -> Ended:
     return await running.run()
 
 
-async def preload(pipeline: Element) -> None:
+async def preload(pipeline: Element, call: Call | None = None) -> None:
     """Load the models of `pipeline` before the first call, as a call waits at most `Limits.open` (10 s) for each. No
-    call may use this `pipeline` itself. Raises what linking and loading raise."""
-    await loaded_models.load([step.processor for step in link(pipeline).walk()])
+    call may use this `pipeline` itself, nor `call`, for which it was built: that one tells the language of calls to
+    come. Raises what linking and loading raise."""
+    await loaded_models.load([step.processor for step in link(pipeline).walk()], call=call)
 
 
 Call.runner = run_call

@@ -230,6 +230,7 @@ class RunningCall:
 
     def _heard(self, frame: Frame) -> None:
         self._timeouts.heard()
+        self.call.spoken.hear(frame)
         self.call.events.heard(frame)
 
     def _caller_left(self, reason: str) -> None:

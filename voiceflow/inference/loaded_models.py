@@ -13,6 +13,7 @@ from weakref import ref
 
 import msgspec
 
+from voiceflow.call import Call
 from voiceflow.processor import Processor
 
 from .pools import loading_pool
@@ -26,8 +27,9 @@ UNUSED = 4
 class BeforeCalls(Protocol):
     """A processor that has something to do once per process, after its model is loaded and before the first call."""
 
-    async def before_calls(self) -> None:
-        """Prepare what all calls share. Must not raise."""
+    async def before_calls(self, call: Call | None) -> None:
+        """Prepare what all calls share that are like `call`, a nominal one; None: nothing is known of them. Must not
+        raise."""
 
 
 class _Loaded(msgspec.Struct):
@@ -44,11 +46,16 @@ _models: dict[Hashable, _Loaded] = {}
 _flights: Flights[Any] = Flights()
 
 
-async def load(processors: Iterable[Processor], waits_for: Callable[[Processor], None] | None = None) -> None:
+async def load(
+    processors: Iterable[Processor],
+    waits_for: Callable[[Processor], None] | None = None,
+    call: Call | None = None,
+) -> None:
     """Give every processor its model, loading what is not in memory yet. Raises what `load` raises.
 
     May be cancelled at any time: the loading goes on, for others and for the next call. `waits_for` is told which
-    processor's model comes next, so that a caller who sets a limit can say which one was late.
+    processor's model comes next, so that a caller who sets a limit can say which one was late. `call` is what
+    `BeforeCalls` are told of calls to come.
     """
     for processor in processors:
         if waits_for is not None:
@@ -57,7 +64,7 @@ async def load(processors: Iterable[Processor], waits_for: Callable[[Processor],
         if type(processor).load is not Processor.load:
             await _give(processor, stays=not in_call)
         if not in_call and isinstance(processor, BeforeCalls):
-            await processor.before_calls()
+            await processor.before_calls(call)
 
 
 def release(processors: Iterable[Processor]) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voiceflow.call import Build
+from voiceflow.call import Build, Call
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
@@ -54,7 +54,7 @@ class Server:
         tokens = StreamTokens(key)
         self._client = httpx.AsyncClient()
         self.calls = CarrierCalls(build, config, routes, tokens, self._client, open=open)
-        self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active)
+        self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active, routes)
         admission = Admission(config.allowed_origins, open=open)
         signaling = SignalingEndpoint(self._browsers, admission)
         webhooks = Webhooks(config, routes, tokens, open=open)
@@ -92,7 +92,7 @@ class Server:
         await receive()  # lifespan.startup
         try:
             for route in self._routes.all():
-                await preload(self._build(nominal_call(self._provider, route)))
+                await self._preload(nominal_call(self._provider, route))
             self._answers = await who_answers(self._build)
         except Exception as error:
             log.debug("cannot serve", exc_info=error)
@@ -112,6 +112,9 @@ class Server:
     async def _about(self, request: Request) -> Response:
         """What the page says of the pipeline before a call."""
         return JSONResponse({"answers": self._answers}, headers={"Cache-Control": "no-store"})
+
+    async def _preload(self, call: Call) -> None:
+        await preload(self._build(call), call)
 
     async def _health(self, request: Request) -> Response:
         dids = self._routes.dids

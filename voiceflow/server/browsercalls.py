@@ -14,7 +14,6 @@ import msgspec
 from voiceflow.call_limits import Limits
 from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.frames import Error, Frame
-from voiceflow.route import Route
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.session import PeerSession
 from voiceflow.transports.webrtc.turn_servers import StaticICE
@@ -22,7 +21,9 @@ from voiceflow.turns.latency import TurnLatency
 
 if TYPE_CHECKING:
     from voiceflow.call import Build, Call
+    from voiceflow.config.routes import Routes
     from voiceflow.pipeline import Element
+    from voiceflow.route import Route
     from voiceflow.transports.webrtc.turn_servers import IceServer, ICEServers
 
 log = logging.getLogger("voiceflow.server")
@@ -38,12 +39,13 @@ carrier is paid for the minutes."""
 class BrowserCall:
     """One call from a browser, which runs in a task of its own."""
 
-    def __init__(self, session: PeerSession, build: Build, active: set[Call], *, local: bool) -> None:
+    def __init__(self, session: PeerSession, build: Build, route: Route, active: set[Call], *, local: bool) -> None:
         """`local`: the browser is on this machine, and may learn what fails."""
         self.id = uuid.uuid4().hex
         """Names the call to whom it concerns, who may then act on it: it cannot be guessed."""
         self._session = session
         self._build = build
+        self._route = route
         self._active = active
         self._local = local
         self._task = asyncio.create_task(self._run(), name=f"browser call {self.id}")
@@ -84,7 +86,7 @@ class BrowserCall:
 
     async def _run(self) -> None:
         async with self._session as session:
-            call = session.call(route=Route(), limits=Limits(idle=IDLE))
+            call = session.call(route=self._route, limits=Limits(idle=IDLE))
             turns = itertools.count(1)
             call.on_turn(lambda latency: session.channel.tell(_for_page(next(turns), latency)))
             call.on_turn(lambda latency: call.log.info("turn: %s", latency))
@@ -120,10 +122,11 @@ class _Problems:
 class BrowserCalls:
     """Starts calls from browsers' offers, and ends them when the server stops."""
 
-    def __init__(self, build: Build, ice: ICEServers | None, active: set[Call]) -> None:
+    def __init__(self, build: Build, ice: ICEServers | None, active: set[Call], routes: Routes) -> None:
         self._build = build
         self._ice = ice
         self._active = active
+        self._routes = routes
         self._calls: dict[str, BrowserCall] = {}
         self._stopping = False
 
@@ -151,7 +154,7 @@ class BrowserCalls:
         if self._stopping:
             await session.close()
             raise CallRejectedError(STOPPING)
-        call = BrowserCall(session, self._build, self._active, local=local)
+        call = BrowserCall(session, self._build, self._routes.default, self._active, local=local)
         self._calls[call.id] = call
         call.on_end(self._forget)
         return call

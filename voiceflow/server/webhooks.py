@@ -16,6 +16,7 @@ from voiceflow.errors import CallRejectedError, DIDNotFoundError
 from voiceflow.security.local_requests import is_local
 from voiceflow.security.signatures import requested_url
 from voiceflow.security.tokens import Claims, StreamTokens
+from voiceflow.session.language import ours
 from voiceflow.transports.carriers import Carrier, Webhook, carriers
 
 from .body import read_body
@@ -24,8 +25,6 @@ log = logging.getLogger("voiceflow.server")
 
 LARGEST_BODY: Final = 64 * 1024
 """Bytes that the body of a webhook may have."""
-UNKNOWN_NUMBER: Final = "This number is not in service."
-NOT_SET_UP: Final = "This number is not set up yet."
 
 
 class Webhooks:
@@ -65,14 +64,16 @@ class Webhooks:
     def _document(self, carrier: Carrier[Any], webhook: Webhook) -> str:
         call = carrier.incoming(webhook)
         try:
-            self._routes.find(call.did)
+            route = self._routes.find(call.did).route
         except DIDNotFoundError as error:
             log.warning("a call from %s was refused: %s", call.caller_id, error)
-            return carrier.refuse(UNKNOWN_NUMBER)
+            language, said = ours(self._routes.default)
+            return carrier.refuse(said.not_in_service, language)
         address = self._config.public_ws_url
         if address is None:
             log.error("a call came and cannot be connected: set public_ws_url (--ws-url wss://HOST/sip/media-stream)")
-            return carrier.refuse(NOT_SET_UP)
+            language, said = ours(route)
+            return carrier.refuse(said.not_set_up, language)
         settings = self._config.of(carrier.settings)
         claims = Claims(carrier.name, call.call_id, call.caller_id, call.did, carrier.codec(settings))
         return carrier.connect(settings, address, call, self._tokens.issue(claims))
