@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from voiceflow import weights
 from voiceflow.errors import MissingExtraError, WeightsError
+from voiceflow.inference import loaded_models, shared_pool
 from voiceflow.processors.tts.tts import TTS
+from voiceflow.words import language_of
 
 if TYPE_CHECKING:
     from piper import PiperVoice
@@ -34,6 +36,9 @@ class PiperTTS(TTS):
     `speed` is 1.0 as recorded, 2.0 twice as fast. `en_US-libritts_r-medium#12` is speaker 12 of a voice that has
     several. An unknown name falls back to the default voice with a warning, an unknown speaker to the first. A voice is
     loaded once per process.
+
+    Unless a voice is named in the pipeline, it follows the language of the call: to a voice of the catalogue that is on
+    this machine, and back.
     Raises `ValueError` for a speed outside 0.25 to 4; at start-up `WeightsError` for a voice that cannot be downloaded
     or loaded.
     """
@@ -45,6 +50,9 @@ class PiperTTS(TTS):
         self.speed = speed
         self._name, self._speaker = _name_and_speaker(voice)
         self.rate = _rate(self._name)
+        self._named = voice
+        self._stand_in: PiperTTS | None = None
+        """The instance whose voice is heard while the call is in a language that this one does not speak."""
 
     @property
     def model_key(self) -> str:
@@ -78,11 +86,53 @@ class PiperTTS(TTS):
             call.log.warning("%s has no speaker %d, using speaker 0 of %d", self._name, self._speaker, speakers)
         await super().open(call)
 
+    async def close(self) -> None:
+        if self._stand_in is not None:
+            loaded_models.release([self._stand_in])
+
+    async def follow(self, language: str, call: Call) -> None:
+        own, heard = language_of(self._named), self._stand_in
+        if language == own or not own or not self._may_follow(call):
+            wanted = None
+        elif heard is not None and language_of(heard.voice) == language:
+            return
+        else:
+            wanted = await self._speaker_of(language, call) or heard
+            if call.language != language:
+                return
+        if wanted is not heard:
+            await self.close()
+            self._stand_in, self.voice = wanted, wanted.voice if wanted else self._named
+
+    def _may_follow(self, call: Call) -> bool:
+        """Whether nobody has chosen this voice for the language in which the call is. What a route chooses holds for
+        the language that it names; where it names none, the language is recognised."""
+        chosen = self._named != weights.DEFAULT_VOICE
+        return not chosen or (self._named == call.route.tts_voice and not call.spoken.is_fixed)
+
+    async def _speaker_of(self, language: str, call: Call) -> PiperTTS | None:
+        """An instance with a voice of `language`, loaded. None where there is none here."""
+        name: str | None = await shared_pool().run(_voice_here, language)
+        if name is None or self.rate != CATALOGUE_RATE:
+            call.log.warning("no voice for the language %r is on this machine: %s goes on", language, self.voice)
+            return None
+        speaker = PiperTTS(name, self.speed)
+        if hasattr(self, "call"):
+            speaker.call = call
+        try:
+            await loaded_models.load([speaker])
+        except Exception as error:
+            call.log.warning("the voice %s cannot be loaded, %s goes on: %s", name, self.voice, error)
+            return None
+        call.log.info("the voice is %s from now on", name)
+        return speaker
+
     def synthesize(self, text: str, voice: str) -> bytes:
         from piper.config import SynthesisConfig
 
-        piper: PiperVoice = self.model
-        speaker = self._speaker if (self._speaker or 0) < piper.config.num_speakers else None
+        heard = self._stand_in or self
+        piper: PiperVoice = heard.model
+        speaker = heard._speaker if (heard._speaker or 0) < piper.config.num_speakers else None
         config = SynthesisConfig(speaker_id=speaker, length_scale=piper.config.length_scale / self.speed)
         # C takes neither halves of surrogate pairs nor NUL. Text in [[ ]] would be taken for phonemes.
         text = text.encode(errors="replace").decode().replace("\0", " ").translate(_BRACKETS)
@@ -91,6 +141,12 @@ class PiperTTS(TTS):
     def list_voices(self) -> list[str]:
         """The names in the catalogue."""
         return weights.voices()
+
+
+def _voice_here(language: str) -> str | None:
+    """The first voice of a language, in the catalogue's order, that is on this machine. None: there is none."""
+    voices = (model for model in weights.catalogue if model.kind == "piper" and language_of(model.name) == language)
+    return next((model.name for model in voices if weights.where(model) is not None), None)
 
 
 def _name_and_speaker(voice: str) -> tuple[str, int | None]:
