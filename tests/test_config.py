@@ -118,9 +118,17 @@ def test_every_option_counts() -> None:
     )
 
 
+VALUES = {
+    "server_port": "81",
+    "public_ws_url": f"wss://host{MEDIA}",
+    "provider_config.telnyx.base_url": "https://host/v2",
+}
+"""Values of the keys that do not take just any text."""
+
+
 @pytest.mark.parametrize(("variable", "key"), ENVIRONMENT.items())
 def test_every_variable_stands_for_its_key(variable: str, key: str, environment: dict[str, str]) -> None:
-    value = {"server_port": "81", "public_ws_url": f"wss://host{MEDIA}"}.get(key, "secret")
+    value = VALUES.get(key, "secret")
     environment[variable] = value
     config = load_config(None)
     *within, name = key.split(".")
@@ -134,9 +142,14 @@ def test_no_variable_is_forgotten() -> None:
         "SIP_SERVER_PORT",
         "TELNYX_API_KEY",
         "TELNYX_APP_ID",
+        "TELNYX_BASE_URL",
         "TELNYX_PUBLIC_KEY",
         "TWILIO_ACCOUNT_SID",
+        "TWILIO_API_KEY",
+        "TWILIO_API_SECRET",
         "TWILIO_AUTH_TOKEN",
+        "TWILIO_EDGE",
+        "TWILIO_REGION",
     ]
 
 
@@ -152,7 +165,7 @@ def test_what_is_empty_was_not_given(write: Write, environment: dict[str, str], 
 def test_a_variable_that_ends_with_a_newline_as_mounted_secrets_do_is_stripped(
     variable: str, environment: dict[str, str]
 ) -> None:
-    value = {"SIP_SERVER_PORT": "81", "SIP_PUBLIC_WS_URL": "wss://host/sip/media-stream"}.get(variable, "secret")
+    value = VALUES.get(ENVIRONMENT[variable], "secret")
     environment[variable] = value
     stripped = load_config(None)
     environment[variable] = f" {value}\r\n"

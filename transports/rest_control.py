@@ -43,6 +43,9 @@ class RestControl:
     over: ClassVar[frozenset[tuple[int, str]]]
     """The error answers that mean that the call has ended: HTTP status and the carrier's error code."""
 
+    unknown: str
+    """What a 404 means: calls that have ended are known for long, so it is another one that is wrong."""
+
     def __init__(self, client: httpx.AsyncClient, auth: httpx.Auth, secret: str) -> None:
         self.client = client
         self._auth = auth
@@ -65,7 +68,11 @@ class RestControl:
         if (response.status_code, code) in self.over:
             return False
         said = f"{code} {text}".strip().replace(self._secret, "...")[:300]  # some quote refused credentials
-        hint = f" (check provider_config.{self.name})" if response.status_code in (401, 403) else ""
+        hint = ""
+        if response.status_code in (401, 403):
+            hint = f" (check provider_config.{self.name})"
+        elif response.status_code == 404:
+            hint = f" ({self.unknown})"
         raise ProviderConnectionError(f"{self.title} did not {what}, and answered {response.status_code}: {said}{hint}")
 
     async def _send(self, what: str, request: httpx.Request, repeatable: bool) -> httpx.Response:

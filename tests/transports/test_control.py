@@ -12,6 +12,7 @@ from xml.etree.ElementTree import fromstring
 
 import httpx
 import pytest
+import telnyx
 from doubles import now, virtual
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,11 +20,18 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from twilio.http import HttpClient
+from twilio.http.response import Response as SdkResponse
+from twilio.rest import Client
 
 from voiceflow.call_control import CallControl
-from voiceflow.errors import CallError, ProviderConnectionError
+from voiceflow.config.settings import load_config
+from voiceflow.errors import CallError, ConfigError, ProviderConnectionError, VoiceflowError
 from voiceflow.transports.carriers.telnyx.control import TelnyxControl
+from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
+from voiceflow.transports.carriers.twilio import Twilio
 from voiceflow.transports.carriers.twilio.control import TwilioControl
+from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
 ACCOUNT, TOKEN, CALL = "AC" + "0" * 32, "t0ken-of-twilio", "CA" + "1" * 32
 API_KEY, CONTROL_ID = "KEY-of-telnyx", "v3:S_AwERIkXuL9vqBSvluFUDxUdIQRk4R_gz6OPajNQNrlcX2ReJ2nzw"
@@ -80,8 +88,10 @@ class TwilioDouble(CarrierDouble):
         if request.headers.get("authorization") != f"Basic {expected}":
             return self.problem(401, 20003, "Authenticate")
         path = request.path_params
-        if path != {"account": ACCOUNT, "call": CALL} or not self.live:
+        if path != {"account": ACCOUNT, "call": CALL}:
             return self.problem(404, 20404, f"The requested resource {request.url.path} was not found")
+        if not self.live:
+            return self.problem(400, 21220, "Call is not in-progress. Cannot redirect.")
         match parse_qsl((await request.body()).decode(), strict_parsing=True):
             case [("Status", "completed")]:
                 self.live = False
@@ -105,7 +115,7 @@ class TwilioDouble(CarrierDouble):
         )
 
     def control(self, client: httpx.AsyncClient, token: str = TOKEN) -> TwilioControl:
-        return TwilioControl(client, account_sid=ACCOUNT, auth_token=token, call_sid=CALL)
+        return TwilioControl(client, TwilioSettings(account_sid=ACCOUNT, auth_token=token), CALL)
 
 
 class TelnyxDouble(CarrierDouble):
@@ -143,7 +153,7 @@ class TelnyxDouble(CarrierDouble):
         return JSONResponse({"errors": [{"code": code, "title": title, "detail": detail}]}, status)
 
     def control(self, client: httpx.AsyncClient, key: str = API_KEY) -> TelnyxControl:
-        return TelnyxControl(client, api_key=key, call_control_id=CONTROL_ID)
+        return TelnyxControl(client, TelnyxSettings(api_key=key), CONTROL_ID)
 
 
 Double = TwilioDouble | TelnyxDouble
@@ -210,9 +220,108 @@ def test_a_call_that_is_already_over_is_no_failure(make: type[Double], command: 
     assert len(carrier.attempts) == 1
 
 
-def test_a_twilio_call_that_ends_while_it_is_redirected_is_no_failure() -> None:
-    ended = TwilioDouble.problem(400, 21220, "Call is not in-progress. Cannot redirect.")
-    assert run(TwilioDouble(ended), transfer) is False
+@pytest.mark.parametrize(
+    ("problem", "hint"),
+    [
+        (TwilioDouble.problem(404, 20404, "The requested resource was not found"), "provider_config.twilio.region"),
+        (TelnyxDouble.problem(404, "10005", "Resource not found", "The call does not exist"), "another account"),
+    ],
+)
+@COMMANDS
+def test_a_call_that_its_carrier_does_not_know_is_a_failure_that_says_where_it_was_asked(
+    problem: Response, hint: str, command: Command
+) -> None:
+    make = TwilioDouble if "twilio" in hint else TelnyxDouble
+    said = failure(make(problem), command)
+    assert "answered 404" in said
+    assert hint in said
+    assert "api.twilio.com" in said or "https://api.telnyx.com/v2" in said
+
+
+PLACES = [
+    {},
+    {"region": "ie1"},
+    {"edge": "dublin"},
+    {"region": "au1", "edge": "sydney"},
+    {"region": "IE1"},
+    {"api_key": "SK1", "api_secret": "s3cret"},
+    {"api_key": "SK1", "api_secret": "s3cret", "region": "ie1", "edge": "dublin"},
+]
+
+
+class Recorded(HttpClient):
+    """Takes what Twilio's SDK sends."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.getLogger("twilio"), is_async=False)
+
+    def request(self, method: str, url: str, *rest: Any, **options: Any) -> Any:
+        self.sent = (method, url, options["auth"] if "auth" in options else rest[3], options.get("data") or rest[1])
+        return SdkResponse(200, "{}")
+
+
+@pytest.mark.parametrize("given", PLACES, ids=str)
+def test_twilio_is_asked_where_and_as_its_sdk_asks(given: dict[str, str]) -> None:
+    settings = TwilioSettings(account_sid=ACCOUNT, auth_token=TOKEN, **given)
+    user, password = (given["api_key"], given["api_secret"]) if "api_key" in given else (ACCOUNT, TOKEN)
+    recorded = Recorded()
+    places = {key: value.lower() for key, value in given.items() if key in ("region", "edge")}
+    sdk = Client(user, password, ACCOUNT, http_client=recorded, environment={"": ""}, **places)
+    sdk.calls(CALL).update(status="completed")
+    asked: list[httpx.Request] = []
+
+    async def main() -> None:
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(request)
+            return httpx.Response(200, json={})
+
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            control = Twilio().control(settings, client, CALL)
+            assert control is not None
+            assert await control.hangup()
+
+    virtual(main())
+    (ours,) = asked
+    authorization = "Basic " + base64.b64encode(":".join(recorded.sent[2]).encode()).decode()
+    assert (ours.method, str(ours.url), ours.headers["authorization"]) == (*recorded.sent[:2], authorization)
+    assert dict(parse_qsl(ours.content.decode())) == recorded.sent[3]
+
+
+@pytest.mark.parametrize("missing", ["account_sid", "auth_token"])
+def test_without_credentials_there_is_no_control(missing: str) -> None:
+    given = {"account_sid": ACCOUNT, "auth_token": TOKEN}
+    del given[missing]
+    assert Twilio().control(TwilioSettings(**given), httpx.AsyncClient(), CALL) is None
+
+
+@pytest.mark.parametrize("half", ["api_key", "api_secret"])
+def test_half_an_api_key_keeps_the_server_from_starting(half: str) -> None:
+    with pytest.raises(VoiceflowError, match=r"provider_config\.twilio\.api_(key|secret) is missing"):
+        TwilioSettings(account_sid=ACCOUNT, auth_token=TOKEN, **{half: "x"}).check()
+
+
+def test_settings_are_found_under_the_names_of_the_carriers_sdks(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET", "REGION", "EDGE")
+    for name in names:
+        monkeypatch.setenv(f"TWILIO_{name}", f"x-{name.lower().replace('_', '-')}")
+    monkeypatch.setenv("TELNYX_API_KEY", API_KEY)
+    monkeypatch.setenv("TELNYX_BASE_URL", "https://telnyx.example.com/v2")
+    config = load_config(None)
+    twilio = config.of(TwilioSettings)
+    assert (twilio.region, twilio.edge) == (Client().region, Client().edge) == ("x-region", "x-edge")
+    assert twilio.user == ("x-api-key", "x-api-secret")
+    sdk = telnyx.Telnyx()
+    assert (config.of(TelnyxSettings).base_url, config.of(TelnyxSettings).api_key) == (
+        str(sdk.base_url).rstrip("/"),
+        sdk.api_key,
+    )
+
+
+@pytest.mark.parametrize("region", ["ie1.evil.example.com/", "a b", "ie1@", "\u00fc"])
+def test_a_region_that_is_no_name_is_refused(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWILIO_REGION", region)
+    with pytest.raises(ConfigError, match=r"TWILIO_REGION is .* expected a name such as ie1"):
+        load_config(None)
 
 
 @CARRIERS
@@ -348,9 +457,10 @@ def test_an_id_from_a_stranger_stays_in_its_place_of_the_path(make: type[Double]
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
             strange = "../Messages?a=b#c"
             if make is TwilioDouble:
-                await TwilioControl(client, account_sid=ACCOUNT, auth_token=TOKEN, call_sid=strange).hangup()
+                settings = TwilioSettings(account_sid=ACCOUNT, auth_token=TOKEN)
+                await TwilioControl(client, settings, strange).hangup()
             else:
-                await TelnyxControl(client, api_key=API_KEY, call_control_id=strange).hangup()
+                await TelnyxControl(client, TelnyxSettings(api_key=API_KEY), strange).hangup()
 
     virtual(main())
     assert b"%2FMessages%3Fa%3Db%23c" in paths[0]

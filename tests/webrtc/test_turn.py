@@ -70,7 +70,7 @@ CLOUDFLARE = {
 
 
 def twilio(client: httpx.AsyncClient, clock: Clock) -> ICEServers:
-    return TwilioTURN(client, account_sid="AC1", auth_token="t0ken", clock=clock)
+    return TwilioTURN(client, account_sid="AC1", user=("AC1", "t0ken"), clock=clock)
 
 
 def cloudflare(client: httpx.AsyncClient, clock: Clock) -> ICEServers:
@@ -234,7 +234,7 @@ def test_what_is_not_set_up_gives_no_servers_and_a_warning(caplog: pytest.LogCap
         async with httpx.AsyncClient() as client:
             return [
                 await CoturnTURN(TURN, "").ice_servers(),
-                await TwilioTURN(client, account_sid="", auth_token="").ice_servers(),
+                await TwilioTURN(client, account_sid="", user=None).ice_servers(),
                 await CloudflareTURN(client, key_id="", api_token="").ice_servers(),
             ]
 

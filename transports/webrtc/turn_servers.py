@@ -112,24 +112,26 @@ class CoturnTURN(_Credentials):
 
 
 class TwilioTURN(_Credentials):
-    """Twilio's Network Traversal Service, with the credentials of the account."""
+    """Twilio's Network Traversal Service, with the account's credentials for the REST interface at `host`."""
 
     def __init__(
-        self, client: httpx.AsyncClient, *, account_sid: str, auth_token: str, clock: Callable[[], float] = time.time
+        self,
+        client: httpx.AsyncClient,
+        *,
+        account_sid: str,
+        user: tuple[str, str] | None,
+        host: str = "api.twilio.com",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(clock)
         self._client = client
-        self._account_sid = account_sid
-        self._auth_token = auth_token
+        self._url = f"https://{host}/2010-04-01/Accounts/{account_sid}/Tokens.json"
+        self._user = user
 
     async def _fetch(self, now: float) -> list[IceServer]:
-        if not (self._account_sid and self._auth_token):
-            raise ValueError("it needs Twilio's account_sid and auth_token")
-        answer = await self._client.post(
-            f"https://api.twilio.com/2010-04-01/Accounts/{self._account_sid}/Tokens.json",
-            auth=(self._account_sid, self._auth_token),
-            data={"Ttl": str(LIFETIME)},
-        )
+        if self._user is None:
+            raise ValueError("it needs Twilio's account_sid, and auth_token or an API key")
+        answer = await self._client.post(self._url, auth=self._user, data={"Ttl": str(LIFETIME)})
         return _read_answer(answer, "ice_servers")
 
 

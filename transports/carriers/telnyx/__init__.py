@@ -89,7 +89,7 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
             return None
         from voiceflow.transports.carriers.telnyx.control import TelnyxControl
 
-        return TelnyxControl(client, api_key=settings.api_key, call_control_id=call_id)
+        return TelnyxControl(client, settings, call_id)
 
 
 CARRIER: Final = Telnyx()

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Generator
-from typing import ClassVar, Final
+from typing import ClassVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
+from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
 from voiceflow.transports.rest_control import LONGEST_TRANSFER, TIMEOUT, RestControl, checked_digits, is_sip
-
-API: Final = "https://api.telnyx.com/v2"
 
 
 class _TelnyxError(msgspec.Struct):
@@ -36,9 +35,15 @@ class TelnyxControl(RestControl):
 
     digits_end_stream: ClassVar[bool] = False
 
-    def __init__(self, client: httpx.AsyncClient, *, api_key: str, call_control_id: str) -> None:
-        super().__init__(client, _Bearer(api_key), api_key)
-        self._url = f"{API}/calls/{quote(call_control_id, safe=':')}/actions"
+    def __init__(self, client: httpx.AsyncClient, settings: TelnyxSettings, call_control_id: str) -> None:
+        """`settings` have an `api_key`."""
+        key = settings.api_key or ""
+        super().__init__(client, _Bearer(key), key)
+        self._url = f"{settings.base_url.rstrip('/')}/calls/{quote(call_control_id, safe=':')}/actions"
+        self.unknown = (
+            f"{settings.base_url} does not know the call, though its stream came to us: is the API key that of "
+            "another account?"
+        )
 
     async def hangup(self) -> bool:
         return await self._act("hang up", "hangup", {})

@@ -11,12 +11,15 @@ from voiceflow.transports.carriers.carrier import CarrierSettings
 
 TelnyxCodec = Annotated[Literal["PCMU", "PCMA", "G722", "L16"], Meta(description="PCMU, PCMA, G722 or L16")]
 
+BaseUrl = Annotated[str, Meta(pattern=r"^https://[^\s?#@]+\Z", description="https://HOST/PATH without a query")]
+
 
 class TelnyxSettings(CarrierSettings, frozen=True, kw_only=True):
     environment: ClassVar[Mapping[str, str]] = {
         "TELNYX_API_KEY": "api_key",
         "TELNYX_APP_ID": "app_id",
         "TELNYX_PUBLIC_KEY": "public_key",
+        "TELNYX_BASE_URL": "base_url",
     }
     credentials: ClassVar[tuple[str, ...]] = ("api_key", "public_key")
 
@@ -28,6 +31,9 @@ class TelnyxSettings(CarrierSettings, frozen=True, kw_only=True):
     """The token that Telnyx was told to send with its media streams, in the header X-Telnyx-Streaming-Auth-Token."""
     codec: TelnyxCodec = "PCMU"
     """The codec of the agent's audio. The caller's audio has the one that the phone leg negotiated."""
+
+    base_url: BaseUrl = "https://api.telnyx.com/v2"
+    """The address of the REST interface."""
 
     def check(self) -> None:
         if self.public_key:

@@ -65,11 +65,11 @@ class Twilio(XmlCarrier[TwilioSettings]):
         return connect(url, {}, {"token": token, "from": call.caller_id, "to": call.did})
 
     def control(self, settings: TwilioSettings, client: httpx.AsyncClient, call_id: str) -> CallControl | None:
-        if not settings.account_sid or not settings.auth_token:
+        if settings.user is None:
             return None
         from voiceflow.transports.carriers.twilio.control import TwilioControl
 
-        return TwilioControl(client, account_sid=settings.account_sid, auth_token=settings.auth_token, call_sid=call_id)
+        return TwilioControl(client, settings, call_id)
 
 
 CARRIER: Final = Twilio()

@@ -7,16 +7,15 @@ Source: twilio.com/docs/voice/api/call-resource and docs/api/errors.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import httpx
 import msgspec
 
+from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 from voiceflow.transports.rest_control import LONGEST_TRANSFER, TIMEOUT, RestControl, checked_digits, is_sip
-
-API: Final = "https://api.twilio.com/2010-04-01"
 
 
 class _TwilioProblem(msgspec.Struct):
@@ -28,13 +27,20 @@ class TwilioControl(RestControl):
     """Commands about a call at Twilio. `client` is shared by all calls, so that they reuse its connections."""
 
     name, title = "twilio", "Twilio"
-    over = frozenset({(404, "20404"), (400, "21220")})  # not found; not in progress any more
+    over = frozenset({(400, "21220")})  # not in progress any more
 
     digits_end_stream: ClassVar[bool] = True  # they are sent as TwiML, which replaces the TwiML of the stream
 
-    def __init__(self, client: httpx.AsyncClient, *, account_sid: str, auth_token: str, call_sid: str) -> None:
-        super().__init__(client, httpx.BasicAuth(account_sid, auth_token), auth_token)
-        self._url = f"{API}/Accounts/{quote(account_sid, safe='')}/Calls/{quote(call_sid, safe='')}.json"
+    def __init__(self, client: httpx.AsyncClient, settings: TwilioSettings, call_sid: str) -> None:
+        """`settings` have a `user`."""
+        user, password = settings.user or ("", "")
+        super().__init__(client, httpx.BasicAuth(user, password), password)
+        call = f"Accounts/{quote(settings.account_sid or '', safe='')}/Calls/{quote(call_sid, safe='')}"
+        self._url = f"https://{settings.host}/2010-04-01/{call}.json"
+        self.unknown = (
+            f"{settings.host} does not know the call, though its stream came to us: calls are known in their own "
+            "region, set by provider_config.twilio.region (TWILIO_REGION), with that region's credentials"
+        )
 
     async def hangup(self) -> bool:
         return await self._update("hang up", {"Status": "completed"}, repeatable=True)
