@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -57,26 +58,30 @@ class ClaudeLLM(CloudLLM):
     async def chat(self, messages: list[Message]) -> AsyncIterator[Piece]:
         import anthropic
 
-        call: _ToolUse | None = None
+        calls: dict[int, _ToolUse] = {}
         try:
             async with await self._request(messages) as stream:
                 async for event in stream:
                     match event.type:
                         case "content_block_start" if event.content_block.type == "tool_use":
-                            call = _ToolUse(event.content_block.id, event.content_block.name)
-                        case "content_block_delta" if event.delta.type == "text_delta":
+                            block = event.content_block
+                            calls[event.index] = _ToolUse(block.id, block.name, block.input or {})
+                        case "content_block_start" if event.content_block.type == "text" and event.content_block.text:
+                            yield event.content_block.text
+                        case "content_block_delta" if event.delta and event.delta.type == "text_delta":
                             yield event.delta.text
-                        case "content_block_delta" if event.delta.type == "input_json_delta" and call is not None:
-                            call.arguments += event.delta.partial_json
-                        case "content_block_stop" if call is not None:
-                            yield ToolCall(call.id, call.name, call.arguments)
-                            call = None
+                        case "content_block_delta" if event.delta and event.delta.type == "input_json_delta":
+                            calls[event.index].pieces += event.delta.partial_json
+                        case "content_block_stop" if event.index in calls:
+                            yield calls.pop(event.index).whole()
                         case "message_delta" if event.delta.stop_reason == "refusal":
                             raise ProviderConnectionError("Claude declined to answer")
                         case "message_delta" if event.delta.stop_reason in _CUT_SHORT:
                             yield CutShort(event.delta.stop_reason)
         except anthropic.AnthropicError as error:
             raise explained(error, "Claude", self._model, self._key) from error
+        for call in calls.values():
+            yield call.whole()
 
     async def _request(self, messages: list[Message]) -> anthropic.AsyncStream[Any]:
         import anthropic
@@ -116,7 +121,12 @@ class _ToolUse(msgspec.Struct):
 
     id: str
     name: str
-    arguments: str = ""
+    given: dict[str, Any]
+    """The arguments, where they do not come in pieces."""
+    pieces: str = ""
+
+    def whole(self) -> ToolCall:
+        return ToolCall(self.id, self.name, self.pieces or json.dumps(self.given))
 
 
 def _to_claude(messages: list[Message]) -> Any:

@@ -45,16 +45,16 @@ class Broken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream: str
 
 
-def dialects() -> Iterator[tuple[str, Dialect]]:
-    """All answers, with their names."""
-    for file in sorted(DATA.glob("*.yaml")):
+def dialects(api: str) -> Iterator[tuple[str, Dialect]]:
+    """All answers in the dialects of one API, with their names."""
+    for file in sorted((DATA / api).glob("*.yaml")):
         if file.stem != "failures":
             for dialect in msgspec.convert(yaml.safe_load(file.read_text()), list[Dialect]):
                 yield f"{file.stem}: {dialect.case}", dialect
 
 
 def failures() -> list[Broken]:
-    return msgspec.convert(yaml.safe_load((DATA / "failures.yaml").read_text()), list[Broken])
+    return msgspec.convert(yaml.safe_load((DATA / "chat_completions" / "failures.yaml").read_text()), list[Broken])
 
 
 def events(stream: str) -> str:

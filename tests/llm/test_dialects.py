@@ -1,5 +1,5 @@
-"""Streams of chat completions as each server writes them are read as meant: by our model, and by OpenAI's SDK as well
-where they are what its documentation says."""
+"""Streams as each server writes them are read as meant: by our models, and by the SDKs of OpenAI, Anthropic and Ollama
+as well where they are what those document."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
+import ollama
 import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llm.replay import Answer, Replay, chunk, dialects, events, failures, stream_of
+from llm.replay import Answer, Dialect, Replay, chunk, dialects, events, failures, stream_of
 
 from voiceflow import ProviderConnectionError
 from voiceflow.inference import loaded_models as models
-from voiceflow.processors.llm import CutShort, Message, OpenAILLM, ToolCall
+from voiceflow.processors.llm import LLM, ClaudeLLM, CutShort, Message, OllamaLLM, OpenAILLM, ToolCall
 from voiceflow.processors.llm.chat_completions import BrokenOffError, Completion
+from voiceflow.processors.llm.pieces import pieces
 
 ASKED = [Message("user", "hello")]
-DIALECTS = dict(dialects())
+DIALECTS = dict(dialects("chat_completions"))
+CLAUDES, OLLAMAS = dict(dialects("claude")), dict(dialects("ollama"))
 CITY = '{"city": "Oslo"}'
 
 
@@ -33,33 +37,39 @@ def replay() -> Iterator[Replay]:
 
 def asked(url: str, messages: list[Message] = ASKED) -> tuple[str, list[ToolCall], list[CutShort]]:
     """The text of the answer, the tools that it calls, and whether it breaks off."""
+    return answer_of(OpenAILLM("m", base_url=url), messages)
 
+
+def answer_of(llm: LLM, messages: list[Message] = ASKED) -> tuple[str, list[ToolCall], list[CutShort]]:
     async def main() -> list[Any]:
-        llm = OpenAILLM("m", base_url=url)
         await models.load([llm])
         try:
-            return [piece async for piece in llm.chat(messages)]
+            return [piece async for piece in pieces(llm.chat, messages)]
         finally:
             await llm.model.get().close()
             models._models.clear()
 
-    pieces = asyncio.run(main())
-    text = "".join(piece for piece in pieces if isinstance(piece, str))
-    calls = [piece for piece in pieces if isinstance(piece, ToolCall)]
-    return text, calls, [piece for piece in pieces if isinstance(piece, CutShort)]
+    answer = asyncio.run(main())
+    text = "".join(piece for piece in answer if isinstance(piece, str))
+    calls = [piece for piece in answer if isinstance(piece, ToolCall)]
+    return text, calls, [piece for piece in answer if isinstance(piece, CutShort)]
 
 
-@pytest.mark.parametrize("name", DIALECTS)
-def test_every_dialect_is_read_as_meant(replay, name):
-    meant = DIALECTS[name]
-    replay.say(events(meant.stream))
-    text, calls, cut = asked(replay.url)
+def assert_is_meant(answer: tuple[str, list[ToolCall], list[CutShort]], meant: Dialect) -> None:
+    text, calls, cut = answer
     assert text == meant.text
     assert [(call.name, call.given) for call in calls] == meant.calls
     assert cut == ([CutShort(meant.finish)] if meant.finish else [])
     ids = [call.id for call in calls]
     assert all(ids)
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_every_dialect_is_read_as_meant(replay, name):
+    meant = DIALECTS[name]
+    replay.say(events(meant.stream))
+    assert_is_meant(asked(replay.url), meant)
 
 
 @pytest.mark.parametrize("name", [name for name, dialect in DIALECTS.items() if dialect.conforms])
@@ -76,6 +86,37 @@ def test_the_providers_own_sdk_reads_what_conforms_in_the_same_way(replay, name)
     assert (message.content or "") == meant.text
     called = [(call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls or ()]
     assert called == meant.calls
+
+
+@pytest.mark.parametrize("name", CLAUDES)
+def test_streams_of_anthropics_api_are_read_as_meant_and_by_its_own_sdk(replay, name):
+    meant, url = CLAUDES[name], replay.url.removesuffix("/v1")
+    replay.say(events(meant.stream))
+    assert_is_meant(answer_of(ClaudeLLM("m", api_key="key", base_url=url)), meant)
+    if not meant.conforms:
+        return
+
+    async def main() -> Any:
+        async with anthropic.AsyncAnthropic(api_key="key", base_url=url) as client:
+            messages: Any = [{"role": "user", "content": "hello"}]
+            async with client.messages.stream(model="m", messages=messages, max_tokens=9) as stream:
+                return await stream.get_final_message()
+
+    blocks = asyncio.run(main()).content
+    assert "".join(block.text for block in blocks if block.type == "text") == meant.text
+    assert [(block.name, block.input) for block in blocks if block.type == "tool_use"] == meant.calls
+
+
+@pytest.mark.parametrize("name", OLLAMAS)
+def test_streams_of_ollamas_api_are_read_as_meant_and_by_its_own_sdk(replay, name):
+    meant, url = OLLAMAS[name], replay.url.removesuffix("/v1")
+    replay.say(Answer(meant.stream, "application/x-ndjson"))
+    assert_is_meant(answer_of(OllamaLLM("m", host=url)), meant)
+    with ollama.Client(url) as client:
+        said = [part.message for part in client.chat("m", [{"role": "user", "content": "hello"}], stream=True)]
+    assert "".join(message.content or "" for message in said) == meant.text
+    called = [call.function for message in said for call in message.tool_calls or ()]
+    assert [(call.name, call.arguments) for call in called] == meant.calls
 
 
 def test_a_server_that_does_not_stream_is_read_as_well(replay):
