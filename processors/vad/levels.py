@@ -22,13 +22,9 @@ def level(window: NDArray[np.int16]) -> float:
     return math.sqrt(min(_variance(samples[:middle]), _variance(samples[middle:])))
 
 
-def loudest(samples: NDArray[np.int16], block: int) -> float:
-    """The RMS of the loudest block of `block` samples, of all samples if there are fewer; 0 if there are none."""
-    if not len(samples):
-        return 0.0
-    whole = samples[: max(len(samples) // block, 1) * block].astype(np.float32)
-    blocks = whole.reshape(-1, min(block, len(whole)))
-    return math.sqrt(np.einsum("ij,ij->i", blocks, blocks).max() / blocks.shape[1])
+def rms(window: NDArray[np.int16]) -> float:
+    """The RMS of a window, without DC offset."""
+    return math.sqrt(_variance(window.astype(np.float64)))
 
 
 def _variance(samples: NDArray[np.float64]) -> float:

@@ -15,7 +15,7 @@ from voiceflow.processor import Processor
 from voiceflow.processors.vad.detector import RATE, Detector
 from voiceflow.processors.vad.echo import Echo
 from voiceflow.processors.vad.foreground import Foreground
-from voiceflow.processors.vad.levels import level
+from voiceflow.processors.vad.levels import level, rms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class VAD(Detector, Processor):
         self._arrived = 0.0  # when audio last came, on the loop's clock
         self._overdue = 0.0  # when audio will have stopped arriving, if none comes before
         self._timer: asyncio.TimerHandle | None = None
-        self._echo = Echo()
+        self._echo = Echo(self.window / RATE)
         self._foreground = Foreground(self.window / RATE)
 
     @abstractmethod
@@ -97,8 +97,8 @@ class VAD(Detector, Processor):
 
     def _judge(self, window: NDArray[np.int16], at: float) -> bool:
         loud = level(window)
-        gate = self._echo.gate(loud, at)
-        voiced = self.is_voiced(window, loud) and loud > (gate * STAY if self.speaking else gate)
+        gate = self._echo.gate(rms(window), at)
+        voiced = self.is_voiced(window, loud) and loud > gate
         voiced = self._foreground.judge(voiced, loud, speaking=self.speaking)
         if self._foreground.overrun:
             self.ended(self.position + self.window - round(self._foreground.overrun * RATE))
