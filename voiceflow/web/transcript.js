@@ -56,7 +56,7 @@ export class Transcript {
   /** What is said about the conversation. @param {string} text */
   note(text) {
     const line = document.createElement("p");
-    line.className = "line note";
+    line.classList.add("line", "note");
     line.textContent = text;
     this.log.append(line);
     this.#texts.set(line, `[${text}]`);
