@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 import tempfile
 import time
@@ -67,12 +68,18 @@ def signature(carrier: str, form: Mapping[str, str] = FORM) -> Headers:
 
 
 def answered(
-    carrier: str, headers: Headers, form: Mapping[str, str] = FORM, config: Config = CONFIG, *, open: bool = False
+    carrier: str,
+    headers: Headers,
+    form: Mapping[str, str] = FORM,
+    config: Config = CONFIG,
+    *,
+    routes: Routes | None = None,
+    open: bool = False,
 ) -> httpx.Response:
     """What a server answers, asked without a socket between."""
 
     async def asked() -> httpx.Response:
-        server = Server(echo, config, Routes(), KEY, open=open)
+        server = Server(echo, config, routes or Routes(), KEY, open=open)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(server)) as client:
             url = f"http://testserver/sip/{carrier}/answer"
             return await client.post(url, data=dict(form), headers={**TUNNEL, **headers})
@@ -213,12 +220,100 @@ def test_a_webhook_with_a_huge_body_is_not_read_to_its_end() -> None:
     assert answered("twilio", {}, {**FORM, "Body": "x" * 1_000_000}).status_code == 403
 
 
-def test_a_webhook_is_not_answered_by_get() -> None:
-    async def main() -> None:
-        async with serving(config=CONFIG) as served, httpx.AsyncClient() as client:
-            assert (await client.get(f"{served.http}/sip/twilio/answer")).status_code == 405
+def got(
+    carrier: str, headers: Headers, query: Mapping[str, str] = FORM, *, method: str = "GET", content: bytes = b""
+) -> httpx.Response:
+    """What a server answers to a request that says everything in its query."""
 
-    run(main())
+    async def asked() -> httpx.Response:
+        server = Server(echo, CONFIG, Routes(), KEY)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(server)) as client:
+            url = f"http://testserver/sip/{carrier}/answer?{urlencode(query)}"
+            return await client.request(method, url, headers={**TUNNEL, **headers}, content=content)
+
+    return asyncio.run(asked())
+
+
+def query_signature(carrier: str, query: Mapping[str, str] = FORM) -> Headers:
+    if carrier == "telnyx":
+        return telnyx_signature(query)
+    return twilio_signature({}, f"https://calls.example.com/sip/twilio/answer?{urlencode(query)}")
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+def test_a_webhook_may_be_a_get_whose_query_is_signed(carrier: str) -> None:
+    attributes, sent_along = stream(got(carrier, query_signature(carrier)))
+    assert attributes["url"] == PUBLIC_URL
+    claims = StreamTokens(KEY).redeem(sent_along["token"])
+    assert (claims.provider, claims.call_id, claims.caller_id, claims.did) == (carrier, "CA1", FROM, TO)
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+@pytest.mark.parametrize("changed", [{"To": "+1"}, {"From": "+1"}, {"CallSid": "CA2"}, {"more": "x"}], ids=str)
+def test_a_get_with_another_query_than_was_signed_is_refused(carrier: str, changed: dict[str, str]) -> None:
+    refused = got(carrier, query_signature(carrier), FORM | changed)
+    assert refused.status_code == 403
+    assert "does not fit" in refused.text
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+def test_a_get_without_a_signature_is_refused(carrier: str) -> None:
+    assert got(carrier, {}).status_code == 403
+
+
+def test_what_is_posted_counts_more_than_what_stands_in_the_address() -> None:
+    """Twilio keeps the query of the address that it was given, and signs it together with the form."""
+    query = {"To": "+15125550000", "x": "1"}
+    url = f"https://calls.example.com/sip/twilio/answer?{urlencode(query)}"
+    headers = {**twilio_signature(FORM, url), "Content-Type": "application/x-www-form-urlencoded"}
+    _, sent_along = stream(got("twilio", headers, query, method="POST", content=urlencode(FORM).encode()))
+    assert sent_along["to"] == TO
+
+
+# Requests that are not about a call that came in
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+@pytest.mark.parametrize("direction", ["outbound-api", "outbound-dial", "outbound", "Outbound-API"])
+def test_a_call_that_was_made_for_us_is_routed_by_the_number_of_ours(
+    carrier: str, direction: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "voiceflow.yaml"
+    file.write_text(f"dids:\n  '{FROM}':\n")
+    form = {**FORM, "Direction": direction}
+
+    _, sent_along = stream(answered(carrier, signature(carrier, form), form, routes=Routes(file)))
+    claims = StreamTokens(KEY).redeem(sent_along["token"])
+    assert (claims.did, claims.caller_id) == (FROM, TO)
+    assert (sent_along["to"], sent_along["from"]) == (FROM, TO)
+
+
+@pytest.mark.parametrize("event", ["call.initiated", "call.answered", "x" * 1_000])
+def test_telnyxs_voice_api_is_refused_with_what_to_do(event: str, caplog: pytest.LogCaptureFixture) -> None:
+    payload = {"call_control_id": "v3:1", "from": FROM, "to": TO, "direction": "incoming", "state": "parked"}
+    body = json.dumps({"data": {"event_type": event, "record_type": "event", "payload": payload}}).encode()
+    timestamp = str(int(time.time()))
+    signed = base64.b64encode(TELNYX_KEY.sign(f"{timestamp}|".encode() + body)).decode()
+    headers = {"Telnyx-Signature-Ed25519": signed, "Telnyx-Timestamp": timestamp, "Content-Type": "application/json"}
+    refused = got("telnyx", headers, {}, method="POST", content=body)
+    assert refused.status_code == 403
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    for said in (refused.text, record.message):
+        assert event[:80] in said
+        assert "give the number a TeXML application with this address" in said
+        assert "token" not in said
+        assert len(said) < 500
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+@pytest.mark.parametrize(
+    "form", [{"MessageSid": "SM1", "From": FROM, "To": TO, "Body": "hi"}, {"CallSid": "", "To": TO}], ids=str
+)
+def test_what_is_no_call_is_refused_with_what_to_do(carrier: str, form: dict[str, str]) -> None:
+    refused = answered(carrier, signature(carrier, form), form)
+    assert refused.status_code == 403
+    assert "expected the CallSid of a call" in refused.text
+    assert "voice URL" in refused.text
 
 
 # Which numbers are served

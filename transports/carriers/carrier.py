@@ -45,10 +45,13 @@ class Webhook(msgspec.Struct, frozen=True):
     """The URL at which the carrier reached us. None: no public address is configured."""
     headers: Headers
     body: bytes
+    query: bytes = b""
+    """The query of the URL: where a carrier is told to fetch by GET, all that it says stands there."""
 
 
 class IncomingCall(msgspec.Struct, frozen=True):
-    """What a webhook says about its call."""
+    """What a webhook says about its call. Of a call that was made for us, `did` is the number of ours that calls, and
+    `caller_id` the person who is called."""
 
     call_id: str
     """The carrier's id of the call, which the stream's start will repeat (`Start.call_sid`)."""

@@ -146,7 +146,7 @@ def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bo
         lines.append(f"talk to it       with --insecure, or on --host 127.0.0.1: nobody is trusted at {here}")
     lines += [
         f"media streams    ws://{here}{MEDIA}" + (f", publicly {public}" if public else ""),
-        f"webhooks         http://{here}{' and '.join(each.webhook_path for each in carriers())} (POST)",
+        f"webhooks         http://{here}{' and '.join(each.webhook_path for each in carriers())} (POST or GET)",
         f"state            http://{here}/health",
     ]
     if public:

@@ -30,7 +30,7 @@ async def refuse_stream(websocket: WebSocket) -> None:
 
 
 async def not_found(request: Request, error: Exception) -> Response:
-    """The answer to HTTP requests to all paths that nothing serves. Webhooks are POSTed."""
+    """The answer to HTTP requests to all paths that nothing serves. Webhooks are usually POSTed."""
     if request.method == "POST":
         log.warning(
             "a POST from %s to %r was refused: webhooks are served at %s",

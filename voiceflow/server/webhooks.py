@@ -41,7 +41,8 @@ class Webhooks:
 
     def routes(self) -> list[Route]:
         """One HTTP route for each carrier."""
-        return [Route(carrier.webhook_path, partial(self._answer, carrier), methods=["POST"]) for carrier in carriers()]
+        methods = ["GET", "POST"]  # carriers can be told to use either
+        return [Route(carrier.webhook_path, partial(self._answer, carrier), methods=methods) for carrier in carriers()]
 
     async def _answer(self, carrier: Carrier[Any], request: Request) -> Response:
         try:
@@ -50,7 +51,7 @@ class Webhooks:
                 raise CallRejectedError(f"the webhook's body has more than {LARGEST_BODY} bytes")
             address = self._config.public_ws_url
             url = requested_url(address, request.scope) if address else None
-            webhook = Webhook(url, request.scope["headers"], body)
+            webhook = Webhook(url, request.scope["headers"], body, request.scope["query_string"])
             if not self._open and not is_local(request.scope):
                 carrier.verify_webhook(self._config.of(carrier.settings), webhook)
             document = self._document(carrier, webhook)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
+import msgspec
+
 from voiceflow.audio import AudioFormat
 from voiceflow.call_control import CallControl
 from voiceflow.errors import CallRejectedError
@@ -14,7 +16,7 @@ from voiceflow.security.signatures import Headers
 from voiceflow.transports.carriers.carrier import IncomingCall, Webhook
 from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
 from voiceflow.transports.carriers.xml import XmlCarrier
-from voiceflow.transports.dialect import Message, Mirror, Start, Stream
+from voiceflow.transports.dialect import UNREADABLE, Message, Mirror, Start, Stream
 
 if TYPE_CHECKING:
     import httpx
@@ -67,7 +69,17 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
             )
         from voiceflow.transports.carriers.telnyx.signature import public_key, verify
 
-        verify(public_key(settings.public_key), webhook.headers, webhook.body, now=time.time())
+        verify(public_key(settings.public_key), webhook.headers, webhook.body or webhook.query, now=time.time())
+
+    def incoming(self, webhook: Webhook) -> IncomingCall:
+        event = _voice_api_event(webhook.body)
+        if event is not None:
+            raise CallRejectedError(
+                f"this is {event!r} of Telnyx's Voice API, and only TeXML is answered here, so nobody picks up: in the "
+                "Telnyx portal give the number a TeXML application with this address, in place of the Voice API "
+                "application"
+            )
+        return super().incoming(webhook)
 
     def codec(self, settings: TelnyxSettings) -> str:
         return settings.codec
@@ -90,6 +102,24 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
         from voiceflow.transports.carriers.telnyx.control import TelnyxControl
 
         return TelnyxControl(client, settings, call_id)
+
+
+class _Data(msgspec.Struct):
+    event_type: str
+
+
+class _VoiceApi(msgspec.Struct):
+    """A webhook of the Voice API, which is JSON (developers.telnyx.com, "Receiving webhooks")."""
+
+    data: _Data
+
+
+def _voice_api_event(body: bytes) -> str | None:
+    """The event of a webhook of the Voice API. None: it is none."""
+    try:
+        return msgspec.json.decode(body, type=_VoiceApi).data.event_type[:80]
+    except UNREADABLE:
+        return None
 
 
 CARRIER: Final = Telnyx()

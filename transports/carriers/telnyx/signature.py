@@ -39,7 +39,7 @@ def public_key(text: str) -> Ed25519PublicKey:
 def verify(key: Ed25519PublicKey, headers: Headers, body: bytes, *, now: float) -> None:
     """Raise `CallRejectedError` unless Telnyx has signed the webhook.
 
-    `body` is the raw body, byte for byte; `now` is in seconds since 1970.
+    `body` is the raw body, byte for byte, or the raw query of a request without a body; `now` is in seconds since 1970.
     """
     found = by_name(headers)
     encoded, timestamp = found.get(b"telnyx-signature-ed25519"), found.get(b"telnyx-timestamp")
