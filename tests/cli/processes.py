@@ -28,7 +28,9 @@ def environment(folder: Path, **variables: str) -> dict[str, str]:
     return {name: value for name, value in (kept | ours | variables).items() if value}
 
 
-def command(folder: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+def command(
+    folder: Path, *arguments: object, watchdog: float = WATCHDOG, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run `voiceflow` with these arguments, in `folder`, to its end."""
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
@@ -37,7 +39,7 @@ def command(folder: Path, *arguments: object, **variables: str) -> subprocess.Co
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=WATCHDOG,
+        timeout=watchdog,
     )
 
 

@@ -110,6 +110,7 @@ CASES = [
         "",
         _is_call_by_telnyx,
     ),
+    Case("call SERVER --script script.yaml --seconds 1", 0, "called .*as twilio"),
     Case("call SERVER --digits 1 --barge-in-at 0.2 --seconds 0.6", 0, "called .*as twilio"),
     Case("call SERVER --token abc --call-id CA1", 1, "the stream token is not one that this run"),
     Case("call SERVER --calls 2 --seconds 0.5 --json", 0, "", _is_two_calls),
@@ -134,6 +135,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("file.py").write_text(PIPELINE)
     Path("config.yaml").write_text(CONFIG)
+    Path("script.yaml").write_text("steps:\n  - {say: in.wav, at: 0}\n")
     speech = read_wav(SPEECH)
     write_wav("in.wav", type(speech)(speech.data[: speech.format.bytes_for(1.0)], speech.format))
     return tmp_path

@@ -80,6 +80,18 @@ class Speaker:
         self._left += pieces(audio, self.format)
         self.spoken.clear()
 
+    def part(self) -> Speaker:
+        return self
+
+    def advance(self, number: int, now: float) -> None:
+        """Nothing depends on it."""
+
+    def hear(self, data: bytes, end: float) -> None:
+        """The conversation listens."""
+
+    def cleared(self, now: float) -> None:
+        """The wire has noted it."""
+
     def piece(self, number: int) -> bytes:
         if self._left:
             return self._left.pop(0)

@@ -124,7 +124,7 @@ def test_a_server_that_never_answers_is_exit_code_1_if_the_caller_waits(
     with in_thread(serving(mute)) as url:
         result = run(url, "--digits", "1", *seconds)  # over after 1.2 s
     assert result.exit_code == code
-    assert ("Error: the caller was never answered: no audio came back" in result.stderr) == bool(code)
+    assert ("Error: the caller was never answered" in result.stderr) == bool(code)
 
 
 def test_keys_and_the_token_reach_the_server() -> None:

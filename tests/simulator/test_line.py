@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 from websockets.utils import accept_key
 
 from voiceflow.audio import AudioFormat
-from voiceflow.cli.simulation import SPEECH
+from voiceflow.cli.call_script import SPEECH
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.simulator.caller import Load
 from voiceflow.simulator.line import dial

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voiceflow.audio import AudioFormat
-from voiceflow.cli.simulation import SPEECH
+from voiceflow.cli.call_script import SPEECH
 from voiceflow.frames import AudioRaw
 from voiceflow.simulator.script import Ear, Script, pieces, press, write
 from voiceflow.sounds.wavfile import read_wav

@@ -42,10 +42,27 @@ Examples, with URL as `voiceflow run` prints it:
   voiceflow call URL --digits 12# --seconds 10
   voiceflow call URL --calls 400 --seconds 60 --json
   voiceflow call URL --loss 2 --jitter 30
+  voiceflow call URL --play hello.wav --play goodbye.wav
+  voiceflow call URL --script booking.yaml
 
 \b
-Exit codes: 0 every call ended well, 1 one failed, no audio ever came back to callers who waited for it, or the
-recording could not be written, 2 none could begin.
+A script:
+  voice: en_US-joe-medium          of what is written; without it, one that is installed
+  language: en                     in which the conversation is transcribed
+  steps:
+    - say: Good morning. I would like a table for two.
+    - say: at-eight.wav            when the agent has answered
+    - say: No, wait!
+      over: 1.5                    seconds after the agent has begun to speak
+    - press: 12#
+      after: 0                     seconds after the step before
+    - wait: 2                      seconds, or speech, or silence, of the agent
+    - say: Are you still there?
+      at: 40                       seconds after the beginning of the call
+
+\b
+Exit codes: 0 every call ended well, 1 one failed, the first caller waited for an answer and got none, or the recording
+could not be written, 2 none could begin.
 """,
 )
 @click.argument("url")
@@ -65,8 +82,16 @@ recording could not be written, 2 none could begin.
 @click.option(
     "--play",
     type=click.Path(path_type=Path),
+    multiple=True,
     metavar="WAV",
-    help="What the caller says. Without it, a sentence that comes with voiceflow; with --digits, nothing.",
+    help="What the caller says. Given several times: the next when the agent has answered. Without it, a sentence that "
+    "comes with voiceflow; with --digits, nothing.",
+)
+@click.option(
+    "--script",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What the caller says, presses and waits for, as a list in YAML. See below.",
 )
 @click.option(
     "--record",
@@ -120,8 +145,9 @@ def call(**options: Any) -> None:
     """Call a server as a carrier or a browser would, and measure what comes back.
 
     Audio goes out every 20 ms, and what comes back is played in real time. A simulated carrier returns marks once they
-    were played, and refuses what the real one refuses, with the same error code; a browser shows the transcript and
-    each turn's latency. The delay can be measured of an echo only: `voiceflow run echo`.
+    were played, and refuses what the real one refuses, with the same error code. Who said what is shown, and how long
+    each answer took: in a browser's call as the server tells it, in a carrier's as it was heard, in words where Whisper
+    is installed. The delay can be measured of an echo only: `voiceflow run echo`.
     """
     from voiceflow.simulator.report import STOPPED
 
@@ -147,7 +173,7 @@ def call(**options: Any) -> None:
     if result.failed or made.unwritten is not None:
         raise SystemExit(1)
     if made.unanswered:
-        raise click.ClickException("the caller was never answered: no audio came back")
+        raise click.ClickException("the caller was never answered")
 
 
 def _asked(options: dict[str, Any]) -> CallOptions:
@@ -173,6 +199,11 @@ def _check(asked: CallOptions) -> None:
         _check_carrier(asked)
     if not re.fullmatch("[0-9*#A-DWa-dw]*", asked.digits):
         raise Refused(f"--digits {asked.digits}: the keys of a telephone are 0-9, *, #, A-D; w is a pause of 0.5 s")
+    if asked.script is not None:
+        for _, option in given(("play", "digits", "barge_in_at")):
+            raise Refused(f"{option}: with --script, the script says what the caller does")
+    if asked.barge_in_at is not None and len(asked.play) > 1:
+        raise Refused("--barge-in-at goes with one --play: write a --script")
     if asked.calls > 1 and (asked.token is not None or asked.call_id is not None):
         raise Refused("--token and --call-id are those of one call: leave out --calls")
     if asked.mono and asked.record is None:

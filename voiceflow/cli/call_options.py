@@ -22,7 +22,8 @@ class CallOptions(msgspec.Struct, frozen=True):
     provider: str
     codec: str
     rate: int | None
-    play: Path | None
+    play: tuple[Path, ...]
+    script: Path | None
     record: Path | None
     mono: bool
     digits: str

@@ -9,13 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from voiceflow.simulator.measure import Quantiles
-from voiceflow.simulator.report import Gaps, Heard, Report
+from voiceflow.simulator.report import Gaps, Heard, Report, TurnDurations, echoes
 
 LATE = 20.0
 """Milliseconds. A simulated phone that sends later than by one piece of audio has measured itself, not the server."""
-
-ECHO = 0.3
-"""The correlation below which the audio that came back has nothing to do with what was said."""
 
 
 def show(report: Report) -> None:
@@ -34,16 +31,22 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
     for ending in report.ended:
         times = f"{ending.count} x " if report.calls > 1 else ""
         yield "ended", f"{times}{ending.reason}", "red" if ending.failed else ""
-    yield "delay", _quantiles(report.delay_ms, "what came back is no echo, or not all of one"), ""
-    yield "jitter", _quantiles(report.jitter_ms), ""
-    yield "heard", _heard(report.heard), ""
+    if report.delay_ms is not None:
+        yield "delay", _quantiles(report.delay_ms), ""
+    if report.jitter_ms is not None:
+        yield "jitter", _quantiles(report.jitter_ms), ""
+    if report.heard is not None and echoes(report.heard):
+        yield "heard", _heard(report.heard), ""
     yield "first audio", _quantiles(report.first_audio_ms, "none came"), ""
-    yield "clear", _quantiles(report.clear_ms, f"{report.clears} came, none after a barge-in"), ""
+    if report.clears or report.clear_ms is not None:
+        yield "clear", _quantiles(report.clear_ms, f"{report.clears} came, none after a barge-in"), ""
     if report.marks is not None:
         yield "marks", f"{report.marks.played} played, {report.marks.cleared} returned by a clear", ""
     yield "gaps", _gaps(report.gaps), ""
     if report.turn_ms is not None:
         yield "turns", f"{report.turn_ms.count}, from voice to voice {_quantiles(report.turn_ms)}", ""
+    for number, turn in enumerate(report.turns, 1):
+        yield f"turn {number}", _turn(turn), ""
     for line in report.conversation:
         yield line.who, f"{line.text} (interrupted)" if line.interrupted else line.text, ""
     for refused in report.refused:
@@ -61,11 +64,12 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
         yield "recorded", report.recorded, ""
 
 
-def _heard(heard: Heard | None) -> str:
-    if heard is None:
-        return "- (one of both was silent)"
-    if heard.correlation < ECHO:
-        return f"an answer, not an echo (correlation {heard.correlation:.2f})"
+def _turn(turn: TurnDurations) -> str:
+    stages = ", ".join(f"{name} {duration:.0f}" for name, duration in turn.stages_ms.items())
+    return f"{turn.total_ms:.0f} ms" + (f": {stages}" if stages else "")
+
+
+def _heard(heard: Heard) -> str:
     return f"{heard.delay_ms:.1f} ms late, correlation {heard.correlation:.4f}"
 
 

@@ -12,28 +12,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from voiceflow import simulator
 from voiceflow.errors import MissingExtraError
 from voiceflow.frames import AudioRaw
 from voiceflow.simulator.caller import Load
+from voiceflow.simulator.cues import UNKNOWN
 from voiceflow.simulator.load import ANSWER, Calls, Conversation
 from voiceflow.simulator.measure import Tally
 from voiceflow.simulator.record import decoded, played, stereo
-from voiceflow.simulator.report import Heard, Report, report
-from voiceflow.simulator.script import PIECE, Network, Script, write
-from voiceflow.sounds.wavfile import read_wav, write_wav
+from voiceflow.simulator.report import Heard, Report, Said, TurnDurations, echoes, report
+from voiceflow.simulator.script import PIECE, CallerPart, Script
+from voiceflow.simulator.turns import answered, spoken_lines
+from voiceflow.sounds.wavfile import write_wav
 from voiceflow.transports.carriers import carrier_named
 from voiceflow.transports.dialect import Mirror, Start
 
 from .audio_comparison import compare, positions
+from .call_script import script_of
+from .scriptfile import read_script
+from .transcript import transcript
 
 if TYPE_CHECKING:
     from voiceflow.simulator.browser import BrowserCaller
 
     from .call_options import CallOptions
-
-SPEECH = Path(simulator.__file__).with_name("speech.wav")
-"""What the caller says unless told otherwise."""
 
 
 class Made(NamedTuple):
@@ -41,15 +42,15 @@ class Made(NamedTuple):
 
     report: Report
     unanswered: bool
-    """Whether no audio ever came back, though the callers waited for an answer."""
+    """Whether the agent never answered, though the callers waited for it."""
     unwritten: str | None
     """Why the recording could not be written. None: it was, or none was asked for."""
 
 
 def make_calls(asked: CallOptions) -> Made | None:
     """Conduct the calls, to their end or until the user stops them. None if they were stopped before the first."""
-    script = _script(asked)
-    calls = _calls(asked, script)
+    file = read_script(asked.script) if asked.script else None
+    calls = _calls(asked, script_of(asked, file))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(calls))
@@ -57,28 +58,44 @@ def make_calls(asked: CallOptions) -> Made | None:
         if not calls.callers:
             return None
     first = calls.callers[0]
-    said, heard, sent = _recordings(first, script)
+    said, heard, sent = _recordings(first)
     unwritten = None
     if asked.record is not None:
         unwritten = _write(asked.record, heard if asked.mono else stereo(said, heard))
     if asked.provider == "webrtc":
         _count_delays(first, said, sent, calls.tally)
+    alike = _compare(said, heard, sent)
+    lines = spoken_lines(said, heard, _cuts(first))
+    turns, conversation = _told(first) if asked.provider == "webrtc" else ([], [])
+    if asked.provider != "webrtc" and not echoes(alike):
+        turns = [TurnDurations(round(line.latency * 1000, 1), {}) for line in lines if line.latency is not None]
+        conversation = transcript(lines, said, heard, first.part, file.language if file else None)
     made = report(
         calls,
         url=asked.url,
         provider=asked.provider,
         codec=f"{asked.codec} {asked.format.rate} Hz",
-        heard=_compare(said, heard, sent),
+        heard=alike,
         recorded=str(asked.record) if asked.record and not unwritten else None,
-        turns=first.turns if asked.provider == "webrtc" else (),
-        conversation=first.conversation if asked.provider == "webrtc" else (),
+        turns=turns,
+        conversation=conversation,
     )
-    return Made(made, made.first_audio_ms is None and _waits(script), unwritten)
+    return Made(made, not answered(lines) and _waits(first.part), unwritten)
 
 
-def _waits(script: Script) -> bool:
+def _waits(part: CallerPart) -> bool:
     """Whether the caller stays long enough for an answer. Callers who are told to leave earlier need not hear one."""
-    return script.vanish is None and (script.length is None or (script.length - script.over) * PIECE >= ANSWER)
+    return part.vanish is None and (part.length is None or (part.length - part.over) * PIECE >= ANSWER)
+
+
+def _told(first: BrowserCaller) -> tuple[list[TurnDurations], list[Said]]:
+    return first.turns, first.conversation
+
+
+def _cuts(first: Conversation) -> list[float]:
+    """When the agent's audio was cut off, in seconds from the caller's first piece."""
+    ends = [span.end - first.zero for span in first.player.spans if span.cut]
+    return [end for end in ends if end < first.number * PIECE - PIECE]  # at the end of the call all of it is
 
 
 def _calls(asked: CallOptions, script: Script) -> Calls[Any]:
@@ -89,21 +106,6 @@ def _calls(asked: CallOptions, script: Script) -> Calls[Any]:
     except ImportError as error:
         raise MissingExtraError("A call as a browser", "webrtc") from error
     return BrowserLoad(asked.url, asked.calls, script)
-
-
-def _script(asked: CallOptions) -> Script:
-    spoken = asked.play
-    if spoken is None and not asked.digits:
-        spoken = SPEECH
-    return write(
-        read_wav(spoken) if spoken else None,
-        asked.format,
-        digits=asked.digits,
-        barge_in_at=asked.barge_in_at,
-        seconds=asked.seconds,
-        vanish_after=asked.vanish_after,
-        network=Network(asked.loss / 100, asked.jitter / 1000, asked.reorder / 100),
-    )
 
 
 def _mirror(asked: CallOptions) -> Mirror:
@@ -150,13 +152,15 @@ async def _run(calls: Calls[Any]) -> None:
 async def _show_progress(calls: Calls[Any]) -> None:
     """Show on standard error how far the first call is, until cancelled."""
     await calls.begun.wait()  # a call that is not accepted needs no bar
-    first, script = calls.callers[0], calls.script
+    first = calls.callers[0]
+    part = first.part
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f} of {task.total:.1f} s")
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as progress:
         bar = progress.add_task("call")
         try:
             while True:
-                length = script.length if script.length is not None else max(script.over, first.number)
+                over = part.over if part.over < UNKNOWN else first.number
+                length = part.length if part.length is not None else max(over, first.number)
                 taken = f"{len(calls.callers)} calls" if len(calls.callers) > 1 else "call"
                 progress.update(bar, description=taken, completed=first.seconds, total=length * PIECE)
                 await asyncio.sleep(0.25)
@@ -164,10 +168,10 @@ async def _show_progress(calls: Calls[Any]) -> None:
             progress.update(bar, completed=first.seconds, total=first.seconds)
 
 
-def _recordings(first: Conversation, script: Script) -> tuple[AudioRaw, AudioRaw, AudioRaw]:
+def _recordings(first: Conversation) -> tuple[AudioRaw, AudioRaw, AudioRaw]:
     """Three recordings of the first call: what the caller said; what the caller heard; and the same without its gaps,
     as the agent sent it."""
-    said = decoded(b"".join(map(script.piece, range(first.number))), script.format)
+    said = decoded(b"".join(map(first.part.piece, range(first.number))), first.part.format)
     return said, played(first.player, first.zero), decoded(first.player.recording, first.player.format)
 
 

@@ -48,14 +48,14 @@ class BrowserCaller:
         self.number = 0
         self.zero = 0.0
         self.turns: list[TurnDurations] = []
-        self._script = script
+        self.part = script.part()
         self._tally = tally
         self._clock = ticker.clock
         self._record = record
         self._phase = phase
         self._over: asyncio.Future[CallOutcome] = asyncio.get_running_loop().create_future()
         self._ear = Ear(FORMAT)
-        self._leaving = Leaving(script, Ear(FORMAT))
+        self._leaving = Leaving(self.part, Ear(FORMAT))
         self._inbound = Inbound(self._hear)
         self._arrivals: list[tuple[float, int]] = []  # when audio came, and its offset in the recording, in bytes
         self._lines: dict[int | str, Said] = {}
@@ -157,20 +157,21 @@ class BrowserCaller:
             self.zero = (math.ceil(now / PIECE) + self._phase) * PIECE
         deadline = self.zero + (self.number + 1) * PIECE  # a microphone has its last sample only then
         await asyncio.sleep(deadline - now)
-        now, number, script = self._clock(), self.number, self._script
+        now, number, part = self._clock(), self.number, self.part
+        part.advance(number, now)
         if self._leaving.is_due(number, now, self.player.end):
             self._end("hung up")
         if self._over.done():
             raise MediaStreamError
         self._tally.late.add(max(0.0, now - deadline))
         self._tally.sent += 1
-        if number == script.barge_in:
+        if number == part.barge_in:
             self._interrupted = now
-        if number in script.keys:
-            self._peer.tell(messages.PageDtmf(script.keys[number]))
+        if number in part.keys:
+            self._peer.tell(messages.PageDtmf(part.keys[number]))
         self.number = number + 1
-        piece = script.piece(number)
-        return None if piece == script.silence else piece
+        piece = part.piece(number)
+        return None if piece == part.silence else piece
 
     # Listening
 
@@ -196,6 +197,7 @@ class BrowserCaller:
             self._arrivals.append((now, self.player.size))
         self.player.audio(data, now)
         self._leaving.hear(data, self.number, self.player.end)
+        self.part.hear(data, self.player.end)
 
     def _read(self, message: messages.ToPage) -> None:
         match message:
@@ -223,6 +225,7 @@ class BrowserCaller:
             self._tally.clear.add(now - self._interrupted)
             self._interrupted = None
         self.player.clear(now)
+        self.part.cleared(now)
         while self._arrivals and self._arrivals[-1][1] >= self.player.size:
             self._arrivals.pop()
 

@@ -44,7 +44,7 @@ class Caller:
         """How many pieces the caller has spoken."""
         self._line = line
         self._mirror = mirror
-        self._script = script
+        self.part = script.part()
         self._tally = tally
         self._ticker = ticker
         self._clock = ticker.clock
@@ -57,7 +57,7 @@ class Caller:
         self._arrival = 0.0  # when the last message reaches the server
         self._held: Message | None = None  # a message that another one overtakes
         self._interrupted: float | None = None  # when the caller did, until the agent's clear
-        self._leaving = Leaving(script, Ear(outbound))
+        self._leaving = Leaving(self.part, Ear(outbound))
         self._heard = False
 
     @property
@@ -95,11 +95,12 @@ class Caller:
         """Speak the next piece."""
         if self._reason or not self._line.is_open:
             return
-        now, number, script = self._clock(), self.number, self._script
-        if number == script.vanish:
-            self._line.vanish(self._mirror.media(script.piece(number)))
+        now, number, part = self._clock(), self.number, self.part
+        if number == part.vanish:
+            self._line.vanish(self._mirror.media(part.piece(number)))
             self._leave("vanished")
             return
+        part.advance(number, now)
         if self._leaving.is_due(number, now, self.player.end):
             self._leave("hung up")
             return
@@ -115,12 +116,12 @@ class Caller:
         return self.zero + (self.number + 1) * PIECE
 
     def _speak(self, number: int) -> None:
-        script, network = self._script, self._script.network
-        if number == script.barge_in:
+        part, network = self.part, self.part.network
+        if number == part.barge_in:
             self._interrupted = self._clock()
-        if number in script.keys:
-            self._travel(partial(self._send, self._mirror.dtmf(script.keys[number])))
-        data = script.piece(number)
+        if number in part.keys:
+            self._travel(partial(self._send, self._mirror.dtmf(part.keys[number])))
+        data = part.piece(number)
         if network.loss and random.random() < network.loss:
             self._mirror.lose(data)
             self._echo.sent(None)
@@ -136,7 +137,7 @@ class Caller:
 
     def _travel(self, arrive: Callable[[], None]) -> None:
         """Call `arrive` when a message reaches the server: late by the network's jitter, and never out of order."""
-        jitter = self._script.network.jitter
+        jitter = self.part.network.jitter
         if not jitter:
             arrive()
             return
@@ -182,6 +183,7 @@ class Caller:
             return
         self._echo.received(len(audio.data), now)
         self._leaving.hear(audio.data, self.number, self.player.end)
+        self.part.hear(audio.data, self.player.end)
 
     def _clear(self, now: float) -> None:
         self._tally.clears += 1
@@ -189,6 +191,7 @@ class Caller:
             self._tally.clear.add(now - self._interrupted)
             self._interrupted = None
         self._give_back(self.player.clear(now))
+        self.part.cleared(now)
 
     def _give_back(self, returned: list[Returned]) -> None:
         for mark in returned:

@@ -12,7 +12,7 @@ import msgspec
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.simulator.measure import Tally
 from voiceflow.simulator.player import Player
-from voiceflow.simulator.script import PIECE, Ear, Script
+from voiceflow.simulator.script import PIECE, CallerPart, Ear, Script
 from voiceflow.simulator.ticker import Ticker
 
 RAMP: Final = 0.01
@@ -38,6 +38,7 @@ class Conversation(Protocol):
     """One call that the server accepted."""
 
     player: Player
+    part: CallerPart
     ended: CallOutcome | None
     number: int
     """How many pieces the caller has spoken."""
@@ -115,27 +116,26 @@ def phase(number: int) -> float:
 class Leaving:
     """Decides when a caller hangs up."""
 
-    def __init__(self, script: Script, ear: Ear) -> None:
-        self._script = script
+    def __init__(self, part: CallerPart, ear: Ear) -> None:
+        self._part = part
         self._ear = ear
         self._quiet_since = float("inf")
         self._answered = False
-        self._silent_from = script.silent_from if script.length is None else 0
 
     def hear(self, data: bytes, number: int, end: float) -> None:
         """Told that the agent sent `data`, played by the time `end`, while the caller is at piece `number`."""
-        script = self._script
-        if script.length is None and number >= self._silent_from - 1 and not self._ear.is_quiet(data):
+        part = self._part
+        if part.length is None and number >= part.silent_from - 1 and not self._ear.is_quiet(data):
             self._answered = True
-            if number >= script.over:
+            if number >= part.over:
                 self._quiet_since = end
 
     def is_due(self, number: int, now: float, end: float) -> bool:
         """Whether the caller hangs up at `now`, before piece `number`; the agent's audio is played by `end`."""
-        script = self._script
-        if script.length is not None:
-            return number >= script.length
-        if number == script.over:
+        part = self._part
+        if part.length is not None:
+            return number >= part.length
+        if number == part.over:
             self._quiet_since = max(now, end)
         patience = REST if self._answered else ANSWER
-        return now - self._quiet_since >= patience or (number - script.over) * PIECE >= PATIENCE
+        return now - self._quiet_since >= patience or (number - part.over) * PIECE >= PATIENCE

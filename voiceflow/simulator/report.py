@@ -38,12 +38,15 @@ class Said(msgspec.Struct, frozen=True):
     who: str
     """caller or agent"""
     text: str
-    """For the agent, the words that were heard or, if the call ended before the server told those, the whole reply."""
+    """In a browser's call as the server tells it: for the agent, the words that were heard or, if the call ended before
+    the server told those, the whole reply. In a carrier's call the words of the script, else what Whisper hears."""
     interrupted: bool = False
+    at_seconds: float | None = None
+    """When it began. None in browsers' calls."""
 
 
 class TurnDurations(msgspec.Struct, frozen=True):
-    """How long a turn took from voice to voice, and each part of it."""
+    """How long a turn took from voice to voice, and each part of it as far as the server tells it."""
 
     total_ms: float
     stages_ms: dict[str, float]
@@ -108,9 +111,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     marks: Marks | None
     """None in browsers' calls, which have no marks."""
     turn_ms: Quantiles | None
-    """From the caller's last sound to the agent's first. None if the server told none; it tells browsers alone."""
+    """From the caller's last sound to the agent's first: in browsers' calls as the server tells it, in carriers' as the
+    first caller heard it. None if there was no answer."""
     turns: Sequence[TurnDurations]
-    """The turns of the first call."""
+    """The turns of the first call. None are found in an echo."""
     conversation: Sequence[Said]
     """The conversation of the first call."""
     gaps: Gaps
@@ -126,6 +130,11 @@ ECHO = 0.5
 """The least correlation at which what the agent sent is taken for an echo of what was said."""
 
 
+def echoes(heard: Heard | None) -> bool:
+    """Whether what came back is what was said."""
+    return heard is not None and heard.correlation_without_gaps >= ECHO
+
+
 def report(
     calls: Calls[Any],
     *,
@@ -139,9 +148,11 @@ def report(
 ) -> Report:
     """The report on `calls`, which must have run."""
     tally = calls.tally
+    for turn in turns if provider != "webrtc" else ():
+        tally.turn.add(turn.total_ms / 1000)
     seconds = sum(caller.seconds for caller in calls.callers)
     endings = Counter([*(caller.ended for caller in calls.callers), *calls.refused])
-    is_echo = heard is not None and heard.correlation_without_gaps >= ECHO and not tally.not_echoes
+    is_echo = echoes(heard) and not tally.not_echoes
     is_browser = provider == "webrtc"
     took = max(calls.took, 0.001)
     return Report(

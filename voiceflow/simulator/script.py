@@ -55,6 +55,10 @@ class Script(msgspec.Struct, frozen=True, dict=True):  # dict: for what is compu
     """The number of the piece in the middle of which the caller drops the connection."""
     network: Network = PERFECT
 
+    def part(self) -> CallerPart:
+        """What one caller does by this script."""
+        return CallerPart(self)
+
     @cached_property
     def silent_from(self) -> int:
         """The number of the piece from which on the caller is silent: audio that is heard then is an answer."""
@@ -83,6 +87,39 @@ class Script(msgspec.Struct, frozen=True, dict=True):  # dict: for what is compu
         return said[since] if since < len(said) else self.silence
 
 
+class CallerPart:
+    """What one caller does in one call, piece by piece. Here everything is known beforehand; see cues.py."""
+
+    def __init__(self, script: Script) -> None:
+        self.format = script.format
+        self.keys = script.keys
+        self.barge_in = script.barge_in
+        self.length = script.length
+        self.vanish = script.vanish
+        self.network = script.network
+        self.silence = script.silence
+        self.over = script.over
+        self.silent_from = script.silent_from if script.length is None else 0
+        self._script = script
+
+    def piece(self, number: int) -> bytes:
+        """The audio of piece `number`."""
+        return self._script.piece(number)
+
+    def texts(self, start: float, end: float) -> list[str | None]:
+        """The words of what the caller begins to say between two times, in seconds, None where they are not known."""
+        return [None]
+
+    def advance(self, number: int, now: float) -> None:
+        """Told that piece `number` is next, at `now` on the phone's clock."""
+
+    def hear(self, data: bytes, end: float) -> None:
+        """Told that the agent sent `data`, which is heard until `end`."""
+
+    def cleared(self, now: float) -> None:
+        """Told that what the agent sent and is not heard by `now` never will be."""
+
+
 def write(
     audio: AudioRaw | None,
     format: AudioFormat,
@@ -104,7 +141,7 @@ def write(
     return Script(
         format,
         speech,
-        again=speech[_first_loud(speech, format) :] if interrupts is not None and not digits else (),
+        again=speech[first_loud(speech, format) :] if interrupts is not None and not digits else (),
         keys=keys,
         barge_in=min(keys) if keys and interrupts is not None else interrupts,
         length=round(seconds / PIECE) if seconds is not None else None,
@@ -144,7 +181,7 @@ class Ear:
         return bool(samples.min(initial=0) > -QUIET and samples.max(initial=0) < QUIET)
 
 
-def _first_loud(speech: tuple[bytes, ...], format: AudioFormat) -> int:
+def first_loud(speech: tuple[bytes, ...], format: AudioFormat) -> int:
     """The number of the piece with which speech begins: a barge-in is not counted from the silence before it."""
     ear = Ear(format)
     return next((number for number, data in enumerate(speech) if not ear.is_quiet(data)), 0)
