@@ -21,6 +21,7 @@ from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
 from voiceflow.processor import Processor
 from voiceflow.session.turn_clock import TurnClock
+from voiceflow.turns.own_words import OwnWords
 from voiceflow.turns.replies import Replies, Saying
 from voiceflow.turns.turn_taking import TurnTaking
 
@@ -61,6 +62,7 @@ class RunningCall:
         self.playout.queue.carries_caller = plan.is_echo
         sink.echo = self.playout.echo
         self.turns = TurnTaking(self.playout, change, graph, self._heard, hold_line(call, sink.accepts))
+        self.turns.disregarded.append(OwnWords(self.playout.ledger, lambda: self.elapsed))
         self.graph = graph
         self._interruption = Interruption(plan.steps, self.epoch, graph, self.turns, self.playout, self.failures)
         self._ending = Ending(

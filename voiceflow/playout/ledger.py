@@ -16,6 +16,8 @@ from voiceflow.reply import Reply
 
 CHARACTERS_PER_SECOND = 15.0
 """The fastest that speech is taken to be: a sentence whose audio is not complete is at least so long."""
+LATELY = 8
+"""How many sentences are remembered that were played."""
 EPSILON = 1e-6  # positions are sums of floats
 
 
@@ -42,6 +44,10 @@ class Sentence(msgspec.Struct):
     end: float | None = None
     inserted: list[tuple[float, float]] = []
     """Position and seconds of other audio that was played within the sentence, such as a hold line."""
+    began: float | None = None
+    """When the caller began to hear it, on the loop's clock. None before that is known."""
+    ended: float = 0.0
+    """When the last of it that was handed to the transport will have been heard, on the loop's clock."""
 
     def cut(self, heard: float, arrived: float) -> str:
         """The whole words heard by position `heard`, when the sink was given audio up to `arrived`."""
@@ -101,6 +107,8 @@ class Ledger:
         """Replies that have begun at the speaker and are not done."""
         self.cues: deque[Cue] = deque()
         """Cues whose audio was sent and has not been played yet, in order."""
+        self.lately: deque[Sentence] = deque(maxlen=LATELY)
+        """The sentences that were begun last."""
         self._sentence: Sentence | None = None
         self._reply: Reply | None = None
         self._confirmed = 0.0
@@ -108,8 +116,14 @@ class Ledger:
 
     def audio(self, seconds: float, now: float) -> None:
         """Record that `seconds` of audio are handed to the transport at `now`."""
-        self.play_end = max(self.play_end, now) + seconds
+        begin = max(self.play_end, now)
+        self.play_end = begin + seconds
         self.sent += seconds
+        sentence = self._sentence
+        if sentence is not None:
+            if sentence.began is None:
+                sentence.began = begin
+            sentence.ended = self.play_end
 
     def heard(self, now: float) -> float:
         """The position up to which audio was heard and cannot be recalled, by the clock or the peer's confirmation."""
@@ -129,6 +143,7 @@ class Ledger:
         """Begin a sentence. Returns the cue that closes the one before, if that was open."""
         cue = self.close()
         self._sentence = Sentence(mark, self.sent, self._reply)
+        self.lately.append(self._sentence)
         return cue
 
     def insert(self, seconds: float) -> None:
@@ -201,6 +216,8 @@ class Ledger:
         self._sentence = self._reply = None
         self.sent = self._confirmed = heard
         self.play_end = min(self.play_end, now)
+        for sentence in self.lately:
+            sentence.ended = min(sentence.ended, now)
         words = " ".join(reply.heard for reply in replies if reply.heard)
         first = min((reply.start for reply in replies if reply.start is not None), default=heard)
         return Cleared(played, words, max(0.0, heard - first))
