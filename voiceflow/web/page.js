@@ -141,7 +141,9 @@ function fold(toggle) {
   for (const other of toggles) {
     const open = opens && other === toggle;
     other.ariaExpanded = String(open);
-    find(`#${other.getAttribute("aria-controls")}`).classList.toggle("open", open);
+    const part = find(`#${other.getAttribute("aria-controls")}`);
+    part.classList.toggle("open", open);
+    if (open) part.scrollIntoView({ block: "nearest" });
   }
 }
 
