@@ -97,11 +97,11 @@ class AutoLLM(LLM):
         self._llm.model = choice.client
 
     @property
-    def thinks_first(self) -> bool:
+    def thinks_first(self) -> bool | None:
         return self._llm.thinks_first
 
     @thinks_first.setter
-    def thinks_first(self, thinks: bool) -> None:
+    def thinks_first(self, thinks: bool | None) -> None:
         self._llm.thinks_first = thinks
 
     async def chat(self, messages: list[Message]) -> AsyncIterator[Piece]:

@@ -72,9 +72,9 @@ class LLM(Processor):
     needs = Transcript
     """Without turns of the caller's there is nothing to answer."""
 
-    thinks_first: bool = False
-    """Whether an answer is held back until a thought ends that has no beginning, or the answer does. The answers show
-    it."""
+    thinks_first: bool | None = False
+    """Whether an answer is held back until a thought ends that has no beginning, or the answer does. Where it is None,
+    the first words decide. The answers show it."""
 
     def __init__(
         self,

@@ -62,15 +62,15 @@ class OpenAILLM(CloudLLM):
         )
 
     @property
-    def thinks_first(self) -> bool:
-        """Whether its thoughts come as a part of its answers. Those of a server of your own may, until the first answer
-        shows that they do not; services separate them."""
+    def thinks_first(self) -> bool | None:
+        """Whether its thoughts come as a part of its answers. Services separate them; of other servers the first answer
+        shows it."""
         url = self._base_url
         own = url is not None and not any(service in url for service in _SERVICES)
-        return _thinks_first.get((self._base_url, self._model), own)
+        return _thinks_first.get((self._base_url, self._model), None if own else False)
 
     @thinks_first.setter
-    def thinks_first(self, thinks: bool) -> None:
+    def thinks_first(self, thinks: bool | None) -> None:
         _thinks_first[self._base_url, self._model] = thinks
 
     async def chat(self, messages: list[Message]) -> AsyncIterator[Piece]:
@@ -136,7 +136,7 @@ _SERVICES = (
     "anthropic.com",
     "x.ai",
 )
-_thinks_first: dict[tuple[str | None, str], bool] = {}
+_thinks_first: dict[tuple[str | None, str], bool | None] = {}
 """Whether the thoughts of each model, by base URL and name, were found to come as a part of its answers."""
 _limit: dict[tuple[str | None, str], str] = {}
 """The name that each model was found to want for the limit of tokens."""

@@ -15,10 +15,13 @@ from voiceflow.processors.llm.written_calls import Tools, written_calls
 _UNSPEAKABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff\ud800-\udfff\ufffd\ufffe\uffff]")
 """Control and invisible characters, halves of surrogate pairs, and the replacement for bytes that are not UTF-8."""
 _LIKE_A_THOUGHT = re.compile(
-    r"\s*(?:ok(?:ay)?|alright|hmm+|wait|well|so|first|let me|let's|i (?:need|should|must|have)|we (?:need|should|have)"
-    r"|the (?:user|caller)|they|thinking)\b",
+    r"\s*(?:ok(?:ay)?|alright|hmm+|wait|so|first|let me|let's|(?:i|we) (?:need|should|must|have to)"
+    r"|the (?:user|caller))\b",
     re.IGNORECASE,
 )
+"""How models begin to think."""
+TELLING = 16
+"""Characters after which that is certain."""
 _INTERESTING = re.compile(r"<(?!<)|[\[{`◁\n]")
 """Where something may begin that is not spoken."""
 _BEFORE_MESSAGE = re.compile(r"(.{0,200}?)<\|message\|>", re.DOTALL)
@@ -35,10 +38,11 @@ class SpokenText:
     """Takes an answer piece by piece, however it is cut, and returns what the caller may hear of it.
 
     `tools` are those that may be called. If the model `thinks` first, nothing is spoken until a thought ends that did
-    not begin, since its beginning was in the prompt; if none ends, all of it is spoken.
+    not begin, since its beginning was in the prompt; if none ends, all of it is spoken. Where it is not known (None),
+    that depends on the first words.
     """
 
-    def __init__(self, tools: Tools | None = None, *, thinks: bool = False) -> None:
+    def __init__(self, tools: Tools | None = None, *, thinks: bool | None = False) -> None:
         self.calls: list[ToolCall] = []
         """The calls of tools that were written so far."""
         self.thought_aloud = False
@@ -48,7 +52,7 @@ class SpokenText:
         self._tools = tools or {}
         self._call = WrittenCall(self._tools)
         self._held = ""
-        self._state: State = self._think_first if thinks else self._speak
+        self._state: State = {True: self._think_first, False: self._speak, None: self._may_think}[thinks]
         self._thought_ends = markers.THOUGHT_ENDS
         self._begun = False
         """Whether anything was spoken."""
@@ -127,6 +131,11 @@ class SpokenText:
         if marker == "<|channel|>":
             return self._enter(self._in_channel, end)
         return (end, "") if markers.MARKER.fullmatch(marker) else None
+
+    def _may_think(self, text: str, at: int, over: bool) -> Cut | None:
+        if len(text.strip()) < TELLING and not over:
+            return None
+        return self._enter(self._think_first if _LIKE_A_THOUGHT.match(text, at) else self._speak, at)
 
     def _think_first(self, text: str, at: int, over: bool) -> Cut | None:
         ended = markers.THOUGHT_ENDS.search(text, at)

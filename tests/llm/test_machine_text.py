@@ -16,8 +16,8 @@ from talking import Notes, Voice, run
 from voiceflow import Error, Transcript
 from voiceflow.processors import CleanForSpeech, SplitSentences
 from voiceflow.processors.llm import LLM, CutShort, Message, OpenAILLM, ToolCall, openai
-from voiceflow.processors.llm.interface import APOLOGY
 from voiceflow.processors.llm.spoken import SpokenText
+from voiceflow.words import ENGLISH
 
 
 def spoken(*pieces: str, thinks: bool = False) -> str:
@@ -129,6 +129,8 @@ class Writer(LLM):
         for piece in self.answers.pop(0):
             if isinstance(piece, float):
                 await asyncio.sleep(piece)
+            elif isinstance(piece, Exception):
+                raise piece
             else:
                 yield piece
 
@@ -210,22 +212,25 @@ def knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai, "_thinks_first", {})
 
 
-def test_of_a_server_of_your_own_the_first_answer_is_held_back_until_it_shows_whether_it_is_a_thought():
+def test_of_a_server_of_your_own_a_first_answer_that_begins_as_thoughts_do_is_held_back():
     slow = ["I should greet.", 3.0, "</think>", "Hello."]
-    assert said(Own("http://box/v1", slow, slow), turns=2)[0] == ["Hello.", "Hello."]
-    assert said(Own("http://two/v1", ["Hello.", 2.0, " Bye."], ["Well.", 5.0]), turns=2)[0] == [
-        "Hello.",
-        "Bye.",
-        "Well.",
-    ]
-    assert Own("http://box/v1").thinks_first
-    assert not Own("http://two/v1").thinks_first
-    assert not Own("https://api.groq.com/openai/v1").thinks_first
+    assert said(Own("http://one/v1", slow, slow), turns=2)[0] == ["Hello.", "Hello."]
+    assert Own("http://one/v1").thinks_first
+    plain = Own("http://two/v1", ["Okay, let us see.", 2.0, " Bye."], ["I should go. ", 9.0, "Bye."])
+    assert said(plain, turns=2)[0] == ["Okay, let us see.", "Bye.", "I should go.", "Bye."]
+    assert Own("http://two/v1").thinks_first is False
+    assert Own("http://three/v1").thinks_first is None
+    assert OpenAILLM(api_key="key", base_url="https://api.groq.com/openai/v1").thinks_first is False
+
+
+def test_other_first_answers_of_a_server_of_your_own_are_said_as_they_come():
+    texts, _ = said(Own("http://one/v1", ["Hello. How are you? ", 8.0, ValueError("it broke off")]))
+    assert texts[:2] == ["Hello.", "How are you?"]
 
 
 def test_a_thought_that_was_cut_off_is_not_said():
     model = Own("http://box/v1", ["Okay, the user wants the weather. So I", CutShort("length")])
-    assert " ".join(said(model)[0]) == APOLOGY
+    assert " ".join(said(model)[0]) == ENGLISH.cannot_think
 
 
 # answers that break off
