@@ -26,8 +26,8 @@ dids:
 """
 OURS = re.compile(r"voiceflow (call|doctor|graph|models download|models|new|routes|run)\b([^`\n|]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-OF_OTHERS = {"--stdout", "--version"}
-"""Options of other programs that voiceflow runs."""
+OF_OTHERS = {"--stdout", "--version", "--reasoning-format", "--reasoning-parser"}
+"""Options of other programs that voiceflow runs or speaks of."""
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,8 @@ OF_OTHERS = {"--stdout", "--version"}
         "-c routes.yaml",
         "-c routes.yaml --provider telnyx",
         "--provider telnyx --workers 2",
-        "--host 127.0.0.2 --insecure",
+        "--host 127.0.0.2",
+        "--ws-url wss://calls.example.com",
     ],
 )
 def test_the_command_to_try_a_server_with_is_answered(tmp_path: Path, options: str) -> None:
@@ -50,7 +51,7 @@ def test_the_command_to_try_a_server_with_is_answered(tmp_path: Path, options: s
         called = command(tmp_path, *server.trial, "--seconds", 0.6, "--json")
         talk = re.search(r"^talk to it +(\S+)$", server.log, re.MULTILINE)
         assert talk
-        assert httpx.get(talk[1], trust_env=False).is_success
+        assert httpx.get(talk[1], trust_env=False, follow_redirects=True).is_success
     assert called.returncode == 0, called.stderr
     assert json.loads(called.stdout)["delay_ms"] is not None, server.log
 
@@ -72,10 +73,13 @@ def test_a_pipeline_that_answers_nobody_says_so(tmp_path: Path, pipeline: str, a
         assert ("nobody: callers hear themselves" in server.log) is not answers
 
 
-def test_where_nobody_is_trusted_no_address_to_talk_to_is_printed(tmp_path: Path) -> None:
-    with serving(tmp_path, "echo", "-p", 0, "--host", "127.0.0.2") as server:
-        assert "talk to it       with --insecure, or on --host 127.0.0.1: nobody is trusted at 127.0.0.2" in server.log
-        assert "try it" not in server.log
+def test_where_others_may_reach_the_server_the_page_is_opened_by_a_link_with_the_secret(tmp_path: Path) -> None:
+    with serving(tmp_path, "echo", "-p", 0, "--ws-url", "wss://calls.example.com/voice/sip/media-stream") as server:
+        key = re.search(r"^talk to it +http://127\.0\.0\.1:\d+/\?key=([\w-]{32})$", server.log, re.MULTILINE)
+        assert key
+        assert f"publicly         https://calls.example.com/voice/?key={key[1]}\n" in server.log
+    with serving(tmp_path, "echo", "-p", 0) as server:
+        assert "key=" not in server.log
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])

@@ -99,16 +99,6 @@ def test_a_request_as_clients_send_it_to_proxies_is_not_local() -> None:
     assert not is_local(scope() | {"extensions": {ABSOLUTE_TARGET: {}}})
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:5173", "https://127.0.0.1", "http://[::1]:8000"])
-def test_a_page_of_this_machine_is_local(origin: str) -> None:
-    assert is_local(scope(("origin", origin)))
-
-
-@pytest.mark.parametrize("origin", ["https://example.com", "null", "http://localhost.example.com", "", "file://"])
-def test_a_page_from_elsewhere_in_the_users_browser_is_not_local(origin: str) -> None:
-    assert not is_local(scope(("origin", origin)))
-
-
 garbage = st.binary(max_size=30)
 
 

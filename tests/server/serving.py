@@ -22,6 +22,7 @@ from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.pipeline import Element
+from voiceflow.security.trust import secret_of
 from voiceflow.server.app import Server
 from voiceflow.server.launch import uvicorn_settings
 from voiceflow.server.websocket import WebSocketProtocol
@@ -84,11 +85,13 @@ class Uvicorn(uvicorn.Server):
 class Served:
     """A server that is running."""
 
-    def __init__(self, server: Server, port: int, uvicorn_server: Uvicorn) -> None:
+    def __init__(self, server: Server, port: int, uvicorn_server: Uvicorn, operator: dict[str, str]) -> None:
         self.server = server
         self.port = port
         self.media = f"ws://127.0.0.1:{port}{MEDIA}"
         self.http = f"http://127.0.0.1:{port}"
+        self.operator = operator
+        """The header by which whoever runs the server shows it."""
         self._uvicorn = uvicorn_server
 
     @property
@@ -131,7 +134,8 @@ async def serving(
     task = asyncio.create_task(uvicorn_server.serve([listener]))
     await until(lambda: uvicorn_server.started or task.done())
     try:
-        yield Served(server, listener.getsockname()[1], uvicorn_server)
+        operator = {"Authorization": f"Bearer {secret_of(key)}"}
+        yield Served(server, listener.getsockname()[1], uvicorn_server, operator)
     finally:
         uvicorn_server.stop.set()
         await task

@@ -7,8 +7,9 @@ import socket
 
 import pytest
 
+from voiceflow.config.settings import Config
 from voiceflow.errors import ConfigError
-from voiceflow.server.listening import is_own, listening, port_of, reachable
+from voiceflow.server.listening import is_exposed, listening, port_of, reachable
 
 IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
 _socket = socket.socket
@@ -43,20 +44,25 @@ def test_a_system_without_ipv6_serves_ipv4(host: str, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("host", "address", "own"),
+    ("host", "address", "exposed"),
     [
         ("", "127.0.0.1:80", True),
         ("0.0.0.0", "127.0.0.1:80", True),
         ("::", "127.0.0.1:80", True),
         ("0::0", "127.0.0.1:80", True),
-        ("::1", "[::1]:80", True),
-        ("localhost", "localhost:80", True),
-        ("127.0.0.2", "127.0.0.2:80", False),
-        ("2001:db8::1", "[2001:db8::1]:80", False),
+        ("::1", "[::1]:80", False),
+        ("localhost", "localhost:80", False),
+        ("127.0.0.2", "127.0.0.2:80", True),
+        ("2001:db8::1", "[2001:db8::1]:80", True),
+        ("pbx.example.com", "pbx.example.com:80", True),
     ],
 )
-def test_its_own_machine_reaches_a_server_where_it_is_trusted(host: str, address: str, own: bool) -> None:
-    assert (reachable(host, 80), is_own(host)) == (address, own)
+def test_its_own_machine_reaches_a_server_that_others_may_reach_or_not(host: str, address: str, exposed: bool) -> None:
+    assert (reachable(host, 80), is_exposed(Config(server_host=host))) == (address, exposed)
+
+
+def test_a_server_with_a_public_address_may_be_reached_by_others() -> None:
+    assert is_exposed(Config(public_ws_url="wss://calls.example.com/sip/media-stream"))
 
 
 def test_what_cannot_be_bound_is_said_in_one_line() -> None:

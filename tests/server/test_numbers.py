@@ -60,8 +60,8 @@ def test_a_refused_call_is_logged_with_what_was_looked_up(routes: Routes, caplog
     async def main() -> None:
         async with serving(routes=routes) as served, httpx.AsyncClient() as client:
             body = urlencode({"CallSid": "CA1", "From": "2025550111", "To": "202-555-0198"})
-            await client.post(f"{served.http}/sip/twilio/answer", content=body)
-            async with dialled(served.media) as websocket:
+            await client.post(f"{served.http}/sip/twilio/answer", content=body, headers=served.operator)
+            async with dialled(served.media, additional_headers=served.operator) as websocket:
                 for message in carrier(did="202-555-0198").hello():
                     await websocket.send(message)
                 code, reason = await closing(websocket)

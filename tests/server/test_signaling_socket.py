@@ -150,7 +150,7 @@ def test_an_offer_by_http_that_is_wrong_is_refused(body, status, words):
     run(main())
 
 
-@pytest.mark.parametrize("headers", [TUNNEL, {"Origin": "https://example.com"}])
+@pytest.mark.parametrize("headers", [TUNNEL, {"Origin": "https://example.com"}, {"Origin": "http://localhost:1"}])
 def test_browsers_elsewhere_are_refused_until_somebody_opens(headers):
     async def main() -> None:
         async with serving() as served, httpx.AsyncClient(base_url=served.http) as client:
@@ -163,8 +163,13 @@ def test_browsers_elsewhere_are_refused_until_somebody_opens(headers):
             answer = await client.post("/api/offer", json={"sdp": "v=0"}, headers=headers)
             assert answer.status_code == 403
             assert "--insecure" in answer.json()["error"]
-        async with serving(open=True) as served, browser(served, **headers) as socket:
-            assert (await ask(socket, {"type": "ping"}))["type"] == "pong"
+        if headers is TUNNEL:
+            async with serving(open=True) as served, browser(served, **headers) as socket:
+                assert (await ask(socket, {"type": "ping"}))["type"] == "pong"
+        else:  # another page, which everybody's browser may be shown
+            async with serving(open=True) as served, browser(served, **headers) as socket:
+                with pytest.raises(ConnectionClosed):
+                    await socket.recv()
 
     run(main())
 

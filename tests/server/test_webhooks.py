@@ -41,6 +41,9 @@ CONFIG = Config(
     provider_config=(TelnyxSettings(public_key=PUBLIC_KEY), TwilioSettings(auth_token=AUTH_TOKEN)),
 )
 
+UNEXPOSED = Config(provider_config=CONFIG.provider_config)
+"""Of a server that is for this machine alone."""
+
 Headers = Mapping[str, str]
 
 
@@ -193,7 +196,7 @@ def test_insecure_answers_everybody(carrier: str) -> None:
     assert stream(answered(carrier, {}, config=Config(public_ws_url=PUBLIC_URL), open=True))
 
 
-LOCAL: list[dict[str, str]] = [{}, {"Host": "localhost"}, {"Host": "[::1]:8000"}, {"Origin": "http://localhost:3000"}]
+LOCAL: list[dict[str, str]] = [{}, {"Host": "localhost"}, {"Host": "[::1]:8000"}]
 PASSED_ON: list[dict[str, str]] = [
     {"Host": "calls.example.com"},
     {"Host": "localhost.example.com"},
@@ -202,16 +205,31 @@ PASSED_ON: list[dict[str, str]] = [
     {"Forwarded": "for=127.0.0.1"},
     {"CF-Connecting-IP": "127.0.0.1"},
     {"Origin": "https://evil.example.com"},
+    {"Origin": "http://localhost:3000"},
     {"Origin": "null"},
 ]
 
 
 def test_only_local_requests_need_no_signature() -> None:
     async def main() -> None:
-        async with serving(config=CONFIG) as served, httpx.AsyncClient() as client:
+        async with serving(config=UNEXPOSED) as served, httpx.AsyncClient() as client:
             for headers in LOCAL + PASSED_ON:
                 response = await client.post(f"{served.http}/sip/twilio/answer", data=FORM, headers=headers)
                 assert response.status_code == (200 if headers in LOCAL else 403), headers
+
+    run(main())
+
+
+def test_with_a_public_address_no_request_is_local() -> None:
+    """A proxy that adds nothing, such as a TCP forwarder, may pass on whatever a client writes."""
+
+    async def main() -> None:
+        async with serving(config=CONFIG) as served, httpx.AsyncClient() as client:
+            for headers in LOCAL + PASSED_ON:
+                response = await client.post(f"{served.http}/sip/twilio/answer", data=FORM, headers=headers)
+                assert response.status_code == 403, headers
+            response = await client.post(f"{served.http}/sip/twilio/answer", data=FORM, headers=served.operator)
+            assert response.status_code == 200
 
     run(main())
 
@@ -392,7 +410,7 @@ def test_the_state_names_numbers_to_local_requests_only(tmp_path: Path) -> None:
     file.write_text(f"dids:\n  '{TO}':\n")
 
     async def main() -> None:
-        async with serving(config=CONFIG, routes=Routes(file)) as served, httpx.AsyncClient() as client:
+        async with serving(config=UNEXPOSED, routes=Routes(file)) as served, httpx.AsyncClient() as client:
             local = (await client.get(f"{served.http}/health")).json()
             assert local["status"] == "ok"
             assert local["dids"] == [TO]

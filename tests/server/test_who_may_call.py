@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -20,6 +22,7 @@ from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.frames import AudioRaw
 from voiceflow.security.tokens import LIFETIME, Claims, StreamTokens
+from voiceflow.security.trust import secret_of
 from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 from voiceflow.transports.dialect import Mirror
@@ -228,7 +231,7 @@ def test_telnyx_hears_the_codec_that_our_answer_asked_for() -> None:
     async def main() -> None:
         async with serving(config=CONFIG, key=KEY) as served, httpx.AsyncClient() as client:
             form = {"CallSid": "v3:1", "From": FROM, "To": TO}
-            answer = await client.post(f"{served.http}/sip/telnyx/answer", data=form)
+            answer = await client.post(f"{served.http}/sip/telnyx/answer", data=form, headers=served.operator)
             once = parameters(answer)["token"]
             caller = carrier("telnyx", call_sid="v3:1", inbound=MULAW, outbound=wideband, token=once)
             async with dialled(served.media, additional_headers=TUNNEL) as websocket:
@@ -239,7 +242,8 @@ def test_telnyx_hears_the_codec_that_our_answer_asked_for() -> None:
 
 def test_telnyx_hears_its_own_codec_where_no_token_tells_another() -> None:
     async def main() -> None:
-        async with serving(config=CONFIG) as served, dialled(served.media) as websocket:
+        config = Config(provider_config=CONFIG.provider_config)
+        async with serving(config=config) as served, dialled(served.media) as websocket:
             assert await hears(websocket, carrier("telnyx")) == SPEECH
 
     run(main())
@@ -252,7 +256,7 @@ def test_telnyx_hears_its_own_codec_where_no_token_tells_another() -> None:
     ("headers", "local"),
     [
         ({}, True),
-        ({"Origin": "http://localhost:8000"}, True),
+        ({"Origin": "http://localhost:8000"}, False),
         ({"Origin": "https://evil.example.com"}, False),
         ({"Forwarded": "for=127.0.0.1"}, False),
         ({"X-Forwarded-Host": "localhost"}, False),
@@ -261,7 +265,58 @@ def test_telnyx_hears_its_own_codec_where_no_token_tells_another() -> None:
     ids=str,
 )
 def test_only_local_streams_need_no_token(headers: dict[str, str], local: bool) -> None:
-    assert (attempt(carrier(), headers) is None) == local
+    assert (attempt(carrier(), headers, Config()) is None) == local
+
+
+def test_a_page_of_the_server_itself_may_open_a_stream() -> None:
+    async def main() -> None:
+        async with serving() as served:
+            assert await call(served, carrier(), {"Origin": served.http}) is None
+
+    run(main())
+
+
+def test_with_a_public_address_no_stream_is_local() -> None:
+    """A proxy that adds nothing, such as a TCP forwarder, may pass on whatever a client writes."""
+    for headers in ({}, {"Host": "localhost"}, {"Authorization": "Bearer x"}):
+        assert attempt(carrier(), headers) is not None
+    assert attempt(carrier(), {"Authorization": f"Bearer {secret_of(KEY)}"}) is None
+
+
+@contextlib.asynccontextmanager
+async def forwarded(port: int) -> AsyncIterator[int]:
+    """A TCP forwarder on this machine, which adds nothing and hides who connects, as `ssh -R` and socat do. Yields its
+    port."""
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+        writer.close()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, on = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pour(reader, on), pour(back, writer))
+
+    async with await asyncio.start_server(forward, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "calls.example.com"])
+def test_what_a_forwarder_on_this_machine_passes_on_is_not_trusted(host: str) -> None:
+    async def main() -> None:
+        async with serving(config=CONFIG, key=KEY) as served, forwarded(served.port) as port:
+            url = served.media.replace("127.0.0.1", host)
+            async with dialled(url, host="127.0.0.1", port=port) as websocket:
+                for message in carrier().hello():
+                    await websocket.send(message)
+                assert (await closing(websocket))[0] == 1008
+            form = {"CallSid": "CA1", "From": FROM, "To": TO}
+            async with httpx.AsyncClient() as client:
+                url = f"http://127.0.0.1:{port}/sip/twilio/answer"
+                assert (await client.post(url, data=form, headers={"Host": host})).status_code == 403
+
+    run(main())
 
 
 @pytest.mark.parametrize("host", ["evil.example.com", "localhost.example.com", "127.0.0.1.example.com"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,9 +91,11 @@ def run(
         raise Refused("--fast and --json go with --wav IN OUT")
     if reload and workers > 1:
         raise Refused("--reload serves with one process: leave out --workers")
+    from voiceflow.security.secret_file import published
     from voiceflow.security.tokens import run_key
+    from voiceflow.security.trust import secret_of
     from voiceflow.server.launch import Options, serve
-    from voiceflow.server.listening import listening, port_of
+    from voiceflow.server.listening import is_exposed, listening, port_of
 
     options = Options(
         target=target,
@@ -104,8 +107,13 @@ def run(
         settled = options.settle(logging.getLogger("voiceflow.config").warning)
         start_logging(settled.config.log_level)
         plan = _linked(target, settled.config.provider)
-        with listening(settled.config.server_host, settled.config.server_port) as sockets, run_key():
-            _say_what_is_served(plan, settled, port_of(sockets), insecure=insecure)
+        with ExitStack() as stack:
+            sockets = stack.enter_context(listening(settled.config.server_host, settled.config.server_port))
+            key = stack.enter_context(run_key())
+            secret = secret_of(key) if is_exposed(settled.config) else None
+            if secret is not None:
+                stack.enter_context(published(secret, port_of(sockets)))
+            _say_what_is_served(plan, settled, port_of(sockets), secret, insecure=insecure)
             serve(options.fixed(settled), settled.config, sockets, workers=workers, reload=reload)
 
 
@@ -123,12 +131,13 @@ def _linked(target: str, provider: str | None) -> Plan:
     return link(load_pipeline(target)(nominal_call(provider)))
 
 
-def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bool) -> None:
-    """Print the pipeline, and the addresses of everything that is served, as they can be reached from this machine."""
+def _say_what_is_served(plan: Plan, settled: Settled, port: int, secret: str | None, *, insecure: bool) -> None:
+    """Print the pipeline, and the addresses of everything that is served, as they can be reached from this machine. The
+    page opens by a link with the `secret` of the run, if it has one."""
     from voiceflow import draw
     from voiceflow.config.address import MEDIA
     from voiceflow.config.settings import origin
-    from voiceflow.server.listening import is_own, reachable
+    from voiceflow.server.listening import reachable
     from voiceflow.server.prefix import public_http
     from voiceflow.transports.carriers import carriers
 
@@ -139,17 +148,16 @@ def _say_what_is_served(plan: Plan, settled: Settled, port: int, *, insecure: bo
     lines.append(draw.text(plan))
     if plan.is_echo:
         lines.append("who answers      nobody: callers hear themselves; `voiceflow run assistant` answers")
-    if insecure or is_own(config.server_host):
-        lines.append(f"talk to it       http://{here}")
-        lines.append(f"try it           {_trial(f'ws://{here}{MEDIA}', settled)}")
-    else:
-        lines.append(f"talk to it       with --insecure, or on --host 127.0.0.1: nobody is trusted at {here}")
+    key = "" if secret is None else f"/?key={secret}"
     lines += [
+        f"talk to it       http://{here}{key}",
+        f"try it           {_trial(f'ws://{here}{MEDIA}', settled)}",
         f"media streams    ws://{here}{MEDIA}" + (f", publicly {public}" if public else ""),
         f"webhooks         http://{here}{' and '.join(each.webhook_path for each in carriers())} (POST or GET)",
         f"state            http://{here}/health",
     ]
     if public:
+        lines.append(f"publicly         {public_http(public)}{key}")
         lines += [f"for {each.name:12} {public_http(public)}{each.webhook_path}" for each in carriers()]
     else:
         lines.append(f"for a carrier    add --ws-url wss://HOST{MEDIA}, the address at which it reaches us")

@@ -7,19 +7,16 @@ A request is local if all of these hold:
   rebinding) sends that name.
 - Nothing says that it was passed on: a header that proxies, tunnels and content networks add (`PASSED_ON`), HTTP/1.0,
   which nginx speaks to servers behind it, or a target with scheme and host, which is how clients ask proxies.
-- If it has an Origin, that is local, too, or one that the configuration allows. Any page on the web may post forms to
-  localhost and open WebSockets there, with the user's own browser as the peer; browsers then say where the page is
-  from. Carriers and command line tools send no Origin.
 
 Requests through a proxy on this machine that rewrites Host, speaks HTTP/1.1 and adds none of these headers cannot be
-told apart from the user's own.
+told apart from the user's own, which is why a server that others may reach asks for more: see trust.py.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 PASSED_ON: Final = (
@@ -51,14 +48,12 @@ PASSED_ON: Final = (
 """Beginnings of the names of headers that a request gets when it is passed on."""
 ABSOLUTE_TARGET: Final = "voiceflow.absolute_target"
 """The ASGI extension that is there when the target of the request has scheme and host (RFC 9112, section 3.2.2)."""
-_HOST = rb"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
-_host = re.compile(_HOST, re.IGNORECASE)
-_origin = re.compile(rb"https?://" + _HOST, re.IGNORECASE)
+_host = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 
-def is_local(scope: Mapping[str, Any], origins: Container[str] = ()) -> bool:
-    """Whether the request of an ASGI scope (HTTP or WebSocket) comes from the user of this machine. Pages of `origins`
-    count as local, those of all with "*"."""
+def is_local(scope: Mapping[str, Any]) -> bool:
+    """Whether the request of an ASGI scope (HTTP or WebSocket) comes from this machine. From which page of its user's
+    browser it comes is not examined here: see trust.py."""
     headers: list[tuple[bytes, bytes]] = [(name.lower(), value) for name, value in scope["headers"]]
     hosts = [value for name, value in headers if name == b"host"]
     return (
@@ -68,11 +63,6 @@ def is_local(scope: Mapping[str, Any], origins: Container[str] = ()) -> bool:
         and not any(name.startswith(PASSED_ON) for name, _ in headers)
         and scope.get("http_version") != "1.0"
         and ABSOLUTE_TARGET not in (scope.get("extensions") or ())
-        and all(
-            _origin.fullmatch(value) or value.decode("latin-1") in origins or "*" in origins
-            for name, value in headers
-            if name == b"origin"
-        )
     )
 
 

@@ -1,5 +1,5 @@
-"""Who may call from a browser: this machine's user, from pages of this machine or of `allowed_origins`; with --insecure
-everybody. Pages of `allowed_origins` may also read our answers (CORS)."""
+"""Who may call from a browser: whoever is trusted (security/trust.py). Pages of `allowed_origins` may also read our
+answers (CORS)."""
 
 from __future__ import annotations
 
@@ -12,32 +12,34 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
 from voiceflow.security.local_requests import is_local
+from voiceflow.security.trust import Trust
 
 log = logging.getLogger("voiceflow.server")
 
 REFUSED: Final = (
-    "calls from other machines are refused: open the page on this machine (localhost), or start with --insecure"
+    "calls from this browser are refused: open the link that was printed at start, or start with --insecure"
 )
+"""Short enough for the reason of a close (RFC 6455, section 5.5)."""
 
 
 class Admission:
     """Decides which browsers may call."""
 
-    def __init__(self, origins: Sequence[str], *, open: bool) -> None:
-        """`origins` are those of other pages that may call, "*" stands for all. `open` admits everybody."""
+    def __init__(self, trust: Trust, origins: Sequence[str]) -> None:
+        """`origins` are those of other pages that may call, "*" stands for all."""
+        self._trust = trust
         self._origins = origins
-        self._open = open
 
     def may_call(self, scope: Scope) -> bool:
         """Whether the browser of an HTTP request or WebSocket may call. A refusal is logged."""
-        admitted = self._open or self.is_local(scope)
+        admitted = self._trust.trusts(scope)
         if not admitted:
             log.warning("a browser was refused: %s", REFUSED)
         return admitted
 
     def is_local(self, scope: Scope) -> bool:
         """Whether the browser is on this machine."""
-        return is_local(scope, self._origins)
+        return is_local(scope)
 
     def cors(self) -> list[Middleware]:
         """What lets pages of other origins read the answers of an endpoint."""

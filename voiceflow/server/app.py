@@ -21,8 +21,8 @@ from voiceflow.engine.loop_lag import LagGauge
 from voiceflow.engine.runner import preload
 from voiceflow.errors import VoiceflowError
 from voiceflow.processors.llm.ollama import address
-from voiceflow.security.local_requests import is_local
 from voiceflow.security.tokens import StreamTokens
+from voiceflow.security.trust import Trust, secret_of
 from voiceflow.transports.dry_call import nominal_call
 
 from .admission import Admission
@@ -31,6 +31,7 @@ from .browsercalls import BrowserCalls
 from .callroutes import call_routes
 from .elsewhere import not_found, refuse_stream
 from .iceservers import ice_servers
+from .listening import is_exposed
 from .mediastreams import CarrierCalls
 from .page import page
 from .prefix import at_prefix, prefix_of
@@ -47,17 +48,20 @@ class Server:
     """Serves one pipeline to carriers and browsers."""
 
     def __init__(self, build: Build, config: Config, routes: Routes, key: bytes, *, open: bool = False) -> None:
-        """`key` signs stream tokens (`run_key`). `open` admits calls from anybody, without signature or token."""
+        """`key` is that of the run (`run_key`). `open` admits calls from anybody, without signature or token."""
         self._build = build
         self._routes = routes
         self._provider = config.provider
         tokens = StreamTokens(key)
         self._client = httpx.AsyncClient()
-        self.calls = CarrierCalls(build, config, routes, tokens, self._client, open=open)
+        trust = self._trust = Trust(
+            secret_of(key), exposed=is_exposed(config), open=open, origins=config.allowed_origins
+        )
+        self.calls = CarrierCalls(build, config, routes, tokens, self._client, trust)
         self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active, routes)
-        admission = Admission(config.allowed_origins, open=open)
+        admission = Admission(trust, config.allowed_origins)
         signaling = SignalingEndpoint(self._browsers, admission)
-        webhooks = Webhooks(config, routes, tokens, open=open)
+        webhooks = Webhooks(config, routes, tokens, trust)
         self._answers: Answers = "agent"
         paths: list[Route | WebSocketRoute] = [
             Route("/health", self._health),
@@ -65,7 +69,7 @@ class Server:
             *webhooks.routes(),
             *call_routes(self._browsers, admission),
             WebSocketRoute("/ws", signaling.websocket),
-            *page(),
+            *page(trust),
             WebSocketRoute("/{path:path}", refuse_stream),
         ]
         self._app: ASGIApp = Starlette(routes=paths, exception_handlers={404: not_found})
@@ -121,7 +125,7 @@ class Server:
         return JSONResponse(
             {
                 "status": "ok",
-                "dids": dids if is_local(request.scope) else len(dids),
+                "dids": dids if self._trust.is_operators(request.scope) else len(dids),
                 "active_calls": len(self.calls.active),
                 "ollama": await self._ollama(),
             }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
+from voiceflow.config.settings import Config
 from voiceflow.errors import ConfigError
 
 LOOPBACK: Final = "127.0.0.1"
@@ -59,9 +60,9 @@ def reachable(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def is_own(host: str) -> bool:
-    """Whether a server on `host` is reached from its own machine at a loopback address, and so trusts those calls."""
-    return _from_here(host) in ("localhost", LOOPBACK, "::1")
+def is_exposed(config: Config) -> bool:
+    """Whether others than the user of this machine may reach the server: at a public address, or at its host."""
+    return config.public_ws_url is not None or config.server_host.lower() not in ("localhost", LOOPBACK, "::1")
 
 
 def _from_here(host: str) -> str:

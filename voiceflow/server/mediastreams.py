@@ -15,9 +15,9 @@ from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.errors import CallRejectedError, DIDNotFoundError, ProviderDetectionError, VoiceflowError
 from voiceflow.route import Route
-from voiceflow.security.local_requests import is_local
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.security.transfers import GuardedControl
+from voiceflow.security.trust import Trust
 from voiceflow.transports.carriers import Carrier, carriers, detect, recognised
 from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream
 from voiceflow.transports.media_stream import FAILURE, MediaSink, MediaSource
@@ -59,8 +59,7 @@ class CarrierCalls:
         routes: Routes,
         tokens: StreamTokens,
         client: httpx.AsyncClient,
-        *,
-        open: bool,
+        trust: Trust,
     ) -> None:
         self.active: set[Call] = set()
         self._build = build
@@ -68,12 +67,12 @@ class CarrierCalls:
         self._routes = routes
         self._tokens = tokens
         self._client = client
-        self._open = open  # streams need neither signature nor token
+        self._trust = trust
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket, from its handshake to its close."""
         await receive()  # websocket.connect
-        trusted = self._open or is_local(scope)
+        trusted = self._trust.trusts(scope)
         try:
             self._check_upgrade(scope, trusted=trusted)
         except CallRejectedError as error:

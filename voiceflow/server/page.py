@@ -7,8 +7,10 @@ from importlib.resources import files
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
+
+from voiceflow.security.trust import Trust
 
 TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 HEADERS: Final = {
@@ -22,19 +24,40 @@ HEADERS: Final = {
 }
 INDEX: Final = "index.html"
 
+Endpoint = Callable[[Request], Awaitable[Response]]
 
-def page() -> list[Route]:
+
+def page(trust: Trust) -> list[Route]:
     """A route for each file of the page, whose content is read here and kept. The page itself is at /."""
     routes = []
     for file in files("voiceflow.web").iterdir():
         kind = TYPES.get(file.name[file.name.rfind(".") :])
         if kind is not None:
             content = file.read_bytes()
-            routes.append(Route("/" if file.name == INDEX else f"/{file.name}", _serve(content, kind)))
+            serve = _serve(content, kind)
+            is_index = file.name == INDEX
+            routes.append(Route("/" if is_index else f"/{file.name}", _by_link(trust, serve) if is_index else serve))
     return routes
 
 
-def _serve(content: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
+def _by_link(trust: Trust, serve: Endpoint) -> Endpoint:
+    """Serve the page. By the link that is printed at start, /?key=SECRET, the browser gets the secret of the run as a
+    cookie, so that it does not stay in the address."""
+
+    async def opened(request: Request) -> Response:
+        secret = request.query_params.get("key")
+        if secret is None:
+            return await serve(request)
+        answer = RedirectResponse("./", 303, headers=HEADERS | {"Cache-Control": "no-store"})
+        if trust.knows(secret):
+            path = request.scope.get("root_path", "") + "/"
+            answer.set_cookie(trust.cookie, secret, path=path, httponly=True, samesite="strict")
+        return answer
+
+    return opened
+
+
+def _serve(content: bytes, kind: str) -> Endpoint:
     async def serve(request: Request) -> Response:
         return Response(content, media_type=kind, headers=HEADERS)
 

@@ -13,9 +13,9 @@ from starlette.routing import Route
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.errors import CallRejectedError, DIDNotFoundError
-from voiceflow.security.local_requests import is_local
 from voiceflow.security.signatures import requested_url
 from voiceflow.security.tokens import Claims, StreamTokens
+from voiceflow.security.trust import Trust
 from voiceflow.session.language import ours
 from voiceflow.transports.carriers import Carrier, Webhook, carriers
 
@@ -30,12 +30,12 @@ LARGEST_BODY: Final = 64 * 1024
 class Webhooks:
     """Answers the webhooks of all carriers."""
 
-    def __init__(self, config: Config, routes: Routes, tokens: StreamTokens, *, open: bool) -> None:
+    def __init__(self, config: Config, routes: Routes, tokens: StreamTokens, trust: Trust) -> None:
         """Raises `VoiceflowError` if a carrier's settings cannot be right."""
         self._config = config
         self._routes = routes
         self._tokens = tokens
-        self._open = open  # webhooks need no signature
+        self._trust = trust
         for settings in config.provider_config:
             settings.check()
 
@@ -52,7 +52,7 @@ class Webhooks:
             address = self._config.public_ws_url
             url = requested_url(address, request.scope) if address else None
             webhook = Webhook(url, request.scope["headers"], body, request.scope["query_string"])
-            if not self._open and not is_local(request.scope):
+            if not self._trust.trusts(request.scope):
                 carrier.verify_webhook(self._config.of(carrier.settings), webhook)
             document = self._document(carrier, webhook)
         except CallRejectedError as error:

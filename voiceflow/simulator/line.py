@@ -20,6 +20,7 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
 from voiceflow.errors import ProviderConnectionError
+from voiceflow.security.secret_file import secret_for
 
 HANDSHAKE: Final = 10.0
 """Seconds after which a server that does not answer is given up."""
@@ -46,6 +47,8 @@ class Line(asyncio.Protocol):
         self.opened: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[Closed] = loop.create_future()
         self._websocket = ClientProtocol(uri, max_size=LARGEST)
+        # A server on this machine that others may reach asks its operator for the secret of its run.
+        self._secret = secret_for(uri.host, uri.port)
         self._early: list[str | bytes] = []
         self._on_message: Callable[[str | bytes], None] = self._early.append
         self._transport: asyncio.Transport | None = None
@@ -99,7 +102,10 @@ class Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports have no base class
-        self._websocket.send_request(self._websocket.connect())
+        request = self._websocket.connect()
+        if self._secret is not None:
+            request.headers["Authorization"] = f"Bearer {self._secret}"
+        self._websocket.send_request(request)
         self._write()
 
     def data_received(self, data: bytes) -> None:

@@ -30,7 +30,7 @@ const meters = [new Meter(caller), new Meter(agent)];
 const transcript = new Transcript(find("#transcript"), find("#scroller"));
 const latency = new Latency(find("#latency"));
 const keys = new Map(KEYS.map((key) => [key, makeKey(key)]));
-const client = new VoiceflowClient();
+const client = new VoiceflowClient({ signalingUrl: "ws" }); // below whatever prefix the page is
 const devices = new Devices(client, select("#microphone"), select("#speaker"), complain);
 
 /** Whether the server answers, and whether its pipeline is an echo. */
@@ -177,7 +177,7 @@ function startClock() {
 
 /** Asks the server who answers, and says what is missing to get answers. */
 async function askWhoAnswers() {
-  const asked = await fetch("/api/about").catch(() => null);
+  const asked = await fetch("api/about").catch(() => null);
   if (!asked?.ok) return;
   const { answers } = await asked.json();
   echo = answers === "echo";

@@ -1,0 +1,88 @@
+"""Whom the server trusts without a carrier's signature or a token: whoever runs it.
+
+While the server is for this machine alone, that is the user of this machine (local_requests.py). As soon as others may
+reach it, at a public address or at a host beyond loopback, an address proves nothing: a proxy, a tunnel or a forwarder
+on this machine may pass on the whole internet. Then a secret of the run is asked for. Commands show it in a header,
+`Authorization: Bearer SECRET`, and take it from a file that only its owner can read (secret_file.py); a browser shows
+it in a cookie, which it gets by the link that is printed at start.
+
+A browser says which page a request is from, its Origin. That must be a page of this server, or one that the
+configuration allows: any page on the web may otherwise call the server of whoever visits it, whatever else they show.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+from voiceflow.security.local_requests import is_local
+
+_ORIGIN: Final = re.compile(rb"https?://([^/?#@\s]+)", re.IGNORECASE)
+
+
+def secret_of(key: bytes) -> str:
+    """The secret of the run whose key is `key`, in letters, digits, `-` and `_`."""
+    return base64.urlsafe_b64encode(hmac.digest(key, b"operator", hashlib.sha256)[:24]).decode()
+
+
+class Trust:
+    """Decides which requests need no credentials."""
+
+    def __init__(self, secret: str, *, exposed: bool, open: bool, origins: Collection[str] = ()) -> None:
+        """`exposed`: others than this machine's user may reach the server. `open`: everybody is trusted. `origins` are
+        those of other pages that may call; "*" stands for all."""
+        self._secret = secret
+        self._exposed = exposed
+        self._open = open
+        self._origins = origins
+        # Browsers send cookies to all ports of a host: each server has a name of its own.
+        self.cookie = f"voiceflow_{hashlib.sha256(secret.encode()).hexdigest()[:8]}"
+
+    def trusts(self, scope: Mapping[str, Any]) -> bool:
+        """Whether the request of an ASGI scope (HTTP or WebSocket) needs no credentials."""
+        return (self._open and self._is_from_allowed_page(scope)) or self.is_operators(scope)
+
+    def is_operators(self, scope: Mapping[str, Any]) -> bool:
+        """Whether the request is from whoever runs the server."""
+        if not self._is_from_allowed_page(scope):
+            return False
+        return any(map(self.knows, self._shown(scope))) or (not self._exposed and is_local(scope))
+
+    def knows(self, secret: str) -> bool:
+        """Whether `secret` is that of this run."""
+        return hmac.compare_digest(secret.encode("utf-8", "surrogatepass"), self._secret.encode())
+
+    def _shown(self, scope: Mapping[str, Any]) -> Iterator[str]:
+        """The secrets that a request shows."""
+        for name, value in _headers(scope):
+            text = value.decode("latin-1")
+            if name == b"authorization" and text[:7].lower() == "bearer ":
+                yield text[7:].strip()
+            elif name == b"cookie":
+                for pair in text.split(";"):
+                    cookie, _, secret = pair.strip().partition("=")
+                    if cookie == self.cookie:
+                        yield secret
+
+    def _is_from_allowed_page(self, scope: Mapping[str, Any]) -> bool:
+        """Whether the request is from no page, or from one of this server or of an allowed origin."""
+        hosts = [value.lower() for name, value in _headers(scope) if name == b"host"]
+        return all(
+            "*" in self._origins or value.decode("latin-1") in self._origins or _host_of(value) in hosts[:1]
+            for name, value in _headers(scope)
+            if name == b"origin"
+        )
+
+
+def _headers(scope: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    for name, value in scope["headers"]:
+        yield name.lower(), value
+
+
+def _host_of(origin: bytes) -> bytes | None:
+    match = _ORIGIN.fullmatch(origin)
+    return match[1].lower() if match else None
