@@ -13,7 +13,7 @@ from tts.voices import FORM, Letters, text_of
 
 from voiceflow import Call, Element, Frame, Route, SpeechStarted, SpeechStopped, Transcript, preload
 from voiceflow.processors import STT, Dialog, Greeting
-from voiceflow.processors.llm import LLM, Message
+from voiceflow.processors.llm import LLM, AutoLLM, Message, Responder, ToolCall
 from voiceflow.words import CATALOGUE
 
 GERMAN, FRENCH, ENGLISH = CATALOGUE["de"], CATALOGUE["fr"], CATALOGUE["en"]
@@ -115,6 +115,42 @@ def test_the_request_to_a_model_is_in_it() -> None:
     call = a_call(5.0, GUTEN_TAG, 20.0)
     run(call, lambda call: call.source | Greeting("Tag!") | asked | Voice() | call.sink)
     assert asked.sent[0][0] == Message("user", GERMAN.connected)
+
+
+def weather(city: str) -> str:
+    """The weather in a city."""
+    raise OSError("no network")
+
+
+def test_the_results_of_tools_that_fail_are_in_it() -> None:
+    class Calls(LLM):
+        async def chat(self, messages: list[Message]) -> AsyncIterator[str | ToolCall]:
+            results = [message.content for message in messages if message.role == "tool"]
+            if results:
+                told.extend(results)
+                yield "Gut."
+                return
+            yield ToolCall("1", "weather", '{"city": "Oslo"}')
+            yield ToolCall("2", "weather", "{}")
+            yield ToolCall("3", "nothing", "{}")
+
+    told: list[str] = []
+    call = a_call(0.1, GUTEN_TAG, 20.0)
+    run(call, lambda call: call.source | Calls(tools=[weather]) | Voice() | call.sink)
+    assert told[0] == "Fehler: OSError: no network"
+    assert told[1].startswith("Fehler: falsche Argumente für weather: ")
+    assert told[2] == "Fehler: Es gibt kein Werkzeug 'nothing', nur weather."
+
+
+def test_the_built_in_responder_answers_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LLM_PROVIDER", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OLLAMA_URL", "http://127.0.0.1:9")
+    for llm in (Responder(), AutoLLM()):
+        voice = Voice()
+        call = a_call(0.1, GUTEN_TAG, 20.0)
+        run(call, lambda call, llm=llm, voice=voice: call.source | llm | voice | call.sink)  # type: ignore[misc]
+        assert voice.texts == ["Sie haben gesagt: Guten Tag. Erzählen Sie mir bitte mehr."]
 
 
 @pytest.mark.parametrize(("route", "said"), [({"language": "de"}, Transcript("Hallo.")), ({}, GUTEN_TAG)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -9,10 +10,11 @@ import pytest
 
 from voiceflow import Route
 from voiceflow.config.routes import Routes
-from voiceflow.words import CATALOGUE, ENGLISH, Words, code_of, language_of, words
+from voiceflow.words import CATALOGUE, ENGLISH, Words, code_of, filled, language_of, words
 
 NAMES = Words.__struct_fields__
-HEARD = [name for name in NAMES if name not in ("connected", "go_on", "running", "system_prompt")]
+SENT = ("connected", "go_on", "running", "system_prompt", "no_tool", "tool_late", "wrong_arguments", "tool_failed")
+HEARD = [name for name in NAMES if name not in SENT]
 
 
 def routes(folder: Path, content: str) -> Routes:
@@ -36,6 +38,7 @@ def test_a_language_has_every_sentence_in_one_line(language: str) -> None:
         assert sentence.strip() == sentence
         assert sentence.isprintable()
         assert any(map(str.isalpha, sentence))
+        assert re.findall(r"{\w+}", sentence) == re.findall(r"{\w+}", getattr(ENGLISH, name))
         assert language == "en" or sentence != getattr(ENGLISH, name)
     assert all(getattr(CATALOGUE[language], name)[-1] in ".?!" for name in HEARD)
 
@@ -59,6 +62,10 @@ def test_a_language_has_a_code_without_its_country(written: str, code: str) -> N
 )
 def test_the_name_of_a_voice_tells_its_language(voice: str, language: str) -> None:
     assert language_of(voice) == language
+
+
+def test_values_take_the_place_of_their_names_and_other_braces_stay() -> None:
+    assert filled("{name} {other} {error", name="{error}", error="late") == "late {other} {error"
 
 
 def test_a_language_of_which_we_have_nothing_is_english_but_for_what_is_configured() -> None:

@@ -41,6 +41,16 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     """Sent as the caller's message where a sound interrupted the answer, and the model is asked for the rest."""
     running: str
     """Sent as the result of a tool that still runs, after an interruption."""
+    no_tool: str
+    """Sent as the result of a tool {name} that does not exist; {known} are those that do."""
+    tool_late: str
+    """Sent as the result of a tool {name} that was not done after {seconds} seconds."""
+    wrong_arguments: str
+    """Sent as the result of a tool {name} that was called with wrong arguments, {error}."""
+    tool_failed: str
+    """Sent as the result of a tool that raised {error}."""
+    tell_more: str
+    """Heard from the built-in responder, which stands in for a language model, after the caller has said {said}."""
 
 
 Overrides: TypeAlias = Mapping[str, Mapping[str, str]]
@@ -59,6 +69,11 @@ ENGLISH: Final = Words(
     connected="(The caller is on the line.)",
     go_on="(Go on from where you stopped.)",
     running="(still running)",
+    no_tool="Error: there is no tool {name}, only {known}.",
+    tool_late="Error: {name} did not finish within {seconds} seconds.",
+    wrong_arguments="Error: wrong arguments for {name}: {error}",
+    tool_failed="Error: {error}",
+    tell_more="You said: {said}. Please tell me more.",
 )
 CATALOGUE: Final[Mapping[str, Words]] = {
     "en": ENGLISH,
@@ -75,6 +90,11 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         connected="(Der Anruf ist verbunden.)",
         go_on="(Sprich dort weiter, wo du aufgehört hast.)",
         running="(läuft noch)",
+        no_tool="Fehler: Es gibt kein Werkzeug {name}, nur {known}.",
+        tool_late="Fehler: {name} war nach {seconds} Sekunden nicht fertig.",
+        wrong_arguments="Fehler: falsche Argumente für {name}: {error}",
+        tool_failed="Fehler: {error}",
+        tell_more="Sie haben gesagt: {said}. Erzählen Sie mir bitte mehr.",
     ),
     "fr": Words(
         greeting="Bonjour, comment puis-je vous aider ?",
@@ -89,6 +109,11 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         connected="(L'appel est connecté.)",
         go_on="(Reprends là où tu t'es arrêté.)",
         running="(toujours en cours)",
+        no_tool="Erreur : il n'y a pas d'outil {name}, seulement {known}.",
+        tool_late="Erreur : {name} n'a pas terminé en {seconds} secondes.",
+        wrong_arguments="Erreur : arguments incorrects pour {name} : {error}",
+        tool_failed="Erreur : {error}",
+        tell_more="Vous avez dit : {said}. Dites-m'en plus, s'il vous plaît.",
     ),
     "es": Words(
         greeting="¡Hola! ¿En qué puedo ayudarle?",
@@ -103,6 +128,11 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         connected="(La llamada está conectada.)",
         go_on="(Continúa desde donde te quedaste.)",
         running="(todavía en curso)",
+        no_tool="Error: no existe la herramienta {name}, solo {known}.",
+        tool_late="Error: {name} no terminó en {seconds} segundos.",
+        wrong_arguments="Error: argumentos incorrectos para {name}: {error}",
+        tool_failed="Se produjo un error: {error}",
+        tell_more="Ha dicho: {said}. Cuénteme más, por favor.",
     ),
     "it": Words(
         greeting="Salve! Come posso aiutarla?",
@@ -117,6 +147,11 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         connected="(La chiamata è collegata.)",
         go_on="(Riprendi da dove ti sei fermato.)",
         running="(ancora in corso)",
+        no_tool="Errore: lo strumento {name} non esiste, ci sono solo {known}.",
+        tool_late="Errore: {name} non ha finito entro {seconds} secondi.",
+        wrong_arguments="Errore: argomenti errati per {name}: {error}",
+        tool_failed="Errore: {error}",
+        tell_more="Ha detto: {said}. Mi dica di più, per favore.",
     ),
     "pt": Words(
         greeting="Olá! Como posso ajudar?",
@@ -131,6 +166,11 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         connected="(A chamada está conectada.)",
         go_on="(Continue de onde parou.)",
         running="(ainda em execução)",
+        no_tool="Erro: não existe a ferramenta {name}, apenas {known}.",
+        tool_late="Erro: {name} não terminou em {seconds} segundos.",
+        wrong_arguments="Erro: argumentos errados para {name}: {error}",
+        tool_failed="Erro: {error}",
+        tell_more="Você disse: {said}. Conte-me mais, por favor.",
     ),
     "nl": Words(
         greeting="Hallo! Hoe kan ik u helpen?",
@@ -145,6 +185,11 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         connected="(Het gesprek is verbonden.)",
         go_on="(Ga verder waar je was gebleven.)",
         running="(nog bezig)",
+        no_tool="Fout: er is geen hulpmiddel {name}, alleen {known}.",
+        tool_late="Fout: {name} was na {seconds} seconden niet klaar.",
+        wrong_arguments="Fout: verkeerde argumenten voor {name}: {error}",
+        tool_failed="Fout: {error}",
+        tell_more="U zei: {said}. Vertel me alstublieft meer.",
     ),
 }
 """Our sentences by the language's code."""
@@ -161,6 +206,13 @@ def language_of(voice: str) -> str:
     """The language of a voice by its name, `de_DE-thorsten-medium`, or by that of its file; "" if that does not say."""
     match = _VOICE.fullmatch(voice)
     return match[1] if match else ""
+
+
+def filled(sentence: str, **values: str) -> str:
+    """A sentence with values in place of their names in braces. Other braces stay: the sentence may be the user's."""
+    for name, value in values.items():
+        sentence = sentence.replace(f"{{{name}}}", value)
+    return sentence
 
 
 def words(language: str, overrides: Overrides | None = None) -> Words:

@@ -95,6 +95,7 @@ class AutoLLM(LLM):
         choice: Choice = self.model
         self._llm = choice.make(**self._options)
         self._llm.model = choice.client
+        self._llm.call = call
 
     @property
     def thinks_first(self) -> bool | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from voiceflow.processors.llm.interface import LLM
 from voiceflow.processors.llm.messages import Message
+from voiceflow.words import ENGLISH, filled
 
 
 def _time(_: re.Match[str]) -> str:
@@ -41,16 +42,20 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"\bi (?:need|want) (.+)", lambda m: f"Why do you want {_reflected(m)}?"),
     (r"\bi(?:'m| am) (.+)", lambda m: f"How long have you been {_reflected(m)}?"),
     (r"\b(?:can|could|will|would) you (.+)", lambda m: f"I am afraid that I cannot {_reflected(m)}."),
-    (r"(.+)", lambda m: f"You said: {_reflected(m)}. Please tell me more."),
 )
 
 
 class Responder(LLM):
-    """Repeats what it hears, asks back and tells the time."""
+    """Repeats what it hears, asks back and tells the time; in other languages than English it only repeats."""
 
     async def chat(self, messages: list[Message]) -> str:
         said = messages[-1].content
-        for pattern, answer in _RULES:
+        call = getattr(self, "call", None)
+        words, english = (call.words, call.language == "en") if call is not None else (ENGLISH, True)
+        for pattern, answer in _RULES if english else ():
             if match := re.search(pattern, said, re.IGNORECASE | re.DOTALL):
                 return answer(match)
-        return "I did not understand. Please say that again."
+        match = re.fullmatch(r"(.+)", said, re.DOTALL)
+        if match is None:
+            return words.not_caught
+        return filled(words.tell_more, said=_reflected(match) if english else said.strip(" .!?"))

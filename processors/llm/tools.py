@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from voiceflow.errors import CallError
-from voiceflow.inference import TooLateError, WorkClock, called, contained, waiting_pool
+from voiceflow.inference import NoThreadError, TooLateError, WorkClock, called, contained, waiting_pool
 from voiceflow.processors.llm.history import Turn
 from voiceflow.processors.llm.messages import ToolCall, encodable
+from voiceflow.words import filled
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -121,19 +122,21 @@ class Toolbox:
         await self.finish(UNWIND_SECONDS)
 
     async def _result(self, wanted: ToolCall, turn: Turn, call: Call) -> str:
-        tool = self._by_name.get(wanted.name)
+        tool, words = self._by_name.get(wanted.name), call.words
         if tool is None:
-            return f"Error: there is no tool {wanted.name!r}, only {', '.join(self._by_name) or 'none'}."
+            return filled(words.no_tool, name=repr(wanted.name), known=", ".join(self._by_name) or "none")
         try:
             async with WorkClock().within(TOOL_SECONDS, f"did not finish within {TOOL_SECONDS:g} seconds"):
                 return await tool.run(wanted.arguments, cast("Call", TurnsCall(call, turn)))
-        except TooLateError as error:
-            return f"Error: {wanted.name} {error}."
+        except NoThreadError as error:
+            return filled(words.tool_failed, error=f"{wanted.name} {error}.")
+        except TooLateError:
+            return filled(words.tool_late, name=wanted.name, seconds=f"{TOOL_SECONDS:g}")
         except msgspec.MsgspecError as error:
-            return f"Error: wrong arguments for {wanted.name}: {error}"
+            return filled(words.wrong_arguments, name=wanted.name, error=str(error))
         except Exception as error:
             call.log.warning("the tool %s failed: %s", wanted.name, error, exc_info=error)
-            return f"Error: {type(error).__name__}: {error}"
+            return filled(words.tool_failed, error=f"{type(error).__name__}: {error}")
 
 
 class TurnsCall:
