@@ -87,7 +87,7 @@ class WhisperSTT(STT):
         except ImportError as error:
             raise MissingExtraError("WhisperSTT", "stt") from error
         folder = weights.whisper(self._name)
-        if not (folder / "tokenizer.json").is_file():  # faster-whisper would look for one on the network
+        if not os.path.isfile(folder / "tokenizer.json"):  # faster-whisper would look for one on the network
             raise WeightsError(f"{folder} is not a Whisper model for faster-whisper: it has no tokenizer.json")
         cores = os.cpu_count() or 1
         threads = min(THREADS, cores)

@@ -104,7 +104,7 @@ def test_where_nothing_can_be_written_a_download_says_what_helps(tmp_path: Path)
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (f"run echo --wav {SPEECH} heard.wav --fast", "cannot write heard.wav: Read-only file system"),
+        (f"run echo --wav {SPEECH} heard.wav --fast", "cannot write heard.wav: the folder . may not be written"),
         ("new hello.py", "cannot write hello.py: Read-only file system"),
         ("graph echo -o out", "cannot write out: Read-only file system"),
     ],
@@ -119,6 +119,63 @@ def test_what_only_reads_works_where_nothing_can_be_written(tmp_path: Path) -> N
     for line in ("models", "doctor", "routes", "graph echo"):
         done = run(read_only(), tmp_path, *line.split(), HOME="/")
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"run echo --wav {SPEECH} heard.wav --fast --json",
+        "graph assistant",
+        "models --json",
+        "models download en_US-joe-medium",
+        "doctor --json",
+        "routes --json",
+    ],
+)
+def test_a_home_of_somebody_else_is_as_none(tmp_path: Path, line: str) -> None:
+    """An image for containers sets HOME for root, and runs as another user."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o000)
+    done = run(without_a_name(), tmp_path, *line.split(), HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_download_to_a_home_of_somebody_else_says_what_helps(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o000)
+    done = run(without_a_name(), tmp_path, "models", "download", "tiny", HOME=str(home))
+    assert done.returncode == 1
+    assert (
+        f"cannot write to {home}/.cache/voiceflow/whisper/tiny: Permission denied; set VOICEFLOW_CACHE" in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("routes -c locked/c.yaml", "cannot read locked/c.yaml: Permission denied"),
+        ("run locked/p.py", "Permission denied"),
+        (
+            f"run echo --wav {SPEECH} locked/heard.wav",
+            "heard.wav: the folder locked may not be written",
+        ),
+        ("run echo --wav locked/in.wav heard.wav", "locked/in.wav cannot be read (Permission denied)"),
+        (
+            "call ws://127.0.0.1:1/ --record locked/heard.wav",
+            "heard.wav: the folder locked may not be written",
+        ),
+        ("call ws://127.0.0.1:1/ --script locked/script.yaml", "cannot read locked/script.yaml: Permission denied"),
+        ("graph echo -o locked/out", "cannot write locked/out: Permission denied"),
+    ],
+)
+def test_a_folder_that_may_not_be_entered_is_one_line(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "locked").mkdir(mode=0o000)
+    done = run(without_a_name(), tmp_path, *line.split())
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_without_a_home_a_server_is_called(tmp_path: Path) -> None:

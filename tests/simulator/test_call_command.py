@@ -192,7 +192,7 @@ def test_where_nothing_listens_is_one_line() -> None:
         (["--digits", "12x"], "the keys of a telephone"),
         (["--token", "abc", "--calls", "2"], "leave out --calls"),
         (["--mono"], "add --record WAV"),
-        (["--record", "/no/such/folder/call.wav"], "a folder that exists"),
+        (["--record", "/no/such/folder/call.wav"], "the folder /no/such/folder does not exist"),
         (["--play", "missing.wav"], "missing.wav does not exist"),
         (["--play", __file__], "is not a WAV file"),
     ],

@@ -11,7 +11,7 @@ import msgspec
 
 from .call_options import BROWSER, CallOptions
 from .choices import OneOf, callers, codecs
-from .cli_errors import INTERRUPTED, Refused, explained, given, log_level_option, start_logging
+from .cli_errors import INTERRUPTED, Refused, check_writable, explained, given, log_level_option, start_logging
 
 OPUS = "Opus"
 """The codec of browsers, at 48 kHz. Their transport encodes and decodes it."""
@@ -208,8 +208,8 @@ def _check(asked: CallOptions) -> None:
         raise Refused("--token and --call-id are those of one call: leave out --calls")
     if asked.mono and asked.record is None:
         raise Refused("--mono is about a recording: add --record WAV")
-    if asked.record is not None and (asked.record.is_dir() or not asked.record.parent.is_dir()):
-        raise Refused(f"cannot write {asked.record}: name a file in a folder that exists")
+    if asked.record is not None:
+        check_writable(asked.record)
 
 
 def _check_carrier(asked: CallOptions) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import traceback
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,18 @@ class Refused(click.ClickException):
     """The command cannot do what was asked: exit code 2. A call that began and failed has exit code 1 instead."""
 
     exit_code = 2
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before a call, a file that could not be written after it."""
+    if os.path.isdir(path):
+        raise Refused(f"cannot write {path}: it is a folder, name a file")
+    if not os.path.isdir(path.parent):
+        raise Refused(f"cannot write {path}: the folder {path.parent} does not exist")
+    there = os.path.exists(path)
+    if not os.access(path if there else path.parent, os.W_OK if there else os.W_OK | os.X_OK):
+        what = "it" if there else f"the folder {path.parent}"
+        raise Refused(f"cannot write {path}: {what} may not be written")
 
 
 def given(names: Container[str]) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
-from .cli_errors import INTERRUPTED, Refused, explained, start_logging
+from .cli_errors import INTERRUPTED, Refused, check_writable, explained, start_logging
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -108,10 +108,7 @@ class _Unawaited(ThreadPoolExecutor):
 
 def _check_output(path_in: Path, path_out: Path) -> None:
     """Refuse, before the call, an output file that could not be written after it."""
-    if path_out.is_dir():
-        raise Refused(f"cannot write {path_out}: it is a folder, name a file")
-    if not path_out.parent.is_dir():
-        raise Refused(f"cannot write {path_out}: the folder {path_out.parent} does not exist")
+    check_writable(path_out)
     if path_out.exists() and path_out.samefile(path_in):
         raise Refused(f"{path_out} is the caller's recording itself: name another file for OUT")
 

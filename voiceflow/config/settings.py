@@ -112,9 +112,13 @@ def find_config(named: Path | None = None) -> Path | None:
     """The configuration file: the one that is named, else the first of `PLACES` that exists, else None. Raises
     `ConfigError` if the one that is named does not exist."""
     if named is None:
-        return next((file for place in PLACES if (file := Path(os.path.expanduser(place))).is_file()), None)
-    if not named.exists():
-        raise ConfigError(f"there is no configuration file {named}")
+        return next((file for place in PLACES if os.path.isfile(file := Path(os.path.expanduser(place)))), None)
+    try:
+        named.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"there is no configuration file {named}") from None
+    except OSError:
+        pass  # reading it will say why it cannot be read
     return named
 
 

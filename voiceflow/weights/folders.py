@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -46,15 +47,15 @@ def where(model: Model) -> Literal["cached", "installed"] | None:
 def _caches(model: Model) -> Iterator[Path]:
     yield cache.folder_of(model)
     if model.kind == "whisper":  # the one repository of the voices holds hundreds: nobody has all of it
-        yield from sorted(_snapshots(model).glob("*"))
+        yield from sorted(map(Path, glob.glob(f"{glob.escape(str(_snapshots(model)))}/*")))
 
 
 def _complete(folder: Path, model: Model) -> Path:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise WeightsError(f"not in {folder}")
     for file in model.files:
         path = folder / file.name
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise WeightsError(f"not in {folder}: there is no {file.name}")
         if not cache.genuine(path, file):
             raise WeightsError(f"not in {folder}: {file.name} is corrupted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +40,9 @@ def whisper(name: str) -> Path:
     if model := _known("whisper", name):
         return obtain(model)
     folder = cache.expanded(name)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise WeightsError(f"there is no Whisper model or folder {name!r}: {_near(name, _names('whisper'))}")
-    if lacking := [file for file in WHISPER_FILES if not (folder / file).is_file()]:
+    if lacking := [file for file in WHISPER_FILES if not os.path.isfile(folder / file)]:
         raise WeightsError(f"{folder} is not a Whisper model for CTranslate2: it has no {' and no '.join(lacking)}")
     return folder
 
@@ -102,7 +103,7 @@ def _voice(model: Model, folder: Path) -> VoiceFiles:
 def _voice_at(onnx: Path) -> VoiceFiles:
     config = onnx.with_name(f"{onnx.name}.json")
     for file in (onnx, config):
-        if not file.is_file():
+        if not os.path.isfile(file):
             raise WeightsError(f"there is no {file}: a voice is an .onnx file with its .onnx.json beside it")
     return VoiceFiles(onnx.stem, onnx, config)
 
