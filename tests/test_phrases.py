@@ -12,6 +12,7 @@ COUNTED = Phrases(BACKCHANNELS)
     "text",
     [
         *("uh-huh", "Uh huh.", "UHHUH", "Mm-hmm!", "mm‑hmm", "Hmmmm...", "mhm", "Yeah, yeah.", "ok"),
+        *("MMFM", "M.M.F.", "Mmh-hm", "Uhuh.", "Ow."),  # as Whisper hears humming
         *("O.K.", "Okay", "I see.", "Yeah, got it, all right"),
         *("Ja.", "Ja, genau!", "Mhm, alles klar.", "Ach so", "Ähm", "stimmt", "Ja ja"),
         *("Oui", "D'accord.", "D’accord !", "Ah bon ?", "Voilà", "Tout à fait", "ouais ouais"),

@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-_SOUNDS = """uh-huh, uhhuh, uh-hum, uhum, um-hum, um-hmm, uhm, uh, um, er, mm-hmm, mm-hm, mmhmm, mmhm, mhm, mhmm, m-hm,
-    m-hmm, mm, hm, hmm, hum, huh, aha, aham, ah, oh, ooh, eh, ok, o.k., okay, okey, oké"""
+_SOUNDS = """uh-huh, uhhuh, uh-hum, uhum, um-hum, um-hmm, uhm, uhuh, uh, um, er, mm, mmh, hum, huh, aha, aham, ah,
+    oh, ooh, ow, eh, ok, o.k., okay, okey, oké"""
 _ENGLISH = """yeah, yea, yah, yep, yup, yes, right, sure, alright, all right, right on, i see, got it, gotcha, go on,
     true, that's right, that's true, exactly, absolutely, indeed, of course, i know, i understand, understood,
     makes sense, sounds good, fine, cool, great, nice, good, very good, perfect, wow, oh wow, really"""
@@ -51,6 +51,7 @@ ANYBODY_THERE: Final = frozenset(" ".join(phrase.split()) for phrase in _ANYBODY
 """What a caller says who waits and hears nothing, in the same languages."""
 
 _STRETCHED: Final = re.compile(r"([^\W\d])\1{2,}")  # "hmmmm"
+_HUM: Final = re.compile(r"\b[hmf]+\b")  # as recognisers write it: "mhm", "mmfm", "M.M.F."
 
 
 def words(text: str) -> list[str]:
@@ -61,7 +62,7 @@ def words(text: str) -> list[str]:
     """
     plain = _STRETCHED.sub(r"\1\1", text.casefold())
     plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
-    return re.findall(r"\w+", plain)
+    return re.findall(r"\w+", _HUM.sub("mm", plain))
 
 
 class Phrases:
