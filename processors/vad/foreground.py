@@ -30,7 +30,7 @@ TAIL: Final = 0.4
 KEPT: Final = 0.25
 """Seconds of that which still count as the caller's if the voice goes on even longer: then it was the background's."""
 WEAK: Final = 22.0
-"""How many dB below the turn's loud level nothing is the caller's."""
+"""How many dB below the turn's loud level nothing is the caller's, and a background does not matter."""
 SOON: Final = 0.3
 """Seconds of voice from which its loud level can be told."""
 FORGET: Final = 3.0
@@ -168,7 +168,7 @@ class Foreground:
         if self._voice >= SOON:
             self._before = min(self._before, loud)
         background = max(self._background.loud, self._before if loud - self._before >= CLOSE else -math.inf)
-        if background == -math.inf:
+        if background < loud - WEAK:
             return loud - NEAR
         return max(loud - NEAR_KNOWN, min(background + OVER, loud - CLOSE))
 
