@@ -15,11 +15,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from voiceflow.audio import CANONICAL
 from voiceflow.frames import AudioRaw, SpeechStarted, SpeechStopped
 from voiceflow.pipeline import Element
 from voiceflow.processor import Processor
+from voiceflow.processors.stt.pace import utterances
 from voiceflow.processors.stt.transcriber import Transcribed, Transcriber, UtterancePiece
 from voiceflow.processors.stt.utterance import MediaClock, Utterance
+from voiceflow.processors.vad.detector import SILENCE
+from voiceflow.processors.vad.vad import VAD
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -33,8 +37,9 @@ class STT(Processor):
 
     Needs a VAD before it. Consumes the caller's audio; yields `SpeechStarted`, the final `Transcript` of what was
     said, unless it was nothing, and then `SpeechStopped`. While the caller speaks there are interim transcripts about
-    every 0.5 s, if `interims` is true or any processor of the call has a true attribute `wants_interims`. Speech of
-    more than 28 s is transcribed in pieces while it goes on, and is one `Transcript` at its end.
+    every 0.5 s, if `interims` is true or any processor of the call has a true attribute `wants_interims`; where
+    `transcribe` takes a thread, only those for which no call's final has to wait, as measured on this machine. Speech
+    of more than 28 s is transcribed in pieces while it goes on, and is one `Transcript` at its end.
 
     If a transcription raises or takes too long, an `Error` frame follows, the caller hears `apology`, and the call
     goes on.
@@ -65,6 +70,7 @@ class STT(Processor):
         self._start = 0.0  # the place in the audio at which the utterance began
         self._previewed = 0.0  # how many seconds of the utterance the last interim covered
         self._clock = MediaClock()
+        self._vad: VAD | None = None
 
     def __init__(self, *, interims: bool = False) -> None:
         self.interims = interims
@@ -82,6 +88,7 @@ class STT(Processor):
         raise NotImplementedError(f"{self.name} has no `transcribe`: write `def transcribe(self, audio, rate)`")
 
     async def open(self, call: Call) -> None:
+        self._vad = next((e for e in call.elements if isinstance(e, VAD)), None)
         self.interims_wanted = self.interims or any(getattr(e, "wants_interims", False) for e in call.elements)
 
     def process(
@@ -98,6 +105,7 @@ class STT(Processor):
             case SpeechStarted():
                 if not utterance.speaking:
                     utterance.begin(frame.lead)
+                    utterances.add(self)
                     self._utterances += 1
                     self._start = self._place - frame.lead
                     self._previewed = 0.0
@@ -115,6 +123,7 @@ class STT(Processor):
 
     def reset(self) -> None:
         self._utterance.reset()
+        utterances.discard(self)
         self._utterances = 0
         self._transcriber.reset()
 
@@ -136,12 +145,18 @@ class STT(Processor):
         return UtterancePiece(audio, self._utterances, *times, last=last)
 
     @property
+    def _left(self) -> float:
+        """How many seconds from now the utterance may be over at the earliest, if the caller does not go on."""
+        vad = self._vad
+        return SILENCE if vad is None else vad.silence - (vad.position - vad.voiced_end) / CANONICAL.rate
+
+    @property
     def _place(self) -> float:
         """Up to where in the audio the caller has been heard, in seconds."""
         return self._clock.place(self.call.elapsed)
 
     def _preview(self) -> None:
         new = self._utterance.seconds - self._previewed
-        if self.interims_wanted and new >= INTERIM_EVERY and self._transcriber.idle:
+        if self.interims_wanted and new >= INTERIM_EVERY and self._transcriber.may_preview(self._left):
             self._previewed = self._utterance.seconds
             self._transcriber.preview(self._utterance.audio, self._clock.time(self._start))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
 from voiceflow.audio import CANONICAL
 from voiceflow.errors import CallError
 from voiceflow.frames import Error, Frame, SpeechStopped, Transcript
-from voiceflow.inference import WorkClock, called, recognition_pool
+from voiceflow.inference import WorkClock, called, recognition_pool, waits
 from voiceflow.processor import Processor
+from voiceflow.processors.stt.pace import Pace, pace_of, utterances
 
 LIMIT = 30.0
 """Seconds that a transcription may take at most. Time in which it waits for a thread is not counted."""
@@ -60,6 +61,9 @@ class Recogniser(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def model_key(self) -> Any: ...
 
     def transcribe(self, audio: bytes, rate: int) -> Transcribed: ...
 
@@ -110,15 +114,21 @@ class Transcriber(Processor):
                 self.call.start(self._apologise, self.name)
             self.reset()
         if last is None or self._stt.has_stopped(last.utterance):
+            utterances.discard(self._stt)
             yield frame
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is being transcribed, here or for other calls, whose final transcripts would have to wait."""
-        return self._preview is None and not self._working and not recognition_pool().busy
+    def may_preview(self, within: float) -> bool:
+        """Whether no final transcript, of this or another call, would have to wait for an interim that is begun now:
+        this call's is wanted in `within` seconds at the earliest."""
+        if self._preview is not None or self._working:
+            return False
+        if waits(self._stt.transcribe):
+            return True
+        others = any(other is not self._stt for other in utterances)
+        return not (others or recognition_pool().busy) and self._pace.seconds <= within
 
     def preview(self, audio: bytes, start: float) -> None:
-        """Begin to transcribe the utterance so far, for an interim transcript. Call this only if `idle`."""
+        """Begin to transcribe the utterance so far, for an interim transcript. Call this only if `may_preview`."""
         work = self._transcribe_so_far(audio, start)
         self._preview = asyncio.get_running_loop().create_task(work, name=self.name)
 
@@ -130,6 +140,7 @@ class Transcriber(Processor):
 
     async def close(self) -> None:
         preview = self._preview
+        utterances.discard(self._stt)
         self._drop_preview()
         if preview is not None:
             await asyncio.wait({preview})
@@ -203,8 +214,12 @@ class Transcriber(Processor):
         """The result of `transcribe` for `audio`. Raises what that raises, and `TimeoutError` if it is too slow."""
         seconds = len(audio) / CANONICAL.byte_rate
         limit = min(LIMIT, 5.0 + 2.0 * seconds)
-        async with WorkClock().within(limit, f"no result within {limit:.1f} s for {seconds:.1f} s of speech"):
-            return await self._called(audio, emit)
+        clock = WorkClock()
+        begun = clock.time()
+        async with clock.within(limit, f"no result within {limit:.1f} s for {seconds:.1f} s of speech"):
+            heard = await self._called(audio, emit)
+        self._pace.took(clock.time() - begun)
+        return heard
 
     async def _called(self, audio: bytes, emit: Callable[[Transcription], None]) -> Transcription:
         given = await called(recognition_pool(), self._stt.transcribe, audio, CANONICAL.rate)
@@ -223,6 +238,10 @@ class Transcriber(Processor):
         if not isinstance(result, Transcription):
             raise TypeError(f"it returned {type(result).__name__} where a Transcription or a string is expected")
         return msgspec.structs.replace(result, text=" ".join(result.text.split()))
+
+    @property
+    def _pace(self) -> Pace:
+        return pace_of(type(self._stt), str(self._stt.model_key))
 
     def _drop_preview(self) -> None:
         if self._preview is not None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from doubles import Ear, Script, make_call, now
 from talking import LONG, Notes, Voice, audio, run, talk, timed, when
+from vad.listening import RATE, SAID, row, silence, spoken
 
 from voiceflow import (
     DTMF,
@@ -25,7 +26,9 @@ from voiceflow import (
 from voiceflow.inference import recognition_pool, shared_pool
 from voiceflow.linking.linker import link
 from voiceflow.processors.stt import STT, Transcription
+from voiceflow.processors.stt.pace import Pace, pace_of, utterances
 from voiceflow.processors.stt.transcriber import Transcriber
+from voiceflow.processors.vad import EnergyVAD
 
 
 class Scripted(STT):
@@ -403,6 +406,76 @@ def test_there_are_no_interims_while_other_calls_wait_for_a_thread():
     run(make_call(*utterance(3.0), 5.0), talk(ears=(Lets(), stt, notes)))
     thread.join(10.0)
     assert [frame.final for frame in notes.of(Transcript)] == [True]
+
+
+class Fast(InThread):
+    """Its pace is known to no other test."""
+
+
+def interims_of(stt: STT, *script: Frame | float) -> int:
+    notes = Notes()
+    run(make_call(*script), talk(ears=(stt, notes)))
+    return len(interims(notes))
+
+
+def test_there_are_no_interims_before_it_is_known_how_long_one_takes():
+    assert interims_of(Fast(interims=True), *utterance(3.0), 5.0) == 0
+    assert interims_of(Fast(interims=True), *utterance(3.0), 5.0) > 0
+
+
+@pytest.mark.parametrize(("seconds", "made"), [(0.3, True), (0.8, False)])
+def test_an_interim_that_a_final_would_have_to_wait_for_is_not_begun(seconds, made):
+    class Measured(InThread):
+        pass
+
+    stt = Measured(interims=True)
+    pace_of(Measured, str(stt.model_key)).took(seconds)
+    assert (interims_of(stt, *utterance(3.0), 5.0) > 0) is made
+
+
+def test_none_is_begun_in_a_pause_that_may_be_the_end(monkeypatch):
+    """An interim of 0.6 s may begin while the caller speaks, and not in the silence that ends a turn after 0.7 s."""
+
+    class Measured(InThread):
+        def transcribe(self, audio: bytes, rate: int) -> str:
+            lengths.append(len(audio) / 32_000)
+            return "heard"
+
+    monkeypatch.setattr("voiceflow.processors.stt.pace.CALM", 0.0)  # the machine does not become faster
+    lengths: list[float] = []
+    stt, line = Measured(interims=True), row(SAID[: 2 * RATE], silence(2.0))
+    pace_of(Measured, str(stt.model_key)).took(0.6)
+    call = make_call(*spoken(line))
+    run(call, talk(ears=(EnergyVAD(), stt)))
+    *previews, final = lengths
+    assert len(previews) > 2
+    assert max(previews) < 2.2
+    assert final == pytest.approx(2.2, abs=0.1)
+
+
+def test_none_is_begun_while_another_caller_speaks_whose_final_would_have_to_wait():
+    class Measured(InThread):
+        pass
+
+    stt, other = Measured(interims=True), Measured()
+    pace_of(Measured, str(stt.model_key)).took(0.1)
+    utterances.add(other)
+    assert interims_of(stt, *utterance(3.0), 5.0) == 0
+    utterances.discard(other)
+    assert interims_of(Measured(interims=True), *utterance(3.0), 5.0) > 0
+
+
+def test_a_call_that_ends_in_an_utterance_keeps_no_other_from_interims():
+    run(make_call(*utterance(3.0)[:100]), talk(ears=(Fast(interims=True),)))
+    assert not utterances
+
+
+def test_a_pace_is_that_of_the_slowest_lately():
+    pace = Pace()
+    assert pace.seconds == np.inf
+    for seconds, known in ((1.0, 1.0), (2.0, 2.0), (1.0, 1.5), (1.0, 1.25)):
+        pace.took(seconds)
+        assert pace.seconds == known
 
 
 def test_the_last_of_an_async_generator_is_final_and_the_others_are_interims():

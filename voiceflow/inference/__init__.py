@@ -6,7 +6,7 @@ models in memory (loaded_models.py)."""
 from voiceflow.inference.containment import contained
 from voiceflow.inference.pools import SPARE, InferencePool, loading_pool, recognition_pool, shared_pool, waiting_pool
 from voiceflow.inference.single_flight import Flights
-from voiceflow.inference.user_functions import called
+from voiceflow.inference.user_functions import called, waits
 from voiceflow.inference.work_clock import NoThreadError, TooLateError, WorkClock
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "recognition_pool",
     "shared_pool",
     "waiting_pool",
+    "waits",
 ]

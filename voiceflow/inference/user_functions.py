@@ -15,6 +15,11 @@ _KINDS = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgen
 _DONE: Final = object()
 
 
+def waits(function: Callable[..., Any]) -> bool:
+    """Whether `function` works on the event loop, as it waits for something, and takes no thread."""
+    return any(kind(function) for kind in (inspect.iscoroutinefunction, inspect.isasyncgenfunction))
+
+
 async def called(pool: InferencePool, function: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
     """The result of `function(*args, **kwargs)`. An awaitable is awaited; a generator or any other iterator, async or
     not, becomes an `AsyncGenerator`, which has to be closed. Code that is not async runs in `pool`. Raises what
