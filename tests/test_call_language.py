@@ -13,6 +13,7 @@ from tts.voices import FORM, Letters, text_of
 
 from voiceflow import Call, Element, Frame, Route, SpeechStarted, SpeechStopped, Transcript, preload
 from voiceflow.processors import STT, Dialog, Greeting
+from voiceflow.processors.codec import convert
 from voiceflow.processors.llm import LLM, AutoLLM, Message, Responder, ToolCall
 from voiceflow.words import CATALOGUE
 
@@ -175,6 +176,23 @@ def test_the_apology_of_a_voice_that_fails_is_in_it() -> None:
     call = a_call(10.0, language="de")
     run(call, lambda call: call.source | Dialog(talk) | Stumbles("two") | call.sink)
     assert text_of(ear_of(call).audio) == GERMAN.apology
+
+
+@pytest.mark.parametrize("language", CATALOGUE)
+def test_the_recorded_apology_of_a_voice_that_cannot_speak_at_all_is_in_it(language: str) -> None:
+    class Broken(Letters):
+        def synthesize(self, text: str, voice: str) -> bytes:
+            raise OSError("broken")
+
+    call, english = a_call(1.0, language=language), a_call(1.0)
+    for each in (call, english):
+        run(each, lambda call: call.source | Asked() | Broken("six") | call.sink)
+    assert call.apology is not None
+    assert (call.apology == english.apology) == (language == "en")
+    assert 1.5 < call.apology.duration < 4.0
+    loud = abs(convert(call.apology, FORM).samples.astype(int))
+    assert 5_000 < loud.max() < 32_000
+    assert loud[-160:].max() < 2_000
 
 
 def test_lines_that_are_the_users_own_stay() -> None:

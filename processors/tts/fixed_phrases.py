@@ -53,21 +53,21 @@ _spoken: dict[Hashable, Lines] = {}
 _flights: Flights[Lines] = Flights()
 
 
-async def lines(tts: Voice, words: Words, *, in_call: bool) -> Lines:
-    """The lines of `words` as `tts` speaks them, made once per process for each class, arguments, voice and text. For a
-    voice that cannot speak now there are the apology that comes with voiceflow and no hold line, and the next call
-    tries again. That is logged as an error if `in_call`."""
+async def lines(tts: Voice, words: Words, language: str, *, in_call: bool) -> Lines:
+    """The lines of `words`, in `language`, as `tts` speaks them, made once per process for each class, arguments, voice
+    and text. For a voice that cannot speak now there are the apology that comes with voiceflow and no hold line, and
+    the next call tries again. That is logged as an error if `in_call`."""
     key = (type(tts), repr(tts), tts.voice, tts.rate, words.apology, words.hold)
     if key in _spoken:
         return _spoken[key]
     try:
         async with asyncio.timeout(OPENING):
-            return await _flights.join(key, lambda: _make(tts, words, key, in_call))
+            return await _flights.join(key, lambda: _make(tts, words, language, key, in_call))
     except TimeoutError:  # the pool's threads are busy: no failure, the lines are still being made
-        return Lines(_shipped(), None)
+        return Lines(_shipped(language), None)
 
 
-async def _make(tts: Voice, words: Words, key: Hashable, in_call: bool) -> Lines:
+async def _make(tts: Voice, words: Words, language: str, key: Hashable, in_call: bool) -> Lines:
     clock = WorkClock()
     try:
         async with clock.within(PATIENCE, "it took too long"):
@@ -78,7 +78,7 @@ async def _make(tts: Voice, words: Words, key: Hashable, in_call: bool) -> Lines
             logger.error("%s cannot speak, its callers will hear a recorded apology: %s", tts.name, why)
         else:
             logger.info("%s cannot speak yet, it will be tried again in its first call: %s", tts.name, why)
-        return Lines(_shipped(), None)
+        return Lines(_shipped(language), None)
     if len(_spoken) >= KEPT:
         del _spoken[next(iter(_spoken))]
     _spoken[key] = spoken
@@ -96,7 +96,11 @@ async def _speak(tts: Voice, text: str, clock: WorkClock) -> AudioRaw:
 
 
 @functools.cache
-def _shipped() -> AudioRaw:
-    """The recorded apology, in English: apology.wav, spoken by Piper's voice en_US-joe-medium (CC0)."""
-    with wave.open(str(Path(__file__).with_name("apology.wav"))) as file:
-        return AudioRaw(file.readframes(file.getnframes()), AudioFormat("pcm16", file.getframerate()))
+def _shipped(language: str) -> AudioRaw:
+    """The recorded apology, in English where there is none in `language`. The English one, apology.wav, was spoken by
+    Piper's voice en_US-joe-medium (CC0), the others, in mu-law, by espeak-ng."""
+    file = Path(__file__).with_name(f"apology-{language}.ulaw")
+    if language.isalpha() and file.is_file():
+        return AudioRaw(file.read_bytes(), AudioFormat("mulaw", 8_000))
+    with wave.open(str(file.with_name("apology.wav"))) as english:
+        return AudioRaw(english.readframes(english.getnframes()), AudioFormat("pcm16", english.getframerate()))

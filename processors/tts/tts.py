@@ -17,7 +17,8 @@ from voiceflow.processors.codec import convert
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
 from voiceflow.processors.tts.fixed_phrases import lines
 from voiceflow.processors.tts.speech import Pieces, Speech, Synthesis, synthesis
-from voiceflow.words import Words, language_of, words
+from voiceflow.words import Words, language_of
+from voiceflow.words import words as words_in
 
 if TYPE_CHECKING:
     from voiceflow.call import Call
@@ -97,7 +98,8 @@ class TTS(Processor):
         ready before `open` does so in its first call."""
         if call is not None and call.spoken.is_fixed:
             await self.follow(call.language, call)
-        await lines(self, self._words(call), in_call=False)
+        language, words = self._language(call)
+        await lines(self, words, language, in_call=False)
 
     async def open(self, call: Call) -> None:
         """Give the call an apology and a hold line in this voice and in its language, if it has none."""
@@ -127,21 +129,22 @@ class TTS(Processor):
     async def _prepare(self, call: Call) -> None:
         """Speak the lines that are ours."""
         if self._ours.apology or self._ours.hold:
-            words = self._words(call)
-            spoken = await lines(self, words, in_call=True)
-            if words != call.words:
+            language, words = self._language(call)
+            spoken = await lines(self, words, language, in_call=True)
+            if language != call.language:
                 return
             call.apology = spoken.apology if self._ours.apology else call.apology
             call.hold = spoken.hold if self._ours.hold else call.hold
         if call.apology is not None:
             self._apology = convert(call.apology, self.produces)  # in no thread: waiting for one delays the call
 
-    def _words(self, call: Call | None) -> Words:
-        """Our sentences in the call's language; if that is not known, in the voice's."""
+    def _language(self, call: Call | None) -> tuple[str, Words]:
+        """The call's language, the voice's if that is not known, and our sentences in it."""
         if call is None:
-            return words(language_of(self.voice))
+            language = language_of(self.voice)
+            return language, words_in(language)
         call.spoken.by(self.voice)
-        return call.words
+        return call.language, call.words
 
     async def process(self, frame: LLMText | LLMEnd) -> AsyncIterator[AudioRaw | Mark | LLMEnd | Error]:
         if isinstance(frame, LLMEnd):
