@@ -20,6 +20,7 @@ from voiceflow.processors.text import markup
 from voiceflow.processors.text.brackets import link, source
 from voiceflow.processors.text.cuts import WAIT, Cut, entity, fence, is_open, is_said, is_wide
 from voiceflow.processors.text.formulas import formula
+from voiceflow.processors.text.machine import marker, region
 
 _STOPS = ".,;:!?…\n"
 _CLOSES = {"(": ")", "<": ">"}
@@ -202,6 +203,9 @@ class SpeechCleaner:
 
     def _tag(self, text: str, at: int, *, over: bool) -> Cut:
         if (cut := self._address(text, at, over=over)) is not None:
+            return cut
+        if (cut := marker(text, at, over=over)) is not None:
+            self._thought = region(text, at)
             return cut
         if address := markup.AUTOLINK.match(text, at, at + markup.HOLD):
             return Cut(len(address[0]), address[1] or address[2])
