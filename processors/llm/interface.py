@@ -47,7 +47,7 @@ class LLMOptions(TypedDict, total=False):
     """The system prompt."""
     history: int
     """How many characters of conversation a request has at most, besides the system prompt; 20 000 are about 5 000
-    tokens. The oldest turns go first."""
+    tokens. The oldest turns go first. Where the model's context is smaller, that is learned when it is full."""
     max_tokens: int
     """How many tokens a reply may have. 300 are two minutes of speech."""
     temperature: float | None
@@ -122,8 +122,8 @@ class LLM(Processor):
         self._history.words = self.call.words
         try:
             async with contextlib.aclosing(self._answer(turn)) as answer:
-                async for frame_of_it in answer:
-                    yield frame_of_it
+                async for part in answer:
+                    yield part
         except ProviderConnectionError as error:
             failure = str(error)
             if isinstance(error, RequestRefusedError):
@@ -152,7 +152,7 @@ class LLM(Processor):
     async def _answer(self, turn: Turn) -> AsyncGenerator[LLMText | LLMCut, None]:
         """Yield what to say in `turn`, as it comes; between its parts, run the tools that the model calls."""
         for used in range(ROUNDS + 1):
-            before = len(turn.said)
+            before, cut = len(turn.said), False
             calls: list[ToolCall] = []
             async with contextlib.aclosing(self._ask(turn)) as generated:
                 async for piece in generated:
@@ -162,6 +162,7 @@ class LLM(Processor):
                             if len(calls) == CALLS:
                                 break
                         case CutShort():
+                            cut = True
                             yield LLMCut()
                         case Withdrawn():
                             turn.said = turn.said[:before]
@@ -178,7 +179,8 @@ class LLM(Processor):
                 yield LLMText("\n")  # ends the sentence: it is spoken before the tools are done
             await self._toolbox.run(calls, turn, self.call)
         if not (turn.answered or turn.goes_on):
-            raise ProviderConnectionError("the model answered nothing")
+            thought = f" within {self.max_tokens} tokens: thoughts count as well" if cut else ""
+            raise ProviderConnectionError(f"the model answered nothing{thought}")
 
     async def _ask(self, turn: Turn) -> AsyncGenerator[Piece | Withdrawn, None]:
         """Ask for the answer of `turn`, and yield it. A request that is refused for what it contains is never repeated:
