@@ -70,7 +70,7 @@ class Serving:
     @property
     def trial(self) -> list[str]:
         """The arguments of the command to try it with, as it is printed."""
-        found = re.search(r"^try it +voiceflow (.+)$", self.log, re.MULTILINE)
+        found = re.search(r"^try it +.*voiceflow (call .+)$", self.log, re.MULTILINE)
         assert found, self.log
         return shlex.split(found[1])
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +107,7 @@ def test_remedies_of_doctor_are_one_line_each(tmp_path: Path) -> None:
     told = command(tmp_path, "doctor", "--json", VOICEFLOW_CACHE="cache", HF_HUB_CACHE="hub").stdout
     shown = command(tmp_path, "doctor", COLUMNS="60", VOICEFLOW_CACHE="cache", HF_HUB_CACHE="hub").stdout.splitlines()
     remedies = [finding["remedy"] for finding in json.loads(told)["findings"] if finding["remedy"]]
+    shown = [re.sub("-> .*voiceflow (?=models|run)", "-> voiceflow ", line) for line in shown]
     assert "voiceflow models download en_US-lessac-medium" in remedies
     assert [remedy for remedy in remedies if f"-> {remedy}" not in map(str.strip, shown)] == []
 
@@ -126,6 +130,36 @@ def texts() -> Iterator[tuple[str, str]]:
                     yield f"{file.relative_to(ROOT)}:{node.lineno}", node.value
     for file in DOCUMENTS:
         yield str(file.relative_to(ROOT)), file.read_text()
+
+
+PROGRAM = """#!{python}
+import sys
+from voiceflow.cli import main
+sys.exit(main())
+"""
+
+
+def printed(folder: Path, *start: str, path: str) -> str:
+    """The command that `new` prints first, where the program is started so."""
+    environment = {**os.environ, "PATH": f"{path}{os.pathsep}/usr/bin:/bin"}
+    (folder / "new.py").unlink(missing_ok=True)
+    done = subprocess.run(
+        [*start, "new", "new.py"], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    line = done.stdout.splitlines()[2].strip().partition("  ")[0]
+    subprocess.run(line, shell=True, cwd=folder, env=environment, capture_output=True, check=True)
+    return line
+
+
+def test_a_command_that_is_printed_works_however_the_program_was_started(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "voiceflow"
+    program.parent.mkdir()
+    program.write_text(PROGRAM.format(python=sys.executable))
+    program.chmod(0o755)
+    assert printed(tmp_path, "bin/voiceflow", path=str(program.parent)).startswith("voiceflow graph")
+    assert printed(tmp_path, "bin/voiceflow", path="/nowhere").startswith("bin/voiceflow graph")
+    module = printed(tmp_path, sys.executable, "-m", "voiceflow", path="/nowhere")
+    assert module.startswith(f"{sys.executable} -m voiceflow graph")
 
 
 def test_every_option_that_is_spoken_of_exists() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .cli_errors import config_option, start_logging
+from .program import program
 
 if TYPE_CHECKING:
     from voiceflow.doctor import Finding, Setting
@@ -99,7 +101,7 @@ def _print(findings: list[Finding]) -> None:
         console.print(row)
         if finding.remedy:
             indent = 4 + 2 + longest + 2
-            remedy = f"-> {finding.remedy}"
+            remedy = f"-> {re.sub(r'^voiceflow ', f'{program()} ', finding.remedy)}"
             fits = indent + len(remedy) <= console.width
             style = "dim" if finding.status == "ok" else "bold"
             console.print(Text(" " * indent * fits + remedy, style=style), soft_wrap=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from .cli_errors import Refused
+from .program import program
 
 TEMPLATE = '''\
 """A pipeline: the caller hears what the caller says, at half the volume.
@@ -54,7 +55,7 @@ Example:
 @click.argument("file", type=click.Path(path_type=Path))
 def new(file: Path) -> None:
     """Write FILE, a commented pipeline to start from."""
-    name = shlex.quote(str(file))
+    name, ours = shlex.quote(str(file)), program()
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(TEMPLATE.format(file=name))
@@ -65,6 +66,6 @@ def new(file: Path) -> None:
     click.echo(
         f"{file} is a pipeline that turns the caller's voice down and plays it back.\n"
         f"\n"
-        f"  voiceflow graph {name}                            see what runs where\n"
-        f"  voiceflow run {name} --wav speech.wav heard.wav   call it with a recording of yours\n"
+        f"  {ours} graph {name}                            see what runs where\n"
+        f"  {ours} run {name} --wav speech.wav heard.wav   call it with a recording of yours\n"
     )

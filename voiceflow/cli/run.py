@@ -12,6 +12,7 @@ import click
 
 from .choices import OneOf, carrier_names
 from .cli_errors import Refused, config_option, explained, given, log_level_option, start_logging
+from .program import program
 
 if TYPE_CHECKING:
     from voiceflow.config.precedence import Settled
@@ -147,7 +148,7 @@ def _say_what_is_served(plan: Plan, settled: Settled, port: int, secret: str | N
     lines = [f"configuration: {origin(settled.file)}", f"numbers: {', '.join(dids) if dids else 'any'}", ""]
     lines.append(draw.text(plan))
     if plan.is_echo:
-        lines.append("who answers      nobody: callers hear themselves; `voiceflow run assistant` answers")
+        lines.append(f"who answers      nobody: callers hear themselves; `{program()} run assistant` answers")
     key = "" if secret is None else f"/?key={secret}"
     lines += [
         f"talk to it       http://{here}{key}",
@@ -178,4 +179,4 @@ def _trial(url: str, settled: Settled) -> str:
     options = [] if provider in (None, names()[0]) else ["--as", str(provider)]
     if settled.routes.lookup(TO) is None:
         options += ["--to", dids[0]]
-    return shlex.join(["voiceflow", "call", url, *options])
+    return f"{program()} {shlex.join(['call', url, *options])}"
