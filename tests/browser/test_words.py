@@ -80,9 +80,10 @@ def test_the_page_speaks_the_readers_language_or_else_english(locale: str, langu
 def test_the_first_of_the_readers_languages_that_the_page_knows_is_taken():
     async def main() -> None:
         async with serving(Scripted({}, {})) as served, open_page(served.http) as page:
-            await page.add_init_script(
-                "Object.defineProperty(Navigator.prototype, 'languages', { get: () => ['fi', 'de-CH', 'en'] })"
-            )
+            await page.add_init_script("""Object.defineProperties(Navigator.prototype, {
+                language: { get: () => "fi" },
+                languages: { get: () => ["fi", "de-CH", "en"] },
+            })""")
             await page.reload()
             await expect(page.locator("#call")).to_have_text("Anrufen")
 

@@ -6,7 +6,8 @@ import { GERMAN } from "./german.js";
 const CATALOGUES = { en: {}, de: GERMAN };
 
 /** The first of the reader's languages that the page knows, else English. */
-export const LANGUAGE = navigator.languages.map((tag) => tag.split("-")[0]).find((tag) => tag in CATALOGUES) ?? "en";
+export const LANGUAGE =
+  [navigator.language, ...navigator.languages].map((tag) => tag.split("-")[0]).find((tag) => tag in CATALOGUES) ?? "en";
 
 /**
  * `english` in the reader's language, with `values` in the place of their names in braces. What is not in the catalogue,
