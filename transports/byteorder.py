@@ -30,9 +30,9 @@ noise 1."""
 class L16:
     """Converts the L16 audio of one stream in both directions. Frames are little-endian, the wire is `order`."""
 
-    def __init__(self, order: ByteOrder) -> None:
-        self.order: ByteOrder = order
-        """The wire's byte order: as configured, until the caller's audio shows that it is the other one."""
+    def __init__(self) -> None:
+        self.order: ByteOrder = "little"
+        """The wire's byte order: little-endian is assumed, until the caller's audio shows that it is the other one."""
         self._check: ByteOrderCheck | None = None
 
     def listen(self, format: AudioFormat) -> None:
@@ -45,7 +45,7 @@ class L16:
         if found is not None:
             self._check = None
             if found != self.order:
-                log.warning("L16 is %s-endian, not %s-endian as configured: switched, both ways", found, self.order)
+                log.info("L16 is %s-endian, not %s-endian as assumed: switched, both ways", found, self.order)
                 self.order = found
         return self.write(data)
 

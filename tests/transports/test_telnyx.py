@@ -303,10 +303,9 @@ def heard(stream: TelnyxStream, data: bytes) -> bytes:
     return b"".join(piece for n, part in enumerate(sent, 1) for piece in audio(stream.receive(media(n, part))))
 
 
-@pytest.mark.parametrize("configured", ["little", "big"])
 @pytest.mark.parametrize("actual", ["little", "big"])
-def test_speech_shows_the_byte_order_whatever_was_configured(configured: str, actual: str) -> None:
-    stream = started(start_with("L16", 16_000), byte_order=configured)
+def test_speech_shows_the_byte_order(actual: str) -> None:
+    stream = started(start_with("L16", 16_000))
     got = heard(stream, SPEECH.data if actual == "little" else big(SPEECH.data))
     assert stream.byte_order == actual
     assert got[64_000:] == SPEECH.data[64_000:]
@@ -315,8 +314,9 @@ def test_speech_shows_the_byte_order_whatever_was_configured(configured: str, ac
     assert json.loads(message)["media"]["payload"] == payload.decode()
 
 
-def test_silence_leaves_the_byte_order_as_configured() -> None:
-    stream = started(start_with("L16", 16_000), byte_order="big")
+def test_silence_leaves_the_byte_order_as_it_was_found() -> None:
+    stream = started(start_with("L16", 16_000))
+    heard(stream, big(SPEECH.data))
     heard(stream, bytes(64_000))
     assert stream.byte_order == "big"
 

@@ -129,10 +129,10 @@ class TelnyxStream(JsonStream[_FromTelnyx]):
 
     reader: ClassVar[Reader[_FromTelnyx]] = Reader("telnyx", _FromTelnyx)
 
-    def __init__(self, outbound: AudioFormat | None = None, *, byte_order: ByteOrder = "little") -> None:
+    def __init__(self, outbound: AudioFormat | None = None) -> None:
         super().__init__()
         self.outbound = outbound
-        self._l16 = L16(byte_order)
+        self._l16 = L16()
         self._reorder: Reorder[TelnyxPiece] = Reorder()
         self._digits: list[TelnyxDtmf] = []  # digits that wait as long as media does
 
@@ -147,7 +147,7 @@ class TelnyxStream(JsonStream[_FromTelnyx]):
 
     @property
     def byte_order(self) -> ByteOrder:
-        """The byte order of L16 on the wire: as given, until the caller's audio shows that it is the other one."""
+        """The byte order of L16 on the wire, as far as the caller's audio has shown it."""
         return self._l16.order
 
     def begin(self, message: _FromTelnyx) -> Start | None:
