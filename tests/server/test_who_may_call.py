@@ -240,6 +240,22 @@ def test_telnyx_hears_the_codec_that_our_answer_asked_for() -> None:
     run(main())
 
 
+def test_twilio_hears_the_format_that_its_start_names() -> None:
+    wideband = AudioFormat("pcm16", 16_000)
+
+    async def main() -> None:
+        async with serving(config=CONFIG, key=KEY) as served, httpx.AsyncClient() as client:
+            form = {"CallSid": "CA1", "From": FROM, "To": TO}
+            url = "https://calls.example.com/sip/twilio/answer"
+            signed = {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)}
+            answer = await client.post(f"{served.http}/sip/twilio/answer", data=form, headers=TUNNEL | signed)
+            caller = carrier(inbound=wideband, token=parameters(answer)["token"])
+            async with dialled(served.media, additional_headers=TUNNEL) as websocket:
+                assert await hears(websocket, caller) == SPEECH
+
+    run(main())
+
+
 def test_telnyx_hears_its_own_codec_where_no_token_tells_another() -> None:
     async def main() -> None:
         config = Config(provider_config=CONFIG.provider_config)

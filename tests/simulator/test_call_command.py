@@ -185,7 +185,7 @@ def test_where_nothing_listens_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--codec", "PCMA"], "Twilio streams PCMU only"),
+        (["--codec", "PCMA"], "Twilio streams PCMU or L16 only"),
         (["--as", "telnyx", "--rate", "16000"], "only that of --codec L16 varies"),
         (["--as", "telnyx", "--codec", "L16", "--rate", "1"], "outside 4 000 to 192 000 Hz"),
         (["--reorder", "1"], "Twilio sends audio in order"),

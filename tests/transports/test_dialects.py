@@ -40,7 +40,7 @@ NAMES = ("twilio", "telnyx")
 FROM_CARRIER = {name: (GOLDEN / f"{name}-from-carrier.jsonl").read_text().splitlines() for name in NAMES}
 TO_CARRIER = {name: (GOLDEN / f"{name}-to-carrier.jsonl").read_text().splitlines() for name in NAMES}
 FORMATS = {
-    "twilio": [AudioFormat("mulaw", 8_000)],
+    "twilio": [AudioFormat("mulaw", 8_000), AudioFormat("pcm16", 16_000), AudioFormat("pcm16", 24_000)],
     "telnyx": [
         AudioFormat("mulaw", 8_000),
         AudioFormat("alaw", 8_000),

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from voiceflow.audio import AudioFormat
+from voiceflow.audio import CANONICAL, AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
+from voiceflow.sounds.wavfile import read_wav
 from voiceflow.transports.carriers.twilio.simulated import TwilioMirror
 from voiceflow.transports.carriers.twilio.stream import TwilioStream
 from voiceflow.transports.dialect import (
@@ -35,6 +37,7 @@ MULAW = AudioFormat("mulaw", 8_000)
 SID, CALL, ACCOUNT = ("MZ" + "X" * 32, "CA" + "X" * 32, "AC" + "X" * 32)
 AUDIO = bytes.fromhex("9e8f89868689 8e9cffffff9c8e8a")
 PIECE = bytes(range(160))
+SPEECH = read_wav(Path(__file__).parent.parent / "data" / "speech.wav")
 
 
 def started() -> TwilioStream:
@@ -114,6 +117,7 @@ def test_without_our_parameters_nobody_knows_who_calls() -> None:
         (['{"event":"media","x":' + "[" * 100_000], "recursion"),
         ([START.replace("audio/x-mulaw", "audio/opus")], "got 'audio/opus' at 8000 Hz"),
         ([START.replace("8000", "16000")], "at 16000 Hz"),
+        ([START.replace("audio/x-mulaw", "audio/l16").replace("8000", "11025")], "at 11025 Hz"),
         ([START.replace('"channels":1', '"channels":2')], "with 2"),
     ],
 )
@@ -202,9 +206,54 @@ def test_nothing_is_sent_before_the_start() -> None:
             send()
 
 
-def test_twilio_plays_nothing_but_mulaw() -> None:
-    with pytest.raises(ProtocolError, match="got alaw 8000 Hz"):
-        TwilioStream(AudioFormat("alaw", 8_000))
+def started_with(encoding: str, rate: int) -> TwilioStream:
+    stream = TwilioStream()
+    stream.receive(START.replace("audio/x-mulaw", encoding).replace("8000", str(rate)))
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("encoding", "rate", "format"),
+    [
+        ("audio/x-mulaw", 8_000, MULAW),
+        ("audio/PCMU", 8_000, MULAW),
+        ("audio/x-alaw", 8_000, AudioFormat("alaw", 8_000)),
+        ("audio/l16", 16_000, CANONICAL),
+        ("audio/x-l16;rate=16000", 16_000, CANONICAL),
+        ("L16", 24_000, AudioFormat("pcm16", 24_000)),
+    ],
+)
+def test_the_format_is_the_one_of_the_start(encoding: str, rate: int, format: AudioFormat) -> None:
+    (start,) = TwilioStream().receive(START.replace("audio/x-mulaw", encoding).replace("8000", str(rate)))
+    assert isinstance(start, Start)
+    assert (start.inbound, start.outbound) == (format, format)
+    assert started_with(encoding, rate).receive(media(0)) == [AudioRaw(PIECE, format)]
+
+
+def test_lost_l16_leaves_silence_of_its_length() -> None:
+    stream = started_with("audio/l16", 16_000)
+    stream.receive(media(0, bytes(range(64)) * 10))
+    missing, _ = stream.receive(media(60, bytes(range(64)) * 10))
+    assert missing == AudioRaw(bytes(2 * 640), CANONICAL)
+
+
+def test_half_a_sample_of_l16_is_passed_over() -> None:
+    (unexpected,) = started_with("audio/l16", 16_000).receive(media(0, b"\0\0\0"))
+    assert unexpected == Unexpected("expected whole samples of pcm16 16000 Hz", "3 bytes")
+
+
+@pytest.mark.parametrize("order", ["<i2", ">i2"])
+def test_the_byte_order_of_l16_is_that_of_the_callers_audio_both_ways(order: str) -> None:
+    stream = started_with("audio/l16", 16_000)
+    wire = np.frombuffer(SPEECH.data, "<i2").astype(order).tobytes()
+    heard = b""
+    for place in range(0, len(wire), 640):
+        for event in stream.receive(media(place // 32, wire[place : place + 640])):
+            assert isinstance(event, AudioRaw)
+            heard += event.data
+    assert heard[64_000:] == SPEECH.data[64_000:]
+    (message,) = stream.media(SPEECH.data[64_000:64_640])
+    assert json.loads(message)["media"]["payload"] == b64encode(wire[64_000:64_640]).decode()
 
 
 def test_a_mark_that_is_no_text_is_refused() -> None:

@@ -130,7 +130,8 @@ class Carrier(ABC, Generic[S]):
         """Read a webhook; fields that it does not have are "". Raises `CallRejectedError` if it cannot be read."""
 
     def codec(self, settings: S) -> str:
-        """The name, in `codecs`, of the format that the agent's audio is to have."""
+        """The name, in `codecs`, of the format that our answer asks the agent's audio to have. "": it asks for none,
+        and the stream's start names it."""
         return next(iter(self.codecs))
 
     @abstractmethod

@@ -49,7 +49,8 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
     caller_id: str
     did: str
     codec: str
-    """The codec of the agent's audio that the carrier was asked for, by the carrier's name: PCMU, L16 ..."""
+    """The codec of the agent's audio that the carrier was asked for, by the carrier's name: PCMU, L16 ... "": it was
+    asked for none."""
 
 
 class _Signed(msgspec.Struct, frozen=True, array_like=True):

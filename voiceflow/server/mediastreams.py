@@ -154,7 +154,9 @@ class CarrierCalls:
         claims = self._tokens.redeem(token)
         if (claims.provider, claims.call_id) != (carrier.name, start.call_sid):
             raise CallRejectedError("the stream's token was made for another call")
-        outbound = opened.stream.outbound = carrier.codecs[claims.codec]  # the start may name another, or none
+        outbound = start.outbound
+        if claims.codec:  # the start may name another, or none
+            outbound = opened.stream.outbound = carrier.codecs[claims.codec]
         # The numbers are taken from the webhook, which was signed.
         opened.start = msgspec.structs.replace(start, outbound=outbound, caller_id=claims.caller_id, did=claims.did)
         opened.verified = True

@@ -23,7 +23,10 @@ class Twilio(XmlCarrier[TwilioSettings]):
     name = "twilio"
     title = "Twilio"
     precedence = 1
-    codecs: ClassVar[Mapping[str, AudioFormat]] = {"PCMU": AudioFormat("mulaw", 8_000)}
+    codecs: ClassVar[Mapping[str, AudioFormat]] = {
+        "PCMU": AudioFormat("mulaw", 8_000),
+        "L16": AudioFormat("pcm16", 16_000),
+    }
     settings = TwilioSettings
 
     def recognises(self, first: Mapping[str, Any] | Message) -> bool:
@@ -58,6 +61,9 @@ class Twilio(XmlCarrier[TwilioSettings]):
         from voiceflow.transports.carriers.twilio.signature import verify
 
         verify(settings.auth_token, webhook.url, webhook.headers, webhook.body)
+
+    def codec(self, settings: TwilioSettings) -> str:
+        return ""  # both directions have the format that the start names
 
     def connect(self, settings: TwilioSettings, url: str, call: IncomingCall, token: str) -> str:
         from voiceflow.transports.answer import connect

@@ -11,7 +11,6 @@ from typing import Final
 
 import msgspec
 
-from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
 from voiceflow.transports.dialect import (
     UNREADABLE,
@@ -25,7 +24,7 @@ from voiceflow.transports.dialect import (
     quote,
 )
 
-MULAW: Final = AudioFormat("mulaw", 8_000)
+ENCODINGS: Final = {"mulaw": "audio/x-mulaw", "pcm16": "audio/l16"}
 
 
 class TwilioFormat(msgspec.Struct, frozen=True, rename="camel"):
@@ -92,6 +91,7 @@ class TwilioMirror:
             stream_sid=self.start.stream_id,
             call_sid=self.start.call_sid,
             custom_parameters={"from": self.start.caller_id, "to": self.start.did, **self.start.parameters},
+            media_format=TwilioFormat(ENCODINGS[self.start.inbound.encoding], self.start.inbound.rate),
         )
         self._began = True
         start = self._message("start", f'"start":{msgspec.json.encode(described).decode()}')
@@ -108,7 +108,7 @@ class TwilioMirror:
         )
 
     def lose(self, data: bytes) -> None:
-        self._milliseconds += 1000 * len(data) / MULAW.byte_rate
+        self._milliseconds += 1000 * len(data) / self.start.inbound.byte_rate
 
     def dtmf(self, digit: str) -> str:
         return self._message("dtmf", f'"dtmf":{{"track":"inbound_track","digit":{quote(digit)}}}')
@@ -134,7 +134,7 @@ class TwilioMirror:
             return [self._invalid(f"streamSid {request.stream_sid[:80]!r} is not that of the active stream")]
         match request:
             case TwilioMediaRequest():
-                return [AudioRaw(request.media.payload, MULAW)]
+                return [AudioRaw(request.media.payload, self.start.outbound)]
             case TwilioMarkRequest():
                 return [MarkRequest(request.mark.name)]
             case _:

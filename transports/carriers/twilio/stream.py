@@ -1,8 +1,13 @@
-"""Twilio's dialect, our end: Media Streams, bidirectional (`<Connect><Stream>`). Audio is mu-law at 8 kHz both ways.
+"""Twilio's dialect, our end: Media Streams, bidirectional (`<Connect><Stream>`).
 
-Source: twilio.com/docs/voice/media-streams/websocket-messages. Two things are easily missed: `start` contains
-neither the caller's nor the called number, so our answer to the webhook adds them as the parameters `from` and `to`;
-and Twilio drops a message with a field too many (warning 31951), so ours have exactly the documented ones.
+Source: twilio.com/docs/voice/media-streams/websocket-messages. Audio is mu-law at 8 kHz both ways, unless the start's
+`mediaFormat` says something else: by the attributes `audioFormat` and `sampleRate` of `<Stream>`, which Twilio's SDK
+has, other formats can be asked for. How the start names them, and the byte order of L16, is not documented: names are
+read as in MIME types, and the byte order is detected from the audio (byteorder.py).
+
+Two things are easily missed: `start` contains neither the caller's nor the called number, so our answer to the webhook
+adds them as the parameters `from` and `to`; and Twilio drops a message with a field too many (warning 31951), so ours
+have exactly the documented ones.
 """
 
 from __future__ import annotations
@@ -14,11 +19,13 @@ import msgspec
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
+from voiceflow.transports.byteorder import L16
 from voiceflow.transports.decoding import Count, FromCarrier, JsonStream, Key, MarkName, Reader, is_outbound, texts
 from voiceflow.transports.dialect import Echo, Event, Message, ProtocolError, Start, Stop, Unexpected, quote, shorten
 from voiceflow.transports.reorder import Timeline
 
-MULAW: Final = AudioFormat("mulaw", 8_000)
+_ENCODINGS: Final = {"mulaw": "mulaw", "pcmu": "mulaw", "alaw": "alaw", "pcma": "alaw", "l16": "pcm16"}
+_RATES: Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
 class TwilioMessage(
@@ -81,12 +88,10 @@ class TwilioStream(JsonStream[_FromTwilio]):
 
     reader: ClassVar[Reader[_FromTwilio]] = Reader("twilio", _FromTwilio)
 
-    def __init__(self, outbound: AudioFormat | None = None) -> None:
-        if outbound not in (None, MULAW):
-            raise ProtocolError(f"expected {MULAW} as the outbound format, all that Twilio plays; got {outbound}")
+    def __init__(self) -> None:
         super().__init__()
-        self.outbound: AudioFormat | None = MULAW
-        self._timeline = Timeline(MULAW)
+        self.outbound: AudioFormat | None = None
+        self._l16 = L16()
         self._sid = ""  # the JSON field `streamSid`, which every message of ours has
 
     def begin(self, message: _FromTwilio) -> Start | None:
@@ -109,6 +114,8 @@ class TwilioStream(JsonStream[_FromTwilio]):
                 return []
 
     def media(self, data: bytes) -> list[Message]:
+        if self.outbound is not None and self.outbound.encoding == "pcm16":
+            data = self._l16.write(data)
         payload = b2a_base64(data, newline=False).decode()
         return [f'{{"event":"media",{self._stream},"media":{{"payload":"{payload}"}}}}'] if data else []
 
@@ -132,12 +139,10 @@ class TwilioStream(JsonStream[_FromTwilio]):
         stream_sid = message.stream_id or start.stream_sid
         if not stream_sid:
             raise ProtocolError('expected "streamSid" in the start, as every message to Twilio needs it; it is missing')
-        media = start.media_format
-        if (media.encoding, media.sample_rate, media.channels) != ("audio/x-mulaw", 8_000, 1):
-            raise ProtocolError(
-                f"expected audio/x-mulaw at 8000 Hz with 1 channel, Twilio's only format; "
-                f"got {shorten(media.encoding)} at {media.sample_rate} Hz with {media.channels}"
-            )
+        format = self._inbound = self.outbound = audio_format(start.media_format)
+        if format.encoding == "pcm16":
+            self._l16.listen(format)
+        self._timeline = Timeline(format)
         self.stream_id = stream_sid
         self._sid = f'"streamSid":{quote(stream_sid)}'
         parameters = texts(start.custom_parameters)
@@ -147,16 +152,34 @@ class TwilioStream(JsonStream[_FromTwilio]):
             call_sid=start.call_sid,
             caller_id=parameters.get("from", ""),
             did=parameters.get("to", ""),
-            inbound=MULAW,
-            outbound=MULAW,
+            inbound=format,
+            outbound=format,
             parameters=parameters,
             metadata={"account_sid": start.account_sid, "tracks": start.tracks},
         )
 
     def _audio(self, piece: TwilioPiece) -> list[Event]:
-        if is_outbound(piece.track) or not piece.payload:
+        format, data = self._inbound, piece.payload
+        if is_outbound(piece.track) or not data:
             return []
-        audio = AudioRaw(piece.payload, MULAW)
+        if format.encoding == "pcm16":
+            if len(data) % format.frame_bytes:
+                return [Unexpected(f"expected whole samples of {format}", f"{len(data)} bytes")]
+            data = self._l16.read(data)
         # Where packets of the call were lost, Twilio's chunk numbers have no gap; only the timestamp jumps.
-        missing = self._timeline.gap(piece.timestamp, len(piece.payload))
-        return [AudioRaw(missing, MULAW), audio] if missing else [audio]
+        missing = self._timeline.gap(piece.timestamp, len(data))
+        audio = AudioRaw(data, format)
+        return [AudioRaw(missing, format), audio] if missing else [audio]
+
+
+def audio_format(media: TwilioMediaFormat) -> AudioFormat:
+    """The format that a start names. Raises `ProtocolError` for one that is not supported."""
+    name = media.encoding.lower().partition(";")[0].strip().removeprefix("audio/").removeprefix("x-")
+    encoding, rate = _ENCODINGS.get(name), media.sample_rate
+    if encoding is None or media.channels != 1 or rate not in (_RATES if encoding == "pcm16" else _RATES[:1]):
+        raise ProtocolError(
+            f"expected audio/x-mulaw at 8000 Hz with 1 channel, the usual format, or audio/x-alaw at 8000 Hz, or "
+            f"audio/l16 at one of {', '.join(map(str, _RATES))} Hz; got {shorten(media.encoding)} at {rate} Hz with "
+            f"{media.channels}"
+        )
+    return AudioFormat(encoding, rate)
