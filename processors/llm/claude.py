@@ -37,6 +37,7 @@ class ClaudeLLM(CloudLLM):
     Needs the extra `claude`."""
 
     key_variable, url_variable = "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
+    thinks_first = False
 
     @classmethod
     def default_model(cls, environment: Mapping[str, str] | None = None) -> str:

@@ -72,7 +72,7 @@ class LLM(Processor):
     needs = Transcript
     """Without turns of the caller's there is nothing to answer."""
 
-    thinks_first: bool | None = False
+    thinks_first: bool | None = None
     """Whether an answer is held back until a thought ends that has no beginning, or the answer does. Where it is None,
     the first words decide. The answers show it."""
 

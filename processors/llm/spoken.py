@@ -14,14 +14,11 @@ from voiceflow.processors.llm.written_calls import Tools, written_calls
 
 _UNSPEAKABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff\ud800-\udfff\ufffd\ufffe\uffff]")
 """Control and invisible characters, halves of surrogate pairs, and the replacement for bytes that are not UTF-8."""
-_LIKE_A_THOUGHT = re.compile(
-    r"\s*(?:ok(?:ay)?|alright|hmm+|wait|so|first|let me|let's|(?:i|we) (?:need|should|must|have to)"
-    r"|the (?:user|caller))\b",
-    re.IGNORECASE,
+_THOUGHTS_BEGIN = (
+    *("okay", "ok", "alright", "hmm", "wait", "so", "first", "let me", "let's", "the user", "the caller"),
+    *(f"{who} {does}" for who in ("i", "we") for does in ("need", "should", "must", "have to")),
 )
 """How models begin to think."""
-TELLING = 16
-"""Characters after which that is certain."""
 _INTERESTING = re.compile(r"<(?!<)|[\[{`◁\n]")
 """Where something may begin that is not spoken."""
 _BEFORE_MESSAGE = re.compile(r"(.{0,200}?)<\|message\|>", re.DOTALL)
@@ -65,7 +62,7 @@ class SpokenText:
     def finish(self, *, cut: bool = False) -> str:
         """Return the text that was held back and may be spoken. A thought that was never closed is not, nor what seems
         to be one where the answer was `cut` off."""
-        if cut and self._state == self._think_first and _LIKE_A_THOUGHT.match(self._held):
+        if cut and self._state == self._think_first and _seems_a_thought(self._held, over=True):
             return ""
         return self._run(self._held, over=True)
 
@@ -133,9 +130,8 @@ class SpokenText:
         return (end, "") if markers.MARKER.fullmatch(marker) else None
 
     def _may_think(self, text: str, at: int, over: bool) -> Cut | None:
-        if len(text.strip()) < TELLING and not over:
-            return None
-        return self._enter(self._think_first if _LIKE_A_THOUGHT.match(text, at) else self._speak, at)
+        seems = _seems_a_thought(text, over=over)
+        return None if seems is None else self._enter(self._think_first if seems else self._speak, at)
 
     def _think_first(self, text: str, at: int, over: bool) -> Cut | None:
         ended = markers.THOUGHT_ENDS.search(text, at)
@@ -218,3 +214,11 @@ class SpokenText:
     def _enter(self, state: State, at: int) -> Cut:
         self._state = state
         return at, ""
+
+
+def _seems_a_thought(text: str, *, over: bool) -> bool | None:
+    """Whether `text` begins as thoughts do. None if that is undecided."""
+    begins = text.lstrip().lower().replace("’", "'")
+    if not over and any(known.startswith(begins) for known in _THOUGHTS_BEGIN):
+        return None
+    return any(begins.startswith(known) and not begins[len(known) :][:1].isalnum() for known in _THOUGHTS_BEGIN)

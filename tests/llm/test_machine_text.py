@@ -184,8 +184,18 @@ def test_thoughts_before_a_lone_end_are_not_said():
     assert [m.content for m in model.asked[1]] == ["go", "Hello.", "go"]
 
 
+def test_thoughts_that_begin_as_thoughts_do_are_held_back_though_they_come_slowly():
+    for begin in ("Okay, so", "The user wants", "I should", "Let's", "Hmm"):
+        assert said(Writer([begin[:3], 0.5, begin[3:], " this. And that.", 3.0, "</think>", "Hello."]))[0] == ["Hello."]
+
+
+def test_a_word_that_does_not_begin_a_thought_is_said_at_once():
+    texts, _ = said(Writer(["Fine. ", 5.0, ValueError("it broke off")]))
+    assert texts[0] == "Fine."
+
+
 def test_of_thoughts_that_come_slowly_the_rest_is_withdrawn_the_first_time_and_held_back_from_then_on(caplog):
-    thoughts = ["I should greet. ", *["And so on. "] * 10, 2.0, "</think>"]
+    thoughts = ["A greeting is due. ", *["And so on. "] * 10, 2.0, "</think>"]
     model = Writer([*thoughts, "Hello."], [*thoughts, "Hello again."], ["Bye."])
     texts, _ = said(model, turns=3)
     assert texts[-3:] == ["Hello.", "Hello again.", "Bye."]
