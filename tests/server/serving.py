@@ -48,11 +48,11 @@ def loop_factory() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a test, which leaves no task behind."""
+def run(main: Coroutine[Any, Any, None], *, seconds: float = WATCHDOG) -> None:
+    """Run a test, which leaves no task behind, within `seconds`."""
 
     async def checked() -> None:
-        async with asyncio.timeout(WATCHDOG):
+        async with asyncio.timeout(seconds):
             await main
             while left := asyncio.all_tasks() - {asyncio.current_task()}:  # a client's own may take a moment
                 await asyncio.wait(left)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from webrtc.browser import Browser, connected, live, start, until
 
+from voiceflow.transports.webrtc import ice
 from voiceflow.transports.webrtc import source_sink as ends
 
 
@@ -15,7 +16,9 @@ from voiceflow.transports.webrtc import source_sink as ends
 def test_a_caller_who_takes_the_microphone_away_is_still_there_until_they_are_gone(
     make: Callable[[], Browser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ends, "VANISHED", 1.5)
+    monkeypatch.setattr(ends, "VANISHED", 2.0)
+    monkeypatch.setattr(ice, "PING", 0.2)
+    monkeypatch.setattr(ice, "LOOK", 0.1)
 
     async def main() -> None:
         browser = make()
@@ -23,7 +26,7 @@ def test_a_caller_who_takes_the_microphone_away_is_still_there_until_they_are_go
             _, running = start(session)
             await until(lambda: len(browser.heard()))
             browser.connection.getSenders()[0].replaceTrack(None)
-            await asyncio.sleep(3 * ends.VANISHED)
+            await asyncio.sleep(1.5 * ends.VANISHED)
             assert not running.done()
             await browser.vanish()
             assert "nothing came from the browser" in (await running).reason
