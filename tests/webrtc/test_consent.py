@@ -103,6 +103,20 @@ def test_a_caller_who_answers_no_more_is_gone_within_5_seconds() -> None:
     virtual(main())
 
 
+def test_after_a_stall_of_this_process_the_caller_is_still_there() -> None:
+    async def main() -> None:
+        muted = Muted(gone=1000)
+        asyncio.get_running_loop().call_later(10, stall, 3 * VANISHED)
+        assert await ended(muted, within=60) is None
+
+    virtual(main())
+
+
+def stall(seconds: float) -> None:
+    """Keep the loop busy: time passes, and nothing else happens."""
+    asyncio.get_running_loop().advance(seconds)  # type: ignore[attr-defined]
+
+
 def test_another_aioice_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ice, "PRIVATE", ("_nominated", "_what_it_had_before"))
     with pytest.raises(CallError, match=r"aioice .* has changed inside: expected .* _what_it_had_before"):

@@ -61,6 +61,7 @@ class WebRTCSource(Source):
         self._reading = False
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._silent = 0  # looks in a row before each of which nothing had come
 
     async def frames(self) -> AsyncIterator[Frame]:
         self._reading = True
@@ -91,7 +92,9 @@ class WebRTCSource(Source):
         self._filled.set()
 
     def _watch(self) -> None:
-        if self._session.quiet >= VANISHED:
+        # Looks are counted, and not the time: after a stall of this process all that came meanwhile is still unread.
+        self._silent = self._silent + 1 if self._session.quiet >= LOOK else 0
+        if self._silent * LOOK >= VANISHED:
             self.end(f"nothing came from the browser for {VANISHED:g} s")
             return
         self._timer = self._loop.call_later(LOOK, self._watch)
