@@ -61,7 +61,10 @@ class PiperTTS(TTS):
 
     def load(self) -> PiperVoice:
         try:
+            import babel  # noqa: F401  # what writes numbers out
+            import num2words  # noqa: F401
             import onnxruntime  # type: ignore[import-untyped]
+            import phonenumbers  # noqa: F401
             from piper import PiperVoice
             from piper.config import PiperConfig
         except ImportError as error:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw, Error, LLMEnd, LLMText, Mark
-from voiceflow.inference import WorkClock
+from voiceflow.inference import WorkClock, shared_pool
 from voiceflow.pipeline import Element
 from voiceflow.processor import Processor
 from voiceflow.processors.codec import convert
+from voiceflow.processors.spoken import Spoken, is_ready, speak
 from voiceflow.processors.text import CleanForSpeech, SplitSentences
 from voiceflow.processors.tts.fixed_phrases import lines
 from voiceflow.processors.tts.speech import Pieces, Speech, Synthesis, synthesis
@@ -27,6 +29,10 @@ PATIENCE = 15.0
 """Seconds of work without a piece of audio after which a sentence is given up."""
 FOLLOWING = 5.0
 """Seconds that a sentence waits for the voice of another language."""
+_LANGUAGE = re.compile(r"[a-z]{2}_[A-Z]{2}(?=-)")
+"""The language and the region at the beginning of a voice's name."""
+QUICK = 250
+"""Characters of a sentence that are written out at once, in 1 ms or so; more in a thread."""
 SORRY_AGAIN = 5.0
 """Seconds before the apology is repeated in the same reply, so that it does not follow each sentence that fails."""
 
@@ -52,6 +58,7 @@ class TTS(Processor):
     to the caller, and the call goes on.
 
     In a pipeline two stages come before it by themselves: they remove markup and split the text into sentences.
+    Numbers, dates, signs and so on are written out for `synthesize`, in the language of the voice, else of the call.
     """
 
     rate: int
@@ -161,18 +168,27 @@ class TTS(Processor):
             self._followed = None
         begun, clock = False, WorkClock()
         try:
-            async with synthesis(self.synthesize, sentence, self.voice, self.rate, clock) as pieces:
+            said = await self._said(sentence)
+            async with synthesis(self.synthesize, said.text, self.voice, self.rate, clock) as pieces:
                 while (piece := await _next(pieces, clock)) is not None:
                     if not begun:
                         begun = True
-                        yield Mark(sentence, piece.words)
+                        yield Mark(sentence, said.words(piece.words))
                     yield AudioRaw(piece.audio, self.produces)
             yield Mark()
         except Exception as error:
             if begun:
                 yield Mark()
-            for said in self._failed(sentence, error):
-                yield said
+            for frame_of_failure in self._failed(sentence, error):
+                yield frame_of_failure
+
+    async def _said(self, sentence: str) -> Spoken:
+        """The sentence as a person would say it."""
+        named = _LANGUAGE.match(self.voice.rpartition("/")[2])
+        language = named[0] if named else language_of(self.voice) or self.call.language
+        if is_ready(language) and len(sentence) <= QUICK:
+            return speak(sentence, language)
+        return await shared_pool().run(speak, sentence, language)
 
     def reset(self) -> None:
         self._sorry_at = -math.inf
