@@ -10,7 +10,7 @@ from voiceflow.annotations import Kind, Signature
 from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.phrases import BACKCHANNELS, Phrases
 from voiceflow.processor import Processor
-from voiceflow.processors.bargein.resumption import Resumption
+from voiceflow.processors.bargein.resumption import Resumption, at_question
 from voiceflow.processors.resume_reply import ResumeReply
 from voiceflow.processors.vad import PREROLL, VAD
 
@@ -53,6 +53,7 @@ class BargeIn(Processor):
         self._timer: asyncio.TimerHandle | None = None  # where there is no VAD to tell
         self._waits = False  # for the caller to have spoken long enough
         self._resumption: Resumption | None = None
+        self._reply: Reply | None = None  # the last one that was begun
         self._speaks = False  # whether the caller is speaking now
 
     @property
@@ -105,7 +106,7 @@ class BargeIn(Processor):
 
     def _words(self, transcript: Transcript) -> Iterator[Transcript | Clear]:
         new = self._ignored.count(transcript.text)
-        if transcript.final and not new and self.call.speaking:
+        if transcript.final and not new and self.call.speaking and not self._is_asked():
             return
         said = self._said + new
         if said >= self.min_words and self._interrupts():
@@ -114,6 +115,11 @@ class BargeIn(Processor):
         elif transcript.final:
             self._said = said
         yield transcript
+
+    def _is_asked(self) -> bool:
+        """Whether the caller is hearing a question."""
+        reply, awaited = self._reply, self.call.awaiting_caller
+        return reply is not None and at_question(reply, reply.heard, awaited=awaited)
 
     def _detected(self, frame: SpeechStarted | SpeechStopped) -> None:
         if self._resumption is not None:
@@ -130,6 +136,7 @@ class BargeIn(Processor):
         return True
 
     def _replied(self, reply: Reply) -> None:
+        self._reply = reply
         if not self.call.speaking:  # else the reply answers what the caller is saying now
             self._said = 0
         if not reply.interruptible:

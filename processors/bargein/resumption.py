@@ -100,7 +100,8 @@ class Resumption:
         heard = self._heard_during(transcript.start)
         if not heard or self._ignored.count(transcript.text):
             return False
-        if all(self._at_question(reply, sentences) for reply, sentences in heard.items()):
+        awaited = self._call.awaiting_caller
+        if all(at_question(reply, sentences, awaited=awaited) for reply, sentences in heard.items()):
             return False
         self._wordless = True
         return True
@@ -116,15 +117,17 @@ class Resumption:
             known.popleft()
         return nearest.heard
 
-    def _at_question(self, reply: Reply, sentences: str) -> bool:
-        """Whether the caller knew what they are asked: at least half of the question had been heard. `sentences` are
-        those that had been heard when they began to speak."""
-        text = reply.text.strip()
-        question = _SENTENCE_END.split(text)[-1]
-        if not reply.complete or not (_QUESTION.search(question) or self._call.awaiting_caller):
-            return False
-        left = len(words(unheard(text, reply.heard if reply.interrupted else sentences)))
-        return left <= len(words(question)) // (2 if reply.interrupted else 1)
+
+def at_question(reply: Reply, sentences: str, *, awaited: bool) -> bool:
+    """Whether the caller knew what `reply` asks them when they began to speak: its last sentence was being heard, and
+    at least half of it where they have cut it. `sentences` had been heard by then; `awaited` says that code waits for
+    an answer, so that it need not look like a question."""
+    text = reply.text.strip()
+    question = _SENTENCE_END.split(text)[-1]
+    if not reply.complete or not (awaited or _QUESTION.search(question)):
+        return False
+    left = len(words(unheard(text, reply.heard if reply.interrupted else sentences)))
+    return left <= len(words(question)) // (2 if reply.interrupted else 1)
 
 
 def unheard(text: str, heard: str) -> str:

@@ -105,6 +105,12 @@ def test_over_the_last_words_of_a_question_yes_is_the_answer(at, is_answer):
     assert is_answer or QUESTION.endswith(texts[1])
 
 
+@pytest.mark.parametrize(("reply", "is_answer"), [(REPLY, False), ("Shall I book a table for two?", True)])
+def test_so_it_is_where_words_interrupt(reply, is_answer):
+    texts = said(1.0, Transcript("Yes."), first=reply, barge_in=BargeIn(min_words=1))
+    assert texts == ([reply, "Yes."] if is_answer else [reply])
+
+
 def test_an_answer_to_call_ask_needs_no_question_mark():
     call, voice, answers = make_call(2.6, SpeechStarted(), 0.3, Transcript("Yes."), SpeechStopped(), 15.0), Voice(), []
 

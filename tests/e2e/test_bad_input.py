@@ -186,7 +186,7 @@ def test_ears_that_fail_ask_again(wrong: float | Exception) -> None:
     assert outcome.waited < DEAD
 
 
-def test_ten_minutes_of_speech_are_answered_every_thirty_seconds_and_nothing_of_them_is_lost() -> None:
+def test_ten_minutes_of_speech_are_answered_again_and_again() -> None:
     """Somebody who never pauses - a machine, hold music - is a turn again and again."""
     ears, minutes = Ears(), np.tile(SAID, 98)
     outcome = converse(
@@ -194,8 +194,8 @@ def test_ten_minutes_of_speech_are_answered_every_thirty_seconds_and_nothing_of_
     )
     assert len(minutes) / RATE > 600
     assert outcome.heard.startswith("Very well.")
-    assert max(ears.heard) <= 30.5
-    assert len(outcome.model.requests) >= 600 // 31
+    assert max(ears.heard) <= 15.5
+    assert len(outcome.model.requests) >= 600 // 26
     last = " ".join(message.content for message in outcome.model.requests[-1] if message.role == "user")
     numbers = [int(number) for number in re.findall(r"question (\d+)", last)]
     assert numbers == list(range(1, len(ears.heard) + 1))
