@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.frames import Error, LLMCut, LLMText, Transcript
-from voiceflow.inference import NoThreadError, TooLateError, WorkClock
 from voiceflow.processor import Processor
+from voiceflow.processors.llm.generation import Generation, Withdrawn
 from voiceflow.processors.llm.history import History, Turn, has_words
 from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
-from voiceflow.processors.llm.pieces import Answer, Piece, pieces
+from voiceflow.processors.llm.pieces import Answer, Piece
 from voiceflow.processors.llm.refusals import ContextFullError, RequestRefusedError
-from voiceflow.processors.llm.spoken import SpokenText
 from voiceflow.processors.llm.tools import Tool, Toolbox
 from voiceflow.processors.resume_reply import ResumeReply
 
@@ -25,19 +24,8 @@ ROUNDS = 5
 """How many times in a row the model may call tools before it answers."""
 CALLS = 8
 """How many tools the model may call at once."""
-CHARACTERS_PER_TOKEN = 10
-"""More than any language has: an answer with more characters than that for its tokens ignores `max_tokens`."""
-SECONDS_PER_TOKEN = 0.5
-"""Seconds that an answer may take for each of `max_tokens`: a slower model is slower than speech."""
 FINISH_SECONDS, CLOSE_SECONDS = 4.0, 0.5
 """Seconds that running tools have when the call drains, and when it closes: a little less than the engine's limits."""
-
-
-class Withdrawn:
-    """What was yielded of an answer so far is none: it must not be said."""
-
-
-WITHDRAWN = Withdrawn()
 
 
 class LLMOptions(TypedDict, total=False):
@@ -211,52 +199,16 @@ class LLM(Processor):
                 yield piece
 
     async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece | Withdrawn, None]:
-        """Yield what may be spoken of the model's answer, and its tool calls. Raises `ProviderConnectionError` if the
-        next word is too late, and cuts short an answer that does not end by itself."""
-        clock, left = WorkClock(), self.max_tokens * CHARACTERS_PER_TOKEN
-        spoken, calls, cut = SpokenText(self._toolbox.parameters, thinks=self.thinks_first), list[ToolCall](), ""
-        due = clock.time() + self.timeout
-        ends = due + self.max_tokens * SECONDS_PER_TOKEN
-        late = f"no word from the model for {self.timeout:g} s: a smaller one may be fast enough"
-        async with contextlib.aclosing(pieces(self.chat, messages)) as stream:
-            while left > 0:
-                try:
-                    async with clock.within(min(due, ends) - clock.time(), late):
-                        piece = await anext(stream, None)
-                except TooLateError as error:
-                    if due < ends or isinstance(error, NoThreadError):
-                        raise ProviderConnectionError(str(error)) from None
-                    left = 0
-                    break
-                if piece is None:
-                    break
+        """Yield what may be spoken of the model's answer to `messages`, and its tool calls."""
+        tools, thinks = self._toolbox.parameters, self.thinks_first
+        generation = Generation(tools, thinks=thinks, max_tokens=self.max_tokens, timeout=self.timeout)
+        async with contextlib.aclosing(generation.read(self.chat, messages)) as answer:
+            async for piece in answer:
                 if isinstance(piece, CutShort):
-                    cut = piece.reason
-                    continue
-                if isinstance(piece, ToolCall):
-                    calls.append(piece)
-                else:
-                    known, text = spoken.thought_aloud, spoken.feed(piece[:left])
-                    left -= len(piece)
-                    if spoken.thought_aloud and not known:
-                        yield WITHDRAWN
-                        text = spoken.after_thought
-                    piece = text
-                if piece:
-                    yield piece
-                    due = clock.time() + self.timeout
-        if left > 0:
-            if last := spoken.finish(cut=bool(cut)):
-                yield last
-        else:
-            cut = "it does not end by itself"
-        for call in spoken.calls:
-            if not any((call.name, call.given) == (known.name, known.given) for known in calls):
-                yield call  # some servers read a call and pass on its text as well
-        self._learn(spoken.thought_aloud)
-        if cut:
-            self.call.log.warning("%s: an answer breaks off (%s; max_tokens is %d)", self.name, cut, self.max_tokens)
-            yield CutShort(cut)
+                    why = (self.name, piece.reason, self.max_tokens)
+                    self.call.log.warning("%s: an answer breaks off (%s; max_tokens is %d)", *why)
+                yield piece
+        self._learn(generation.spoken.thought_aloud)
 
     def _learn(self, thought_aloud: bool) -> None:
         if thought_aloud and not self.thinks_first:

@@ -59,6 +59,16 @@ class SpokenText:
     def feed(self, piece: str) -> str:
         return self._run(self._held + _UNSPEAKABLE.sub("", piece), over=False)
 
+    @property
+    def held_back(self) -> int:
+        """How many characters are held back because they may be a thought."""
+        return len(self._held) if self._state in (self._think_first, self._may_think) else 0
+
+    def release(self) -> str:
+        """Return what is held back because it may be a thought: it is none."""
+        self._state = self._speak
+        return self._run(self._held, over=False)
+
     def finish(self, *, cut: bool = False) -> str:
         """Return the text that was held back and may be spoken. A thought that was never closed is not, nor what seems
         to be one where the answer was `cut` off."""

@@ -189,6 +189,12 @@ def test_thoughts_that_begin_as_thoughts_do_are_held_back_though_they_come_slowl
         assert said(Writer([begin[:3], 0.5, begin[3:], " this. And that.", 3.0, "</think>", "Hello."]))[0] == ["Hello."]
 
 
+def test_an_answer_that_begins_as_thoughts_do_and_comes_slowly_is_not_held_back_for_long():
+    texts, notes = said(Writer(["Okay. ", *["Word. ", 2.0] * 8]))
+    assert texts == ["Okay.", *["Word."] * 8]
+    assert notes.of(Error) == []
+
+
 def test_a_word_that_does_not_begin_a_thought_is_said_at_once():
     texts, _ = said(Writer(["Fine. ", 5.0, ValueError("it broke off")]))
     assert texts[0] == "Fine."
