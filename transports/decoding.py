@@ -156,5 +156,5 @@ class JsonStream(ABC, Generic[T]):
         if self.stopped:
             return []
         if message.stream_id and self.stream_id and message.stream_id != self.stream_id:
-            return [Unexpected(f"expected messages of stream {self.stream_id}", f"one of {shorten(message.stream_id)}")]
+            return [Unexpected("expected messages of one stream", f"one of stream {shorten(message.stream_id)}")]
         return self.go_on(message)

@@ -24,6 +24,8 @@ FASTEST: Final = 5.0
 """Seconds of audio that may come in a second, and go on doing so."""
 AT_ONCE: Final = 20.0
 """Seconds of audio that may come at once: what the line held back while it had stalled."""
+LONGEST_LINE: Final = 400
+"""Characters that are logged of such a message."""
 FAILURE: Final = "the call failed"
 """All that a peer is told about an error on our side."""
 
@@ -101,7 +103,7 @@ class MediaSource(Source):
         """Log the first of each kind: a carrier may send the same with every piece of audio."""
         if kind not in self._warned and len(self._warned) < KINDS:
             self._warned.add(kind)
-            self.call.log.warning("%s (further ones are not logged)", text.rstrip())
+            self.call.log.warning("%s (further ones are not logged)", text.rstrip()[:LONGEST_LINE])
 
     def _stalled(self) -> None:
         self.code = POLICY

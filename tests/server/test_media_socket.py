@@ -175,6 +175,25 @@ def test_a_call_goes_on_whatever_odd_message_comes(odd: str, caplog: pytest.LogC
     run(main())
 
 
+def test_of_the_carriers_refusals_each_is_logged_once_and_in_short(caplog: pytest.LogCaptureFixture) -> None:
+    caller = carrier("telnyx", inbound=MULAW)
+    refusals = [
+        f'{{"event":"error","payload":{{"code":{code},"title":"odd","detail":"{"x" * 100_000}"}}}}' for code in (1, 2)
+    ]
+
+    async def main() -> None:
+        async with serving() as served, dialled(served.media) as websocket:
+            for message in [*caller.hello(), *refusals * 5, caller.media(SPEECH)]:
+                await websocket.send(message)
+            await websocket.recv()
+        warnings = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
+        assert ["refuses: 1 odd" in warnings[0], "refuses: 2 odd" in warnings[1]] == [True, True]
+        assert len(warnings) == 2
+        assert all(len(warning) < 500 for warning in warnings)
+
+    run(main())
+
+
 @pytest.mark.parametrize("provider", ["twilio", "telnyx"])
 @pytest.mark.parametrize("order", ["0213", "2013", "2103", "3210", "3102", "1023"])
 def test_messages_may_overtake_the_start(provider: str, order: str, caplog: pytest.LogCaptureFixture) -> None:
