@@ -14,9 +14,10 @@ from voiceflow.config.address import MEDIA
 def test_a_stream_to_an_unknown_path_is_refused_and_logged(path: str, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with serving() as served:
-            with pytest.raises(InvalidStatus, match="403"):
+            with pytest.raises(InvalidStatus, match="403") as refused:
                 async with dialled(f"ws://127.0.0.1:{served.port}{path}"):
                     pass
+            assert refused.value.response.body == f"media streams are served at {MEDIA}\n".encode()
 
     run(main())
     (record,) = (record for record in caplog.records if record.name == "voiceflow.server")

@@ -26,7 +26,8 @@ async def refuse_stream(websocket: WebSocket) -> None:
         websocket.url.path[:LONGEST_SHOWN],
         websocket.scope.get("root_path", "") + MEDIA,
     )
-    await websocket.close()  # before it was accepted: 403
+    said = f"media streams are served at {MEDIA}\n"
+    await websocket.send_denial_response(Response(said, status_code=403, media_type="text/plain"))
 
 
 async def not_found(request: Request, error: Exception) -> Response:
