@@ -118,6 +118,14 @@ def test_every_option_counts() -> None:
     )
 
 
+def test_the_time_limit_for_peers_is_a_number_of_seconds(write: Write) -> None:
+    assert load_config(None).peer_timeout == 20
+    assert load_config(write("peer_timeout: 1.5\n")).peer_timeout == 1.5
+    for wrong in ("0", "-1", "never", "4000", "nan"):
+        with pytest.raises(ConfigError, match=r"peer_timeout is .* expected a number of seconds from 0.1 to 3600"):
+            load_config(write(f"peer_timeout: {wrong}\n"))
+
+
 VALUES = {
     "server_port": "81",
     "public_ws_url": f"wss://host{MEDIA}",
