@@ -79,6 +79,13 @@ def test_a_command_with_a_file_reads_the_env_beside_it(folder: Path, arguments: 
     assert "TOLD set beside-model" in command(folder, *arguments, TOLD="set").stdout
 
 
+def test_a_recorded_call_has_the_language_and_the_words_of_the_configuration(folder: Path) -> None:
+    (folder / "says.py").write_text(TELLS.replace("call.route.llm_model", "call.language, call.words.hold"))
+    (folder / "voiceflow.yaml").write_text("language: de\nwords: {de: {hold: Augenblick.}}\n")
+    done = command(folder, "run", "says.py", "--wav", SPEECH, "heard.wav", "--fast")
+    assert "TOLD here de Augenblick." in done.stdout, done.stderr
+
+
 def test_a_server_reads_the_env_beside_its_file_and_options_count_more(folder: Path) -> None:
     with serving(folder, "app/tells.py", "--port", 0) as server:
         assert "TOLD beside beside-model" in server.log
