@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from doubles import make_call
+from stt.test_stt import Scripted
+from talking import Parrot, Voice, run, when
 from vad.listening import (
     BOTH,
     MULAW,
@@ -20,6 +23,7 @@ from vad.listening import (
 )
 
 from voiceflow import CANONICAL
+from voiceflow.processors import BargeIn
 from voiceflow.processors.codec import convert
 from voiceflow.processors.vad import EnergyVAD
 from voiceflow.processors.vad.foreground import Foreground, Levels
@@ -118,3 +122,11 @@ def test_the_loud_level_is_that_of_the_loudest_fiftieth_and_is_forgotten():
     for _ in range(100_000):
         levels.add(30.0, 0.02)
     assert levels.loud == pytest.approx(30.5)
+
+
+@pytest.mark.parametrize("detector", BOTH)
+def test_what_was_said_in_fifteen_seconds_is_answered_though_the_voice_goes_on(detector):
+    call, voice, stt = make_call(*spoken(np.tile(SAID, 6)), 1.0, live=True), Voice(), Scripted("a story")
+    run(call, lambda call: call.source | detector() | BargeIn() | stt | Parrot() | voice | call.sink)
+    assert voice.said[0] == (pytest.approx(15.6, abs=0.5), "a story")
+    assert not [at for at in when(call, "clear") if at < voice.said[0][0] + 0.7]
