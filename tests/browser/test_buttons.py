@@ -1,6 +1,5 @@
 """What can be pressed and chosen on the page, and what it says meanwhile. The caller speaks with keys."""
 
-import pytest
 from browser.chromium import HUNG_UP, LISTENING, SPEAKING, becomes, needs_chromium, open_page, refuse_microphones, run
 from browser.scripted import Scripted, says
 from playwright.async_api import Page, expect
@@ -133,28 +132,34 @@ def test_a_device_that_cannot_be_used_is_told_and_the_choice_is_what_is_in_use()
     run(main())
 
 
-@pytest.mark.parametrize(("width", "height"), PHONES)
-def test_on_a_phone_keypad_and_latency_are_folded_away_and_hang_up_is_always_in_reach(width: int, height: int):
+async def fold_and_unfold(page: Page) -> None:
+    """All that is folded away can be used, and Hang up is in reach meanwhile, wherever the page is scrolled to."""
+    hang_up = page.get_by_role("button", name="Hang up")
+    await expect(hang_up).to_be_in_viewport(ratio=1)
+    for name, part in (("Keypad", "#keypad"), ("Latency", "#latency-hint"), ("Devices", "#microphone")):
+        toggle = page.get_by_role("button", name=name)
+        await expect(page.locator(part)).to_be_hidden()
+        await expect(toggle).to_have_attribute("aria-expanded", "false")
+        await toggle.click()
+        await expect(toggle).to_have_attribute("aria-expanded", "true")
+        await expect(page.locator(part)).to_be_visible()
+        await expect(page.locator(".fold.open")).to_have_count(1)
+        await expect(hang_up).to_be_in_viewport(ratio=1)
+    for place in (0, 10_000):
+        await page.evaluate("(place) => scrollTo(0, place)", place)
+        await expect(hang_up).to_be_in_viewport(ratio=1)
+    await page.get_by_role("button", name="Devices").click()
+    await expect(page.locator(".fold.open")).to_have_count(0)
+
+
+def test_on_a_phone_keypad_and_latency_are_folded_away_and_hang_up_is_always_in_reach():
     async def main() -> None:
-        screen = {"width": width, "height": height}
-        async with serving(conversation()) as served, open_page(served.http, viewport=screen) as page:
-            hang_up = page.get_by_role("button", name="Hang up")
+        async with serving(conversation()) as served, open_page(served.http) as page:
             await call(page)
-            await expect(hang_up).to_be_in_viewport(ratio=1)
-            for name, part in (("Keypad", "#keypad"), ("Latency", "#latency-hint"), ("Devices", "#microphone")):
-                toggle = page.get_by_role("button", name=name)
-                await expect(page.locator(part)).to_be_hidden()
-                await expect(toggle).to_have_attribute("aria-expanded", "false")
-                await toggle.click()
-                await expect(toggle).to_have_attribute("aria-expanded", "true")
-                await expect(page.locator(part)).to_be_visible()
-                await expect(page.locator(".fold.open")).to_have_count(1)
-                await expect(hang_up).to_be_in_viewport(ratio=1)
-            await page.evaluate("scrollTo(0, 0)")
-            await expect(hang_up).to_be_in_viewport(ratio=1)
-            await page.evaluate("scrollTo(0, 10_000)")
-            await expect(hang_up).to_be_in_viewport(ratio=1)
-            await hang_up.click()
+            for width, height in PHONES:
+                await page.set_viewport_size({"width": width, "height": height})
+                await fold_and_unfold(page)
+            await page.get_by_role("button", name="Hang up").click()
             await expect(page.locator("#status")).to_have_text(HUNG_UP)
 
     run(main())

@@ -55,3 +55,22 @@ def test_leaving_the_page_ends_the_call():
             await until(lambda: not served.server.calls.active)
 
     run(main())
+
+
+def test_the_page_says_what_goes_on_mutes_and_lists_what_can_be_chosen():
+    status = "document.querySelector('#status').textContent"
+    names = "[...document.querySelectorAll('#microphone option')].map(({ text }) => text)"
+
+    async def main() -> None:
+        async with serving(Scripted({}, {})) as served, open_firefox(served.http) as page:
+            await becomes(page, f"{status} === 'Ready. Press Call and talk.'")
+            await page.evaluate(f"{CALL}.click()")
+            await becomes(page, f"{status} === 'The agent is listening.'")
+            await becomes(page, f"{names}.length === 2 && {names}[0] === 'System default'")
+            await page.evaluate("document.querySelector('#mute').click()")
+            assert await page.evaluate(status) == "You are muted."
+            assert await page.evaluate("document.querySelector('#mute').getAttribute('aria-pressed')") == "true"
+            await page.evaluate(f"{CALL}.click()")
+            assert await page.evaluate(status) == "Call ended: you hung up."
+
+    run(main())
