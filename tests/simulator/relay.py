@@ -37,7 +37,7 @@ def coturn(folder: Path, *, loopback_peers: bool = True) -> Iterator[str]:
 
 
 def _await_port(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and server.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

@@ -24,10 +24,10 @@ from server.serving import serving as served
 from simulator.pages import TONE, answering, conducting
 from simulator.relay import SECRET, coturn, needs_coturn
 from simulator.servers import Serve, in_thread, serving
+from webrtc.sounds import likeness_of_parts
 from websockets.asyncio.server import ServerConnection
 
 from voiceflow import DTMF, Clear, Processor, ProviderConnectionError
-from voiceflow.cli.audio_comparison import compare
 from voiceflow.cli.call import call
 from voiceflow.config.ice import Coturn
 from voiceflow.config.settings import Config
@@ -64,11 +64,11 @@ def only(load: BrowserLoad) -> BrowserCaller:
 
 
 def echoed(load: BrowserLoad) -> float:
-    """How alike what the first caller was sent is to what that caller said."""
+    """How alike what the first caller was sent is to what that caller said, in short parts: a busy machine puts gaps
+    between them."""
     caller = load.callers[0]
     said = decoded(b"".join(map(load.script.piece, range(caller.number))), FORMAT)
-    found = compare(said, decoded(caller.player.recording, FORMAT))
-    return found.correlation if found else 0.0
+    return likeness_of_parts(said.samples, caller.player.recording, seconds=0.2)
 
 
 def cli(*arguments: object) -> Result:
@@ -86,7 +86,7 @@ def test_an_echo_is_heard_by_each_caller_and_the_first_is_recorded() -> None:
             await server.at_rest()
         assert [caller.ended and caller.ended.reason for caller in load.callers] == ["hung up"] * 2
         assert [caller.number for caller in load.callers] == [75, 75]
-        assert echoed(load) > 0.5  # a busy machine puts gaps into it
+        assert echoed(load) > 0.5
         assert [bool(caller.player.recording) for caller in load.callers] == [True, False]
         assert load.tally.sent == 150
 

@@ -49,7 +49,8 @@ def likeness(said: Samples, data: bytes) -> tuple[float, int]:
     return float(np.corrcoef(said[:length], got[delay : delay + length])[0, 1]), delay
 
 
-def likeness_of_parts(said: Samples, data: bytes) -> float:
-    """The middle one of the correlations of half seconds: a machine that is busy may put a gap between two."""
-    parts = [said[start : start + FORMAT.rate // 2] for start in range(0, len(said), FORMAT.rate // 2)]
+def likeness_of_parts(said: Samples, data: bytes, *, seconds: float = 0.5) -> float:
+    """The middle one of the correlations of parts: a machine that is busy may put a gap between two."""
+    size = round(seconds * FORMAT.rate)
+    parts = [said[start : start + size] for start in range(0, len(said), size)]
     return float(np.median([likeness(part, data)[0] for part in parts if np.abs(part).max() > 1000]))
