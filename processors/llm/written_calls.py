@@ -31,6 +31,8 @@ ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_i
 LISTS = ("tool_calls", "function_calls", "tool_uses", "calls", "tool_call", "function_call")
 
 _LEADING = re.compile(r"^(?:\s*<[|｜][^<>]*[|｜]>)+\s*")
+_NO_PYTHON = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
+"""What reading text as Python raises if it is none."""
 _STRING = r'"(?:\\.|[^"\\])*"|' + r"'(?:\\.|[^'\\])*'"
 _BRACKET = re.compile(rf"{_STRING}|[{{}}\[\]()\"']", re.DOTALL)
 _NAME = r"[A-Za-z_][\w.-]*"
@@ -148,10 +150,11 @@ def _of_python(text: str, tools: Tools) -> Iterator[Found]:
         at = end_of_value(text, found.end() - 1) or len(text)
         try:
             call = ast.parse(f"f{text[found.end() - 1 : at]}", mode="eval").body
-            assert isinstance(call, ast.Call)
+            if not isinstance(call, ast.Call):
+                continue
             given = dict(zip(tools[name], map(ast.literal_eval, call.args), strict=False))
             given |= {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
-        except (SyntaxError, ValueError, AssertionError):
+        except _NO_PYTHON:
             continue
         yield name, given
 
@@ -179,7 +182,7 @@ def _read(text: str) -> Any:
             return None
     try:
         return ast.literal_eval(text)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    except _NO_PYTHON:
         return None
 
 

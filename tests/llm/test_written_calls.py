@@ -54,6 +54,20 @@ def test_calls_are_read_character_by_character_and_with_words_around_them(writte
     assert (said, calls) == (f"Well.\n{written.said}".strip(), written.calls)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("{{}}", "{{'a': 1}}", "{...}", "[" * 3000, "{" * 3000, '{"a": ' * 1000, "weather(" * 500),
+        *("weather({1: {}}, **x)", r"'\d'", "{'name': 'now', 'args': {(1,): {2}}}"),
+    ],
+)
+def test_a_call_that_cannot_be_read_raises_nothing(body):
+    for form in ("{}", "<tool_call>{}</tool_call>", "[TOOL_CALLS]{}", "```json\n{}\n```", "[weather({})]"):
+        text = form.replace("{}", body, 1)
+        read(text)
+        read(*(text[place : place + 7] for place in range(0, len(text), 7)))
+
+
 PARTS = [
     *(part for written in WRITTEN for part in (written.text[:15], written.text[-12:])),
     "weather(", '{"name": ', "```", "\n", "<", "[", "Action: ", "functools[", "word ", "</s>",
