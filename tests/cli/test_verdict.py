@@ -128,6 +128,20 @@ def test_who_is_still_talking_when_the_caller_leaves_does_not_hang() -> None:
     assert (code, report["error"]) == (0, None)
 
 
+def test_who_has_nothing_to_do_while_a_long_reply_is_heard_does_not_hang() -> None:
+    once = """
+class Once(Processor):
+    heard = 0
+    def process(self, frame: AudioRaw) -> Iterator[Transcript]:
+        self.heard += 1
+        if self.heard == 1:
+            yield Transcript("Once upon a time?")
+"""
+    code, report, _ = call(row="Once() | Brain() | Mouth()", more=once, mouth="yield AudioRaw(bytes(32_000 * 20))")
+    assert (code, report["error"]) == (0, None)
+    assert report["call_seconds"] > 20
+
+
 def test_a_child_process_is_waited_for_in_virtual_time() -> None:
     asks = (
         "child = await asyncio.create_subprocess_exec('echo', 'Yes.', stdout=-1)\n"

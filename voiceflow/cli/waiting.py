@@ -16,7 +16,7 @@ import voiceflow
 _OWN = str(Path(voiceflow.__file__).parent)
 _PACKAGES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 """Folders of code that waits on behalf of other code: Python's, and installed packages."""
-_PARTS = tuple(f"{_OWN}/{name}" for name in ("engine", "inference"))
+_PARTS = tuple(f"{_OWN}/{name}" for name in ("engine", "frameflow", "inference", "turns"))
 """The parts of voiceflow that do, too."""
 
 
