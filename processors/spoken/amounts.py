@@ -73,8 +73,8 @@ class Amounts:
         return self._grammar.signed(found, self._grammar.counted(number, name))
 
     def _scaled(self, found: re.Match[str]) -> str | None:
-        if found["scale"] == "K":
-            return None  # 4K
+        if found["scale"] in ("K", "B", "T"):
+            return None  # 4K, seat 12B
         one, more = self._grammar.scales[found["scale"]]
         number = self._grammar.parsed(found["number"])
         return self._grammar.counted(number, one if number.is_one else more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
@@ -22,10 +23,14 @@ class Signs:
             yield pattern, self._replaced(said)
         yield r"(?<![\w.])(?:[vV](\d+(?:\.\d+)+)|(\d+(?:\.\d+){2,}))(?!\w)", self._dotted
         yield r"(?<!\w)(?P<roman>[IVXL]{2,6}|(?<=[^\W\d_] )[VX])(?P<after>\.|e|ème)?(?![\w.'’])", self._roman
+        yield r"(?<![\w-])\d+(?:-\d+){2,}(?![\w-])", self._groups
+        yield r"(?<![\w.,])(NUMBER)x(?!\w)", self._times
+        yield r"(?<=\d[ap]m)[–-](?=\d)", self._replaced(self._grammar.to)
         yield r"(?<!\w)#(\d+)(?!\w)", self._numbered
         yield r"(?<!\w)#(?=[^\W\d_])", self._replaced(self._grammar.hashtag)
         yield r"(?<!\w)([A-Z]{1,2})&([A-Z]{1,2})(?!\w)", self._initials
         yield r"(?<=[\w)])\^(\(?-?\w+\)?)", self._power
+        yield r"(?<=[\w)])[⁰¹⁴-⁹]+", self._superscript
         yield r"[²³]", lambda found: self._grammar.squared if found[0] == "²" else self._grammar.cubed
         rates = "|".join(sorted(self._grammar.rates, key=len, reverse=True))
         yield rf"(?<=[\w€$£%.])[ ]?/[ ]?({rates})(?!\w)", self._rate
@@ -63,13 +68,20 @@ class Signs:
         said = self._grammar.cardinal(number) if number.isdigit() else number
         return f"{self._grammar.power} {self._grammar.minus if exponent[0] == '-' else ''} {said}"
 
+    def _superscript(self, found: re.Match[str]) -> str:
+        return f"{self._grammar.power} {self._grammar.cardinal(unicodedata.normalize('NFKC', found[0]))}"
+
+    def _groups(self, found: re.Match[str]) -> str:
+        return ", ".join(map(self._grammar.digits, found[0].split("-")))
+
+    def _times(self, found: re.Match[str]) -> str:
+        return f"{self._grammar.number(self._grammar.parsed(found[1]))} {self._grammar.signs['×']}"
+
     def _rate(self, found: re.Match[str]) -> str:
         return f"{self._grammar.per} {self._grammar.rates[found[1]]}"
 
     def _code(self, found: re.Match[str]) -> str | None:
-        if sizes := re.fullmatch(r"(\d+)x(\d*)", found[0]):
-            if not sizes[2]:
-                return f"{self._grammar.cardinal(sizes[1])} {self._grammar.signs['×']}"
+        if sizes := re.fullmatch(r"(\d+)x(\d+)", found[0]):
             return f"{self._grammar.cardinal(sizes[1])} {self._grammar.by} {self._grammar.cardinal(sizes[2])}"
         said = []
         for part in re.findall(r"\d+|[A-Za-z]+", found[0]):

@@ -29,14 +29,15 @@ def speak(text: str, language: str = "") -> Spoken:
     """
     if not is_ready(language):
         _rules[language] = _load(language)
-    plain = "".join(map(_digit, text))  # as long as the text
+    new = [char if char.isascii() else _plain(char) for char in text]
+    plain = "".join(char if len(char) == 1 else " " for char in new)  # as long as the text
     rules = _rules[language]
     pieces = rules.pieces(plain) if rules is not None else []
     taken = {at for piece in pieces for at in range(piece.start, piece.end)}
     digits = [
-        Piece(at, at + 1, new)
-        for at, (old, new) in enumerate(zip(text, plain, strict=True))
-        if old != new and at not in taken
+        Piece(at, at + 1, said)
+        for at, (written, said) in enumerate(zip(text, new, strict=True))
+        if written != said and at not in taken
     ]
     return Spoken(text, pieces + digits)
 
@@ -56,6 +57,9 @@ def _load(language: str) -> Rules | None:
     return Rules(GRAMMARS[code](region.upper()))
 
 
-def _digit(char: str) -> str:
-    value = None if char.isascii() or unicodedata.category(char) != "Nd" else unicodedata.digit(char, None)
-    return char if value is None else str(value)
+def _plain(char: str) -> str:
+    """A digit of any script as 0 to 9, and what is written in a circle or wide for Chinese as elsewhere: ① ５ ％."""
+    if unicodedata.category(char) == "Nd":
+        return str(unicodedata.digit(char))
+    is_form = unicodedata.decomposition(char).startswith(("<circle>", "<wide>"))
+    return unicodedata.normalize("NFKC", char) if is_form else char
