@@ -13,6 +13,7 @@ from voiceflow import AudioRaw, Error, Frame, SpeechStarted, SpeechStopped, Tran
 from voiceflow.inference import InferencePool
 from voiceflow.processors import LLM, STT, TTS, Message, ToolCall
 from voiceflow.processors.llm import pieces, tools
+from voiceflow.processors.spoken import speak
 from voiceflow.processors.stt import transcriber
 from voiceflow.processors.tts import speech
 
@@ -56,6 +57,7 @@ class Crowded:
 
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crowded]:
+    speak("", "en")  # what writing sentences out needs is loaded: else a thread would load it in the call
     with Crowded() as crowd:
         monkeypatch.setattr(transcriber, "recognition_pool", lambda: crowd.pool)
         monkeypatch.setattr(speech, "shared_pool", lambda: crowd.pool)
