@@ -28,10 +28,13 @@ class Interruption(msgspec.Struct):
 
     @property
     def words_apart(self) -> int:
-        """By how many words the memory differs from what was heard, as Whisper understands it. The word in which the
-        caller interrupted may count or not."""
-        heard, remembered = words_heard(self.said, understood(self.played)), len(words(self.remembered))
-        return min(abs(heard - remembered), abs(heard - 1 - remembered))
+        """By how many words the memory differs from what was heard, as Whisper understands it, which listens twice: of
+        audio that breaks off it sometimes leaves out the last words. The word in which the caller interrupted may count
+        or not."""
+        remembered, pause = len(words(self.remembered)), bytes(self.played.format.byte_rate)
+        listened = (self.played, AudioRaw(self.played.data + pause, self.played.format))
+        heard = [words_heard(self.said, understood(audio)) for audio in listened]
+        return min(abs(count - last - remembered) for count in heard for last in (0, 1))
 
 
 def prepare() -> None:
