@@ -106,6 +106,7 @@ class TTS(Processor):
         if call is not None and call.spoken.is_fixed:
             await self.follow(call.language, call)
         language, words = self._language(call)
+        await shared_pool().run(speak, "", self._written_in(language))  # loads what later sentences need
         await lines(self, words, language, in_call=False)
 
     async def open(self, call: Call) -> None:
@@ -184,11 +185,15 @@ class TTS(Processor):
 
     async def _said(self, sentence: str) -> Spoken:
         """The sentence as a person would say it."""
-        named = _LANGUAGE.match(self.voice.rpartition("/")[2])
-        language = named[0] if named else language_of(self.voice) or self.call.language
+        language = self._written_in(self.call.language)
         if is_ready(language) and len(sentence) <= QUICK:
             return speak(sentence, language)
         return await shared_pool().run(speak, sentence, language)
+
+    def _written_in(self, otherwise: str) -> str:
+        """The language in which sentences are written out: the voice's, with its region if its name has one."""
+        named = _LANGUAGE.match(self.voice.rpartition("/")[2])
+        return named[0] if named else language_of(self.voice) or otherwise
 
     def reset(self) -> None:
         self._sorry_at = -math.inf

@@ -1,11 +1,12 @@
 """A voice is given numbers, dates and signs as words; what was heard is told as the model wrote it."""
 
 import pytest
-from doubles import make_call
+from doubles import make_call, virtual
 from talking import Interrupter, Parrot, run
 from tts.voices import Letters, Timed, shown, spoken, words
 
 from voiceflow import DTMF, Clear, Frame, LLMEnd, LLMText, Mark, Pipeline, Processor, Transcript
+from voiceflow.processors.spoken import speak
 
 PRICE = "It is $5 at 10:30."
 SAID = "It is five dollars at ten thirty."
@@ -30,6 +31,14 @@ def test_the_voice_hears_words_and_the_account_holds_what_was_written():
     tts = Letters()
     assert shown(spoken(tts, LLMText(PRICE), LLMEnd())) == [Mark(PRICE), SAID, Mark(), LLMEnd()]
     assert tts.asked[-1] == (SAID, "")
+
+
+def test_what_writing_out_needs_is_loaded_before_there_are_calls(monkeypatch):
+    loaded = []
+    load = lambda text, language: loaded.append(language) or speak(text, language)  # noqa: E731
+    monkeypatch.setattr("voiceflow.processors.tts.tts.speak", load)
+    virtual(Letters(voice="fr_FR-siwis-medium").before_calls(None))
+    assert loaded[0] == "fr_FR"
 
 
 @pytest.mark.parametrize(
