@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("voiceflow.errors", "voiceflow.variables", "voiceflow.words", "voiceflow.telemetry"),
     ("voiceflow.audio",),
     ("voiceflow.frames", "voiceflow.route", "voiceflow.call_limits", "voiceflow.call_control", "voiceflow.reply"),
-    ("voiceflow.phrases",),
+    ("voiceflow.backchannels",),
     ("voiceflow.annotations", "voiceflow.pipeline", "voiceflow.sounds.tones"),
     ("voiceflow.frameflow",),
     ("voiceflow.playout",),
@@ -53,7 +53,7 @@ FOUNDATION = (
     "voiceflow.annotations",
     "voiceflow.pipeline",
 )
-AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.phrases", "voiceflow.call", "voiceflow.processor")
+AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.backchannels", "voiceflow.call", "voiceflow.processor")
 """The modules that the author of a processor builds on."""
 SERVICES = ("voiceflow.inference", "voiceflow.weights", "voiceflow.variables")
 """The packages that processors may use besides."""

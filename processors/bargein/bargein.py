@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from voiceflow.annotations import Kind, Signature
+from voiceflow.backchannels import BACKCHANNELS, Phrases
 from voiceflow.frames import Clear, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.phrases import BACKCHANNELS, Phrases
 from voiceflow.processor import Processor
 from voiceflow.processors.bargein.resumption import Resumption, at_question
 from voiceflow.processors.resume_reply import ResumeReply

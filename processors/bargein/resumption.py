@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from voiceflow.backchannels import Phrases, words
 from voiceflow.frames import Frame, SpeechStarted, SpeechStopped, Transcript
-from voiceflow.phrases import Phrases, words
 from voiceflow.processors.resume_reply import ResumeReply
 
 if TYPE_CHECKING:

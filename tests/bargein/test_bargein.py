@@ -245,7 +245,7 @@ def test_to_a_silent_agent_the_same_word_is_an_answer():
     assert voice.texts == ["hello", "yes"]
 
 
-def test_phrases_of_ones_own_are_ignored():
+def test_backchannels_of_ones_own_are_ignored():
     barge_in = BargeIn(min_words=1, ignore=["hello there"])
     assert clears(barge_in, 1.0, Transcript("Hello there!"), 1.0, Transcript("yes"), 5.0, act=saying(LINE)) == [2.0]
 

@@ -86,7 +86,7 @@ def test_to_a_silent_agent_it_is_an_answer():
     assert said(8.0, *NOD) == [REPLY, "Mm-hmm."]
 
 
-def test_phrases_of_ones_own_replace_the_built_in_ones():
+def test_backchannels_of_ones_own_replace_the_built_in_ones():
     own = (SpeechStarted(), 0.3, Transcript("Go ahead!"), SpeechStopped())
     assert len(said(1.0, *own, barge_in=BargeIn(ignore=["go ahead"]))) == 2
     assert said(1.0, *own, barge_in=BargeIn(ignore=["go ahead"]))[1] != "Go ahead!"

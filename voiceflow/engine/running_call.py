@@ -21,7 +21,7 @@ from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
 from voiceflow.processor import Processor
 from voiceflow.session.turn_clock import TurnClock
-from voiceflow.turns.own_words import OwnWords
+from voiceflow.turns.echoed_words import OwnWords
 from voiceflow.turns.replies import Replies, Saying
 from voiceflow.turns.turn_taking import TurnTaking
 

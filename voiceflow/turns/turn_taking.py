@@ -13,10 +13,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from voiceflow.backchannels import ANYBODY_THERE, BACKCHANNELS, Phrases
 from voiceflow.frameflow.epoch import current_reply
 from voiceflow.frameflow.notifier import Notifier
 from voiceflow.frames import AudioRaw, End, Frame, Transcript
-from voiceflow.phrases import ANYBODY_THERE, BACKCHANNELS, Phrases
 from voiceflow.playout.playout import LINGER, Playout
 
 from .dead_air import DeadAir

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voiceflow.phrases import Phrases, words
+from voiceflow.backchannels import Phrases, words
 from voiceflow.processors.bargein import BACKCHANNELS
 
 COUNTED = Phrases(BACKCHANNELS)
@@ -54,7 +54,7 @@ def test_who_ignores_nothing_counts_every_word():
     assert Phrases(()).count("Uh-huh, yes.") == 3
 
 
-def test_phrases_of_ones_own_replace_the_built_in_ones():
+def test_backchannels_of_ones_own_replace_the_built_in_ones():
     own = Phrases(["Right-o", "go on then"])
     assert own.count("Right o! Go on, then.") == 0
     assert own.count("go on") == 2

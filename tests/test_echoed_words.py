@@ -7,7 +7,7 @@ from talking import Parrot, Voice, run
 from voiceflow import Frame, Mark, SpeechStarted, SpeechStopped, Transcript
 from voiceflow.playout.ledger import Sentence
 from voiceflow.processors import BargeIn
-from voiceflow.turns.own_words import repeats
+from voiceflow.turns.echoed_words import repeats
 
 TEXT = "Your table is booked for Thursday at eight. Please come ten minutes earlier."
 PLAYED = Sentence(Mark("Shall I book the table for Monday, Tuesday or Wednesday?"), 0.0, None, began=10.0, ended=14.0)

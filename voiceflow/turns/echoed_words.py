@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
 from typing import Final
 
+from voiceflow.backchannels import words
 from voiceflow.frames import Transcript
-from voiceflow.phrases import words
 from voiceflow.playout.ledger import Ledger, Sentence
 
 LATE: Final = 0.6
