@@ -31,7 +31,7 @@ class Interruption(msgspec.Struct):
         """By how many words the memory differs from what was heard, as Whisper understands it, which listens twice: of
         audio that breaks off it sometimes leaves out the last words. The word in which the caller interrupted may count
         or not."""
-        remembered, pause = len(words(self.remembered)), bytes(self.played.format.byte_rate)
+        remembered, pause = len(words(self.remembered)), bytes(self.played.format.bytes_for(1.0))
         listened = (self.played, AudioRaw(self.played.data + pause, self.played.format))
         heard = [words_heard(self.said, understood(audio)) for audio in listened]
         return min(abs(count - last - remembered) for count in heard for last in (0, 1))
