@@ -14,7 +14,7 @@ from pathlib import Path
 
 from launching import await_health, launched
 from server.serving import SPEECH, carrier, dialled, until
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from voiceflow.frames import AudioRaw
 
@@ -44,7 +44,7 @@ class Running:
     async def hears(self) -> bytes:
         """Say something in a call of its own. Returns what comes back, nothing if nobody answers."""
         caller = carrier()
-        with contextlib.suppress(OSError, ConnectionClosed):
+        with contextlib.suppress(OSError, ConnectionClosed, InvalidMessage):  # the last: a server that is stopping
             async with dialled(self.media) as websocket:
                 for message in [*caller.hello(), caller.media(SPEECH)]:
                     await websocket.send(message)
