@@ -11,7 +11,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
-from voiceflow.security.local_requests import is_local
 from voiceflow.security.trust import Trust
 
 log = logging.getLogger("voiceflow.server")
@@ -36,10 +35,6 @@ class Admission:
         if not admitted:
             log.warning("a browser was refused: %s", REFUSED)
         return admitted
-
-    def is_local(self, scope: Scope) -> bool:
-        """Whether the browser is on this machine."""
-        return is_local(scope)
 
     def cors(self) -> list[Middleware]:
         """What lets pages of other origins read the answers of an endpoint."""

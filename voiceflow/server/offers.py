@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from voiceflow.errors import CallRejectedError, VoiceflowError
+from voiceflow.security.local_requests import is_local
 
 from .admission import REFUSED, Admission
 from .body import read_body
@@ -77,7 +78,7 @@ class Offers:
         if call is not None:
             await call.renegotiate(offer.sdp, restart=bool(offer.restart_pc))
         else:
-            call = await self._calls.start(offer.sdp, local=self._admission.is_local(request.scope))
+            call = await self._calls.start(offer.sdp, local=is_local(request.scope))
         return JSONResponse({"sdp": call.sdp, "type": "answer", "pc_id": call.id})
 
     async def _found(self, request: Request) -> Response:

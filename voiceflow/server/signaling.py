@@ -20,6 +20,7 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voiceflow.errors import VoiceflowError
+from voiceflow.security.local_requests import is_local
 from voiceflow.transports.websocket import POLICY
 
 from .admission import REFUSED, Admission
@@ -80,7 +81,7 @@ class SignalingEndpoint:
             return
         await websocket.accept()
         admit(websocket.scope)
-        conversation = _Conversation(self._calls, local=self._admission.is_local(websocket.scope))
+        conversation = _Conversation(self._calls, local=is_local(websocket.scope))
         budget = _Budget(LARGEST_BURST, RATE)
         while (received := await websocket.receive())["type"] == "websocket.receive":
             text = received.get("text")

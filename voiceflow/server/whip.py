@@ -15,6 +15,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from voiceflow.security.local_requests import is_local
+
 from .admission import Admission
 from .browsercalls import BrowserCalls
 from .offers import MOST, RefusalError, admitted, known, read_text
@@ -43,7 +45,7 @@ class Whip:
         return await admitted(request, self._admission, self._end)
 
     async def _begin(self, request: Request) -> Response:
-        local = self._admission.is_local(request.scope)
+        local = is_local(request.scope)
         call = await self._calls.start(await read_text(request), local=local)
         response = Response(call.sdp, 201, media_type=SDP)
         response.headers["Location"] = f"{request.scope['path'].rstrip('/')}/{call.id}"
