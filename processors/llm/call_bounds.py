@@ -41,7 +41,7 @@ class WrittenCall:
         self._begun = {
             word[:size]
             for name in tools
-            for word in (f"{name}(", f"[{name}(", f">>>{name}\n", "functools[")
+            for word in (f"{name}(", f"[{name}(", f">>>{name}\n")
             for size in range(1, len(word))
         } | {word[:size] for word in ("Action:", "functools[") for size in range(1, len(word) + 1)}
         self._reset()

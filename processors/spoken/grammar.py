@@ -48,9 +48,6 @@ class Grammar:
     per: ClassVar[str]
     by: ClassVar[str]
     """Between length and width: 1920x1080."""
-    half: ClassVar[str]
-    and_a_half: ClassVar[str]
-    """After a whole number."""
     at: ClassVar[str]
     dot: ClassVar[str]
     """In addresses of e-mail and the web, as `at`, `hyphen`, `underscore` and `slash`."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import ClassVar
 
-from voiceflow.processors.spoken.grammar import Grammar, Number, Say, words
+from voiceflow.processors.spoken.grammar import Grammar, Say, words
 
 _MONTHS = (
     "Jan(?:uary|\\.)?|Feb(?:ruary|\\.)?|Mar(?:ch|\\.)?|Apr(?:il|\\.)?|May|June?|July?|Ju[nl]\\.|Aug(?:ust|\\.)?|Sept?(?:ember|\\.)?|"
@@ -29,8 +29,6 @@ class English(Grammar):
     to = " to "
     per = "per"
     by = "by"
-    half = "half"
-    and_a_half = "and a half"
     at = "at"
     dot = "dot"
     hyphen = "dash"
@@ -220,8 +218,3 @@ class English(Grammar):
         return (
             f"{self.cardinal(value)}{after}" if before[:1].isupper() or before.lower() in ("chapter", "part") else None
         )
-
-    def number(self, number: Number, noun: str = "") -> str:
-        if not number.whole:
-            return f"{self.point} {self.fraction(number.fraction)}"
-        return super().number(number, noun)

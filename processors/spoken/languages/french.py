@@ -26,8 +26,6 @@ class French(Grammar):
     to = " à "
     per = "par"
     by = "par"
-    half = "demi"
-    and_a_half = "et demi"
     at = "arobase"
     dot = "point"
     hyphen = "tiret"

@@ -25,8 +25,6 @@ class German(Grammar):
     to = " bis "
     per = "pro"
     by = "mal"
-    half = "halb"
-    and_a_half = "einhalb"
     at = "ät"
     dot = "Punkt"
     hyphen = "minus"
@@ -170,7 +168,6 @@ class German(Grammar):
     def _ordinal(self, day: int, before: str) -> str:
         before = before.lower()
         ending = "" if before in _DER else "n" if before in _DATIVE else "r"
-        ending = "n" if before in _DATIVE - _DER else ending
         return f"{self.ordinal(day)}{ending}"
 
     def date(self, day: int, month: int, year: str, before: str) -> str:

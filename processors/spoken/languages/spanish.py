@@ -29,8 +29,6 @@ class Spanish(Grammar):
     to = " a "
     per = "por"
     by = "por"
-    half = "medio"
-    and_a_half = "y medio"
     at = "arroba"
     dot = "punto"
     hyphen = "guion"
