@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .admission import Admission
+from voiceflow.errors import CallRejectedError, VoiceflowError
+
+from .admission import REFUSED, Admission
 from .browsercalls import BrowserCalls
-from .offers import Offers
+from .offers import Offers, RefusalError
 from .whip import FRAGMENT, SDP, Whip, is_type
 
 OFFER: Final = "/api/offer"
@@ -19,23 +22,27 @@ WHIP: Final = "/whip"
 
 def call_routes(calls: BrowserCalls, admission: Admission) -> list[Route]:
     """The routes of offers in JSON, of WHIP, and of the calls that were made by WHIP."""
-    offers, whip, cors = Offers(calls, admission), Whip(calls, admission), admission.cors()
+    offers, whip, cors = Offers(calls), Whip(calls), admission.cors()
 
     async def begin(request: Request) -> Response:
         match request.method:
             case "OPTIONS":
                 return Response(status_code=204, headers={"Accept-Post": SDP})
             case "PATCH":
-                return await offers.patch(request)
-        return await (whip.post if is_type(request, SDP) else offers.post)(request)
+                answer = offers.patch
+            case _:
+                answer = whip.post if is_type(request, SDP) else offers.post
+        return await _admitted(request, admission, answer)
 
     async def go_on(request: Request) -> Response:
         match request.method:
             case "OPTIONS":
                 return Response(status_code=204, headers={"Accept-Patch": FRAGMENT})
             case "PATCH":
-                return await whip.patch(request)
-        return await whip.delete(request)
+                answer = whip.patch
+            case _:
+                answer = whip.delete
+        return await _admitted(request, admission, answer)
 
     return [
         *(Route(path, begin, methods=["POST", "PATCH", "OPTIONS"], middleware=cors) for path in (OFFER, WHIP)),
@@ -44,3 +51,23 @@ def call_routes(calls: BrowserCalls, admission: Admission) -> list[Route]:
             for path in (OFFER, WHIP)
         ),
     ]
+
+
+async def _admitted(
+    request: Request, admission: Admission, answer: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """The answer to a request, or the refusal of it with the reason in JSON: {error}."""
+    try:
+        if not admission.may_call(request.scope):
+            raise RefusalError(REFUSED, 403)
+        return await answer(request)
+    except RefusalError as error:
+        return _refusal(error, error.status)
+    except CallRejectedError as error:
+        return _refusal(error, 503)
+    except VoiceflowError as error:
+        return _refusal(error, 400)
+
+
+def _refusal(error: VoiceflowError, status: int) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=status)

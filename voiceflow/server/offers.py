@@ -9,17 +9,15 @@ it is the offer of a new connection.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from voiceflow.errors import CallRejectedError, VoiceflowError
+from voiceflow.errors import VoiceflowError
 from voiceflow.security.local_requests import is_local
 
-from .admission import REFUSED, Admission
 from .body import read_body
 from .browsercalls import BrowserCall, BrowserCalls
 
@@ -58,19 +56,12 @@ class RefusalError(VoiceflowError):
 
 
 class Offers:
-    """The endpoint of /api/offer."""
+    """The endpoint of /api/offer, for browsers that may call."""
 
-    def __init__(self, calls: BrowserCalls, admission: Admission) -> None:
+    def __init__(self, calls: BrowserCalls) -> None:
         self._calls = calls
-        self._admission = admission
 
     async def post(self, request: Request) -> Response:
-        return await admitted(request, self._admission, self._offered)
-
-    async def patch(self, request: Request) -> Response:
-        return await admitted(request, self._admission, self._found)
-
-    async def _offered(self, request: Request) -> Response:
         offer = await read_json(request, HttpOffer, "{sdp, type}")
         if not offer.sdp:
             raise RefusalError(MISSING_SDP, 400)
@@ -81,28 +72,12 @@ class Offers:
             call = await self._calls.start(offer.sdp, local=is_local(request.scope))
         return JSONResponse({"sdp": call.sdp, "type": "answer", "pc_id": call.id})
 
-    async def _found(self, request: Request) -> Response:
+    async def patch(self, request: Request) -> Response:
         found = await read_json(request, HttpCandidates, "{pc_id, candidates}")
         call = known(self._calls, found.pc_id)
         for one in found.candidates[:MOST]:
             await call.add_candidate(one.candidate, one.sdp_mid, one.sdp_mline_index)
         return JSONResponse({"status": "success"})
-
-
-async def admitted(
-    request: Request, admission: Admission, answer: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    """The answer to a request, or the refusal of it with the reason in JSON: {error}."""
-    try:
-        if not admission.may_call(request.scope):
-            raise RefusalError(REFUSED, 403)
-        return await answer(request)
-    except RefusalError as error:
-        return _refusal(error, error.status)
-    except CallRejectedError as error:
-        return _refusal(error, 503)
-    except VoiceflowError as error:
-        return _refusal(error, 400)
 
 
 def known(calls: BrowserCalls, id: str) -> BrowserCall:
@@ -130,7 +105,3 @@ async def read_json(request: Request, kind: type[T], expected: str) -> T:
         return msgspec.json.decode(await read_text(request), type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
         raise RefusalError(f"expected {expected}: {error}", 400) from None
-
-
-def _refusal(error: VoiceflowError, status: int) -> Response:
-    return JSONResponse({"error": str(error)}, status_code=status)

@@ -17,34 +17,21 @@ from starlette.responses import Response
 
 from voiceflow.security.local_requests import is_local
 
-from .admission import Admission
 from .browsercalls import BrowserCalls
-from .offers import MOST, RefusalError, admitted, known, read_text
+from .offers import MOST, RefusalError, known, read_text
 
 SDP: Final = "application/sdp"
 FRAGMENT: Final = "application/trickle-ice-sdpfrag"
 
 
 class Whip:
-    """The endpoints of WHIP."""
+    """The endpoints of WHIP, for browsers that may call."""
 
-    def __init__(self, calls: BrowserCalls, admission: Admission) -> None:
+    def __init__(self, calls: BrowserCalls) -> None:
         self._calls = calls
-        self._admission = admission
 
     async def post(self, request: Request) -> Response:
         """Begin a call."""
-        return await admitted(request, self._admission, self._begin)
-
-    async def patch(self, request: Request) -> Response:
-        """Add candidates to a call."""
-        return await admitted(request, self._admission, self._add)
-
-    async def delete(self, request: Request) -> Response:
-        """End a call."""
-        return await admitted(request, self._admission, self._end)
-
-    async def _begin(self, request: Request) -> Response:
         local = is_local(request.scope)
         call = await self._calls.start(await read_text(request), local=local)
         response = Response(call.sdp, 201, media_type=SDP)
@@ -54,7 +41,8 @@ class Whip:
             response.headers.append("Link", link)
         return response
 
-    async def _add(self, request: Request) -> Response:
+    async def patch(self, request: Request) -> Response:
+        """Add candidates to a call."""
         call = known(self._calls, request.path_params["id"])
         expected = request.headers.get("If-Match", "*")
         if expected not in ("*", _etag(call.id)):
@@ -68,7 +56,8 @@ class Whip:
             await call.add_candidate(candidate, mid, None)
         return Response(status_code=204)
 
-    async def _end(self, request: Request) -> Response:
+    async def delete(self, request: Request) -> Response:
+        """End a call."""
         await known(self._calls, request.path_params["id"]).hang_up()
         return Response()
 
