@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +12,7 @@ from aiortc.rtcpeerconnection import RTCPeerConnection
 from voiceflow.frames import AudioRaw
 from voiceflow.transports.webrtc import ice
 from voiceflow.transports.webrtc.inbound import Inbound
-from voiceflow.transports.webrtc.negotiation import Negotiation
+from voiceflow.transports.webrtc.negotiation import Negotiation, close
 from voiceflow.transports.webrtc.offer import Offer, OfferError, is_hidden
 from voiceflow.transports.webrtc.rtp_tap import tap
 from voiceflow.transports.webrtc.track import AgentTrack
@@ -24,12 +23,8 @@ if TYPE_CHECKING:
 
     from voiceflow.transports.webrtc.playoutqueue import PlayoutQueue
 
-log = logging.getLogger("voiceflow.webrtc")
-
 CONNECT: Final = 9.0
 """Seconds within which the connection must be up: less than the time in which a call must open."""
-CLOSE: Final = 5.0
-"""Seconds within which the connection must close. It takes time only if a TURN server does not answer."""
 LEFT: Final = "the browser closed the connection"
 BROKE: Final = "the connection to the browser failed"
 
@@ -124,16 +119,7 @@ class BrowserConnection:
             self._deadline.cancel()
         await self._negotiation.end()
         await self._stop_checking()
-        transports = {transceiver.receiver.transport for transceiver in self._rtc.getTransceivers()}
-        if self._rtc.sctp is not None:
-            transports.add(self._rtc.sctp.transport)
-        for transport in transports:
-            ice.stop_asking(transport.transport)
-        try:
-            async with asyncio.timeout(CLOSE):
-                await self._rtc.close()
-        except TimeoutError:
-            log.warning("a peer connection did not close within %g s", CLOSE)
+        await close(self._rtc)
 
     @property
     def _transport(self) -> RTCDtlsTransport:

@@ -13,11 +13,15 @@ import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+from voiceflow.transports.webrtc.ice import stop_asking
+
 if TYPE_CHECKING:
     from aiortc import RTCPeerConnection, RTCSessionDescription
 
 LONGEST: Final = 8.0
 """Seconds that a step may take: aioice gives STUN and TURN servers 5, and resolves their names before."""
+CLOSE: Final = 5.0
+"""Seconds within which a connection must close. It takes time only if a TURN server does not answer."""
 
 log = logging.getLogger("voiceflow.webrtc")
 
@@ -51,3 +55,17 @@ class Negotiation:
     async def _run(self, step: Coroutine[Any, Any, None]) -> None:
         self._step = asyncio.get_running_loop().create_task(step, name="negotiating a peer connection")
         await asyncio.shield(self._step)
+
+
+async def close(connection: RTCPeerConnection) -> None:
+    """Close a connection whose negotiation has ended, and wait until it is closed."""
+    transports = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
+    if connection.sctp is not None:
+        transports.add(connection.sctp.transport)  # another one, until they are bundled
+    for transport in transports:
+        stop_asking(transport.transport)
+    try:
+        async with asyncio.timeout(CLOSE):
+            await connection.close()
+    except TimeoutError:
+        log.warning("a peer connection did not close within %g s", CLOSE)

@@ -27,8 +27,7 @@ from voiceflow.errors import ProviderConnectionError
 from voiceflow.simulator.packetloss import LossyPath, impair
 from voiceflow.simulator.script import PERFECT, Network
 from voiceflow.transports.webrtc import messages
-from voiceflow.transports.webrtc.ice import stop_asking
-from voiceflow.transports.webrtc.negotiation import Negotiation
+from voiceflow.transports.webrtc.negotiation import Negotiation, close
 from voiceflow.transports.webrtc.opus import FRAME, TIME_BASE, Encoder
 from voiceflow.transports.webrtc.rtp_tap import tap
 from voiceflow.transports.webrtc.session import usable
@@ -40,7 +39,6 @@ GATHER: Final = 10.0
 """Seconds to gather ICE candidates, as in the page. aiortc gives up a silent STUN server after 5."""
 CONNECT: Final = 15.0
 """Seconds for the connection, as in the page."""
-CLOSE: Final = 5.0
 ADVICE: Final = "`voiceflow doctor --ice` shows what is in the way"
 
 Speak = Callable[[], Awaitable[bytes | None]]
@@ -143,14 +141,7 @@ class Peer:
         if self._path is not None:
             await self._path.close()
         await self._negotiation.end()
-        assert self._connection.sctp is not None
-        for transport in (self._transport, self._connection.sctp.transport):  # two until they are bundled
-            stop_asking(transport.transport)
-        try:
-            async with asyncio.timeout(CLOSE):
-                await self._connection.close()
-        except TimeoutError:
-            log.warning("a peer connection did not close within %g s", CLOSE)
+        await close(self._connection)
 
     @property
     def _transport(self) -> RTCDtlsTransport:
