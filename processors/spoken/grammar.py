@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
@@ -175,10 +175,7 @@ class Grammar:
 
     def millions(self, number: Number, scale: tuple[str, str], code: str) -> str:
         """An amount of the currency `code` in thousands, millions and so on, whose word is `scale`."""
-        names = (
-            self.currency.get(code)
-            or num2words.CONVERTER_CLASSES[self.code].CURRENCY_FORMS.get(code, (self._currency_names(code),))
-        )[0]
+        names, _ = self._currency_names(code)
         return f"{self.counted(number, scale[0] if number.is_one else scale[1])} {self.of(names[1])}"
 
     def of(self, noun: str) -> str:
@@ -187,9 +184,7 @@ class Grammar:
 
     def money(self, number: Number, code: str) -> str:
         """An amount of the currency `code`."""
-        names, cents = self.currency.get(code) or num2words.CONVERTER_CLASSES[self.code].CURRENCY_FORMS.get(
-            code, (self._currency_names(code), ("", ""))
-        )
+        names, cents = self._currency_names(code)
         name = names[0] if number.is_one else names[1]
         if len(number.fraction) != 2 or not cents[0]:
             return self.counted(number, name)
@@ -201,9 +196,13 @@ class Grammar:
             return hundredths
         return self.with_cents(self.counted(whole, names[0] if whole.is_one else names[1]), hundredths, small)
 
-    def _currency_names(self, code: str) -> tuple[str, str]:
+    def _currency_names(self, code: str) -> tuple[Sequence[str], Sequence[str]]:
+        """The names of a currency and of its hundredths, one and more. CLDR has no names of hundredths."""
+        forms: Mapping[str, tuple[Sequence[str], Sequence[str]]] = num2words.CONVERTER_CLASSES[self.code].CURRENCY_FORMS
+        if known := self.currency.get(code) or forms.get(code):
+            return known
         one, more = (babel.numbers.get_currency_name(code, count, self.locale) for count in (1, 2))
-        return str(one), str(more)
+        return (one, more), ("", "")
 
     def with_cents(self, whole: str, cents: str, small: int) -> str:
         """An amount with its hundredths, which are `small`."""
