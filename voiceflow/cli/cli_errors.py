@@ -8,13 +8,16 @@ import traceback
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from voiceflow.errors import VoiceflowError
 from voiceflow.server.logs import FORMAT, OneLine, quieten_libraries
+
+if TYPE_CHECKING:
+    from voiceflow.frames import AudioRaw
 
 INTERRUPTED = 130
 """The exit code of a program that was stopped with Ctrl-C."""
@@ -37,6 +40,18 @@ def check_writable(path: Path) -> None:
     if not os.access(path if there else path.parent, os.W_OK if there else os.W_OK | os.X_OK):
         what = "it" if there else f"the folder {path.parent}"
         raise Refused(f"cannot write {path}: {what} may not be written")
+
+
+def write_recording(path: Path, audio: AudioRaw) -> str | None:
+    """Write the recording of a call. Returns why that was not possible, if it was not: the result of the call is worth
+    having without it."""
+    from voiceflow.sounds.wavfile import write_wav
+
+    try:
+        write_wav(path, audio)
+    except OSError as error:
+        return f"cannot write {path}: {error.strerror}"
+    return None
 
 
 def given(names: Container[str]) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
-from .cli_errors import INTERRUPTED, Refused, check_writable, explained, start_logging
+from .cli_errors import INTERRUPTED, Refused, check_writable, explained, start_logging, write_recording
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -56,7 +56,7 @@ def run_recording(
     """Call the pipeline `target` with a recording, write what was heard, and print the result."""
     from voiceflow.config.precedence import settle
     from voiceflow.server.pipelinefile import load_pipeline
-    from voiceflow.sounds.wavfile import read_wav, write_wav
+    from voiceflow.sounds.wavfile import read_wav
 
     with explained(log_level):
         settled = settle(target, config, log_level=log_level)
@@ -65,11 +65,7 @@ def run_recording(
         said = read_wav(path_in)
         _check_output(path_in, path_out)
         outcome = _call(said, build, settled.routes.default, fast)
-    unwritten = None
-    try:
-        write_wav(path_out, outcome.heard)
-    except OSError as error:  # the result is worth having all the same
-        unwritten = f"cannot write {path_out}: {error.strerror}"
+    unwritten = write_recording(path_out, outcome.heard)
     result = _result(outcome, path_in, path_out)
     if as_json:
         click.echo(json.dumps(result))

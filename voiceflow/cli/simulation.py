@@ -6,7 +6,6 @@ import asyncio
 import gc
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
@@ -22,12 +21,12 @@ from voiceflow.simulator.record import decoded, played, stereo
 from voiceflow.simulator.report import Heard, Report, Said, TurnDurations, echoes, report
 from voiceflow.simulator.script import PIECE, CallerPart, Script
 from voiceflow.simulator.turns import answered, spoken_lines
-from voiceflow.sounds.wavfile import write_wav
 from voiceflow.transports.carriers import carrier_named
 from voiceflow.transports.dialect import Mirror, Start
 
 from .audio_comparison import compare, positions
 from .call_script import script_of
+from .cli_errors import write_recording
 from .scriptfile import read_script
 from .transcript import transcript
 
@@ -61,7 +60,7 @@ def make_calls(asked: CallOptions) -> Made | None:
     said, heard, sent = _recordings(first)
     unwritten = None
     if asked.record is not None:
-        unwritten = _write(asked.record, heard if asked.mono else stereo(said, heard))
+        unwritten = write_recording(asked.record, heard if asked.mono else stereo(said, heard))
     if asked.provider == "webrtc":
         _count_delays(first, said, sent, calls.tally)
     alike = _compare(said, heard, sent)
@@ -191,15 +190,6 @@ def _count_delays(first: BrowserCaller, said: AudioRaw, sent: AudioRaw, tally: T
     for sample, found in positions(said, sent, place):
         last = found + round(PIECE * rate) - 1  # the last sample of the piece's echo
         tally.delay.add(max(0.0, first.arrival(last * size) - spoken(sample)))
-
-
-def _write(path: Path, audio: AudioRaw) -> str | None:
-    """Write the recording. Returns why that was not possible, if it was not: the report is worth having without it."""
-    try:
-        write_wav(path, audio)
-    except OSError as error:
-        return f"cannot write {path}: {error.strerror}"
-    return None
 
 
 def _compare(said: AudioRaw, heard: AudioRaw, sent: AudioRaw) -> Heard | None:
