@@ -25,6 +25,7 @@ from voiceflow.transports.carriers import carrier_named
 from voiceflow.transports.dialect import Mirror, Start
 
 from .audio_comparison import compare, positions
+from .call_options import BROWSER, CallOptions
 from .call_script import script_of
 from .cli_errors import write_recording
 from .scriptfile import read_script
@@ -32,8 +33,6 @@ from .transcript import transcript
 
 if TYPE_CHECKING:
     from voiceflow.simulator.browser import BrowserCaller
-
-    from .call_options import CallOptions
 
 
 class Made(NamedTuple):
@@ -61,12 +60,14 @@ def make_calls(asked: CallOptions) -> Made | None:
     unwritten = None
     if asked.record is not None:
         unwritten = write_recording(asked.record, heard if asked.mono else stereo(said, heard))
-    if asked.provider == "webrtc":
-        _count_delays(first, said, sent, calls.tally)
     alike = _compare(said, heard, sent)
     lines = spoken_lines(said, heard, _cuts(first))
-    turns, conversation = _told(first) if asked.provider == "webrtc" else ([], [])
-    if asked.provider != "webrtc" and not echoes(alike):
+    turns: list[TurnDurations] = []
+    conversation: list[Said] = []
+    if asked.provider == BROWSER:
+        _count_delays(first, said, sent, calls.tally)
+        turns, conversation = first.turns, first.conversation
+    elif not echoes(alike):
         turns = [TurnDurations(round(line.latency * 1000, 1), {}) for line in lines if line.latency is not None]
         conversation = transcript(lines, said, heard, first.part, file.language if file else None)
     made = report(
@@ -87,10 +88,6 @@ def _waits(part: CallerPart) -> bool:
     return part.vanish is None and (part.length is None or (part.length - part.over) * PIECE >= ANSWER)
 
 
-def _told(first: BrowserCaller) -> tuple[list[TurnDurations], list[Said]]:
-    return first.turns, first.conversation
-
-
 def _cuts(first: Conversation) -> list[float]:
     """When the agent's audio was cut off, in seconds from the caller's first piece."""
     ends = [span.end - first.zero for span in first.player.spans if span.cut]
@@ -98,7 +95,7 @@ def _cuts(first: Conversation) -> list[float]:
 
 
 def _calls(asked: CallOptions, script: Script) -> Calls[Any]:
-    if asked.provider != "webrtc":
+    if asked.provider != BROWSER:
         return Load(asked.url, [_mirror(asked) for _ in range(asked.calls)], script)
     try:
         from voiceflow.simulator.browser import BrowserLoad
