@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import babel
 import babel.numbers
 import babel.units
 import num2words
+
+_ROMAN: Final = {"I": 1, "V": 5, "X": 10, "L": 50}
 
 Say = Callable[[re.Match[str]], str | None]
 """What to say in place of what was found; None to leave it."""
@@ -29,6 +31,12 @@ class Number(NamedTuple):
 
 def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+def roman_value(numeral: str) -> int:
+    """The value of a Roman number that is written with I, V, X and L."""
+    values = [_ROMAN[char] for char in numeral]
+    return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
 
 
 def word_before(found: re.Match[str]) -> str:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Final
 
-from voiceflow.processors.spoken.grammar import Grammar, Say, word_before
-
-_ROMAN: Final = {"I": 1, "V": 5, "X": 10, "L": 50}
+from voiceflow.processors.spoken.grammar import Grammar, Say, roman_value, word_before
 
 
 class Signs:
@@ -48,9 +45,7 @@ class Signs:
         return f"{'version ' if is_version else ''}{f' {self._grammar.dot} '.join(map(self._grammar.short, numbers))}"
 
     def _roman(self, found: re.Match[str]) -> str | None:
-        values = [_ROMAN[char] for char in found["roman"]]
-        value = sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
-        return self._grammar.roman(value, word_before(found), found["after"] or "")
+        return self._grammar.roman(roman_value(found["roman"]), word_before(found), found["after"] or "")
 
     def _numbered(self, found: re.Match[str]) -> str:
         digits = found[1]

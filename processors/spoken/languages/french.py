@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import ClassVar
 
-from voiceflow.processors.spoken.grammar import Grammar, Number, Say
+from voiceflow.processors.spoken.grammar import Grammar, Number, Say, roman_value
 
 _MONTHS = (
     "janv(?:ier|\\.)|févr(?:ier|\\.)|mars|avr(?:il|\\.)|mai|juin|juil(?:let|\\.)|août|sept(?:embre|\\.)|oct(?:obre|\\.)|"
@@ -178,10 +178,7 @@ class French(Grammar):
         return "première" if feminine and found[1] == "1" else self.ordinal(int(found[1]))
 
     def _century(self, found: re.Match[str]) -> str:
-        values = {"I": 1, "V": 5, "X": 10, "L": 50}
-        numbers = [values[char] for char in found[1]]
-        value = sum(-a if a < b else a for a, b in zip(numbers, [*numbers[1:], 0], strict=True))
-        return f"{self.ordinal(value)} siècle"
+        return f"{self.ordinal(roman_value(found[1]))} siècle"
 
     def roman(self, value: int, before: str, after: str) -> str | None:
         is_number = before[:1].isupper() or before in ("chapitre", "tome", "partie")
