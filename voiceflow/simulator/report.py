@@ -148,12 +148,13 @@ def report(
 ) -> Report:
     """The report on `calls`, which must have run."""
     tally = calls.tally
-    for turn in turns if provider != "webrtc" else ():
-        tally.turn.add(turn.total_ms / 1000)
+    is_browser = provider == "webrtc"
+    if not is_browser:
+        for turn in turns:
+            tally.turn.add(turn.total_ms / 1000)
     seconds = sum(caller.seconds for caller in calls.callers)
     endings = Counter([*(caller.ended for caller in calls.callers), *calls.refused])
     is_echo = echoes(heard) and not tally.not_echoes
-    is_browser = provider == "webrtc"
     took = max(calls.took, 0.001)
     return Report(
         url=url,
