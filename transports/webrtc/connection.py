@@ -39,7 +39,7 @@ class BrowserConnection:
         *,
         audio: Callable[[AudioRaw], None],
         channel: Callable[[RTCDataChannel], None],
-        up: Callable[[BrowserConnection], None],
+        up: Callable[[], None],
         lost: Callable[[BrowserConnection, str], None],
     ) -> None:
         """`servers` are the STUN and TURN servers of our side, `queue` has the agent's audio. What happens is told:
@@ -158,7 +158,7 @@ class BrowserConnection:
                 self.is_up = True
                 if self._deadline is not None:
                     self._deadline.cancel()
-                self._up(self)
+                self._up()
             case "failed":
                 self._lost(self, BROKE if self.is_up else f"the browser did not connect: {self._obstacle()}")
             case "closed":

@@ -204,7 +204,7 @@ class PeerSession:
     def _channel_opened(self, channel: RTCDataChannel) -> None:
         self.channel.attach(channel)
 
-    def _up(self, connection: BrowserConnection) -> None:
+    def _up(self) -> None:
         if not self._connected.done():
             self._connected.set_result(None)
 
