@@ -12,7 +12,7 @@ from aiortc.rtcpeerconnection import RTCPeerConnection
 from voiceflow.frames import AudioRaw
 from voiceflow.transports.webrtc import ice
 from voiceflow.transports.webrtc.inbound import Inbound
-from voiceflow.transports.webrtc.negotiation import Negotiation, close
+from voiceflow.transports.webrtc.negotiation import Negotiation, allow_opus_only, close
 from voiceflow.transports.webrtc.offer import Offer, OfferError, is_hidden
 from voiceflow.transports.webrtc.rtp_tap import tap
 from voiceflow.transports.webrtc.track import AgentTrack
@@ -79,8 +79,7 @@ class BrowserConnection:
         """Answer the first offer. Raises `OfferError` if it cannot be answered, and `CallError` if aiortc or aioice is
         of a version that we cannot work with."""
         [audio] = self._rtc.getTransceivers()
-        codecs = aiortc.RTCRtpSender.getCapabilities("audio").codecs
-        audio.setCodecPreferences([codec for codec in codecs if codec.mimeType == "audio/opus"])
+        allow_opus_only(audio)
         tap(audio.receiver, self._arrive)
         self.fingerprints, self.username = offer.fingerprints, offer.username
         answer = await self._answer(offer)

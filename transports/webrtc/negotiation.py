@@ -13,10 +13,12 @@ import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+from aiortc import RTCRtpSender
+
 from voiceflow.transports.webrtc.ice import stop_asking
 
 if TYPE_CHECKING:
-    from aiortc import RTCPeerConnection, RTCSessionDescription
+    from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
 LONGEST: Final = 8.0
 """Seconds that a step may take: aioice gives STUN and TURN servers 5, and resolves their names before."""
@@ -55,6 +57,12 @@ class Negotiation:
     async def _run(self, step: Coroutine[Any, Any, None]) -> None:
         self._step = asyncio.get_running_loop().create_task(step, name="negotiating a peer connection")
         await asyncio.shield(self._step)
+
+
+def allow_opus_only(audio: RTCRtpTransceiver) -> None:
+    """Have Opus negotiated for `audio`, and no other codec."""
+    codecs = RTCRtpSender.getCapabilities("audio").codecs
+    audio.setCodecPreferences([codec for codec in codecs if codec.mimeType == "audio/opus"])
 
 
 async def close(connection: RTCPeerConnection) -> None:

@@ -16,7 +16,6 @@ from aiortc import (
     RTCDtlsTransport,
     RTCIceTransportPolicy,
     RTCPeerConnection,
-    RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamTrack
@@ -27,7 +26,7 @@ from voiceflow.errors import ProviderConnectionError
 from voiceflow.simulator.packetloss import LossyPath, impair
 from voiceflow.simulator.script import PERFECT, Network
 from voiceflow.transports.webrtc import messages
-from voiceflow.transports.webrtc.negotiation import Negotiation, close
+from voiceflow.transports.webrtc.negotiation import Negotiation, allow_opus_only, close
 from voiceflow.transports.webrtc.opus import FRAME, TIME_BASE, Encoder
 from voiceflow.transports.webrtc.rtp_tap import tap
 from voiceflow.transports.webrtc.session import usable
@@ -92,8 +91,7 @@ class Peer:
         self._path: LossyPath | None = None
         self._connection.addTrack(Microphone(speak))
         audio = self._connection.getTransceivers()[0]
-        codecs = RTCRtpSender.getCapabilities("audio").codecs
-        audio.setCodecPreferences([codec for codec in codecs if codec.mimeType == "audio/opus"])
+        allow_opus_only(audio)
         tap(audio.receiver, hear)
         self._channel = self._connection.createDataChannel(messages.LABEL)
         self._channel.on("message", self._receive)
