@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 
 from voiceflow.errors import VoiceflowError
+from voiceflow.transports.dialect import UNREADABLE
 
 LABEL: Final = "voiceflow"
 """The label of the data channel, which the page opens."""
@@ -142,6 +143,6 @@ def decode(data: str | bytes) -> FromPage:
         raise MessageError(f"expected at most {LARGEST} characters; got {len(data)}")
     try:
         message: FromPage = _decode(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise MessageError(f"expected a message from the page: {error}; got {data[:100]!r}") from None
     return message

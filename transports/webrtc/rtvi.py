@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from voiceflow.transports.dialect import UNREADABLE
 from voiceflow.transports.media_stream import FAILURE
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.messages import FromPage, ToPage
@@ -67,7 +68,7 @@ def parse(text: str) -> RtviMessage | None:
         return RtviMessage(PING)
     try:
         message: RtviMessage = _decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return None
     return message if message.label == LABEL or message.type == SIGNALLING else None
 
