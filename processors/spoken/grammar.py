@@ -73,6 +73,8 @@ class Grammar:
     """Whether a space may stand between thousands."""
     pairs: ClassVar[bool] = False
     """Whether telephone numbers are read in pairs of digits."""
+    month_begins: ClassVar[tuple[str, ...]]
+    """What the names of the months begin with, in lower case: as much as tells one from another."""
     scales: ClassVar[Mapping[str, tuple[str, str]]]
     """For k, M, B and what else stands for thousands, millions and so on: the word for one, and for more."""
     signs: ClassVar[Mapping[str, str]]
@@ -228,6 +230,15 @@ class Grammar:
     def date(self, day: int, month: int, year: str, before: str) -> str:
         """A date in words; `year` may be empty, `before` is the word before it."""
         raise NotImplementedError
+
+    def day_month(self, found: re.Match[str]) -> str | None:
+        """The date of which a day, the name of a month and perhaps a year were found; None if it is none."""
+        day = int(found[1])
+        return self.date(day, self.month_of(found[2]), found[3] or "", word_before(found)) if 1 <= day <= 31 else None
+
+    def month_of(self, name: str) -> int:
+        """The number of the month that is called `name`, which may be short for it."""
+        return next(number for number, begin in enumerate(self.month_begins, 1) if name.lower().startswith(begin))
 
     def month(self, number: int) -> str:
         return str(self.locale.months["format"]["wide"][number])

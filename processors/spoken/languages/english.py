@@ -12,7 +12,6 @@ _MONTHS = (
     "Jan(?:uary|\\.)?|Feb(?:ruary|\\.)?|Mar(?:ch|\\.)?|Apr(?:il|\\.)?|May|June?|July?|Ju[nl]\\.|Aug(?:ust|\\.)?|Sept?(?:ember|\\.)?|"
     "Oct(?:ober|\\.)?|Nov(?:ember|\\.)?|Dec(?:ember|\\.)?"
 )
-_SHORT = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _BEFORE_YEAR = words("""
     in since by from until till during before after year of early late mid circa around and to – - summer winter
     spring autumn fall copyright founded born died season class edition
@@ -40,6 +39,7 @@ class English(Grammar):
     number_sign = "number"
     hashtag = "hashtag "
     no_units = frozenset(("A", "h"))
+    month_begins = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
     scales: ClassVar = {
         "k": ("thousand", "thousand"),
         "K": ("thousand", "thousand"),
@@ -187,24 +187,21 @@ class English(Grammar):
         yield r"(?<![\w.])(\d+)(?:st|nd|rd|th)\b", lambda found: self.ordinal(int(found[1]))
         yield r"(?<!\w)['’]?(\d0|\d\d\d0)s\b", self._decade
 
-    def _month_of(self, written: str) -> int:
-        return _SHORT.index(written[:3].lower()) + 1
-
     def _month_day(self, found: re.Match[str]) -> str | None:
         if not 1 <= int(found[2]) <= 31:
             return None
         year = f", {self.year(found[3])}" if found[3] else ""
-        return f"{self.month(self._month_of(found[1]))} {self.ordinal(int(found[2]))}{year}"
+        return f"{self.month(self.month_of(found[1]))} {self.ordinal(int(found[2]))}{year}"
 
     def _day_month(self, found: re.Match[str]) -> str | None:
         if not 1 <= int(found[1]) <= 31:
             return None
         year = f", {self.year(found[3])}" if found[3] else ""
         the = "" if found.string[: found.start()].rstrip().lower().endswith("the") else "the "
-        return f"{the}{self.ordinal(int(found[1]))} of {self.month(self._month_of(found[2]))}{year}"
+        return f"{the}{self.ordinal(int(found[1]))} of {self.month(self.month_of(found[2]))}{year}"
 
     def _month_year(self, found: re.Match[str]) -> str:
-        return f"{self.month(self._month_of(found[1]))} {self.year(found[2])}"
+        return f"{self.month(self.month_of(found[1]))} {self.year(found[2])}"
 
     def _decade(self, found: re.Match[str]) -> str:
         decade = self.cardinal(int(found[1][-2:])) if found[1][-2:] != "00" else "hundred"

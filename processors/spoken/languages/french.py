@@ -12,7 +12,6 @@ _MONTHS = (
     "janv(?:ier|\\.)|févr(?:ier|\\.)|mars|avr(?:il|\\.)|mai|juin|juil(?:let|\\.)|août|sept(?:embre|\\.)|oct(?:obre|\\.)|"
     "nov(?:embre|\\.)|déc(?:embre|\\.)"
 )
-_SHORT = ("jan", "fév", "mar", "avr", "mai", "juin", "juil", "aoû", "sep", "oct", "nov", "déc")
 _FEMININE = re.compile(
     r"(?:tion|sion|té|ette|elle|ence|ance|ure|ade|ée|ie|ine|aine|onne|heures?|minutes?|secondes?|livres?|tonnes?|"
     r"fois|personnes?|nuits?|pages?|places?|chambres?|pommes?|tables?|lignes?|roupies?|once|pinte)s?$"
@@ -45,6 +44,7 @@ class French(Grammar):
         "To": "digital-terabyte",
     }
     no_units = frozenset(("A", "h", "t"))
+    month_begins = ("jan", "fév", "mar", "avr", "mai", "juin", "juil", "aoû", "sep", "oct", "nov", "déc")
     scales: ClassVar = {
         "k": ("mille", "mille"),
         "M": ("million", "millions"),
@@ -163,15 +163,9 @@ class French(Grammar):
 
     def dates(self) -> Iterable[tuple[str, Say]]:
         yield r"(?<![\w.,])(\d+)(?:½| ½| 1/2) ([^\W\d_]+)", self._and_a_half
-        yield rf"(?<![\w.,])(\d{{1,2}})(?:er)? ({_MONTHS})(?: (\d{{4}}))?(?!\w)", self._day_month
+        yield rf"(?<![\w.,])(\d{{1,2}})(?:er)? ({_MONTHS})(?: (\d{{4}}))?(?!\w)", self.day_month
         yield r"(?<!\w)(\d+)(?:ère|er|re|ème|e|nde|nd)\b", self._nth
         yield r"\b([IVXL]+)(?:ème|e) siècle", self._century
-
-    def _day_month(self, found: re.Match[str]) -> str | None:
-        if not 1 <= int(found[1]) <= 31:
-            return None
-        month = next(number for number, short in enumerate(_SHORT, 1) if found[2].lower().startswith(short))
-        return self.date(int(found[1]), month, found[3] or "", "")
 
     def _nth(self, found: re.Match[str]) -> str:
         feminine = found[0].endswith(("ère", "re"))

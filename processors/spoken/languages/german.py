@@ -12,7 +12,6 @@ _MONTHS = (
     "Jan(?:uar|\\.)|Jänner|Feb(?:ruar|\\.)|März|Mär?z?\\.|Apr(?:il|\\.)|Mai|Jun(?:i|\\.)|Jul(?:i|\\.)|Aug(?:ust|\\.)|"
     "Sept?(?:ember|\\.)|Okt(?:ober|\\.)|Nov(?:ember|\\.)|Dez(?:ember|\\.)"
 )
-_SHORT = ("ja", "fe", "m", "ap", "mai", "jun", "jul", "au", "se", "ok", "no", "de")
 _DATIVE = words("am dem im vom zum beim seit ab bis den einem jeden diesen nach vor zur der")
 _DER = frozenset(("der", "die", "das"))
 _FEMININE = re.compile(r"(?:e|ung|heit|keit|schaft|ion|tät|ei|Uhr|Nacht|Stadt|Person|Frau|Nummer|Million|Milliarde)$")
@@ -35,6 +34,7 @@ class German(Grammar):
     power = " hoch"
     number_sign = "Nummer"
     hashtag = "Hashtag "
+    month_begins = ("ja", "fe", "mä", "ap", "mai", "jun", "jul", "au", "se", "ok", "no", "de")
     scales: ClassVar = {
         "k": ("tausend", "tausend"),
         "Tsd.": ("tausend", "tausend"),
@@ -176,21 +176,11 @@ class German(Grammar):
 
     def dates(self) -> Iterable[tuple[str, Say]]:
         yield r"(?<![\w.,])(?:½|1/2)(?= ([A-ZÄÖÜ]\w+))", self._half
-        yield rf"(?<![\w.])(\d{{1,2}})\. ?({_MONTHS})(?: (\d{{4}}))?(?!\w)", self._day_month
+        yield rf"(?<![\w.])(\d{{1,2}})\. ?({_MONTHS})(?: (\d{{4}}))?(?!\w)", self.day_month
         yield r"(?<![\w.])(0?[1-9]|[12]\d|3[01])\.(0?[1-9]|1[0-2])\.(?=\s|$|[,;)!?–-])", self._day_number
         yield r"(?<=\b[a-zA-Z]{2} )(\d{1,2})\.(?= [A-ZÄÖÜ][a-zäöüß]+)", self._nth
         yield r"(?<=\b[a-zA-Z]{3} )(\d{1,2})\.(?= [A-ZÄÖÜ][a-zäöüß]+)", self._nth
         yield r"(?<!\w)(\d0|\d\d\d0)er\b", self._decade
-
-    def _day_month(self, found: re.Match[str]) -> str | None:
-        if not 1 <= int(found[1]) <= 31:
-            return None
-        number = next(
-            at
-            for at, short in enumerate(_SHORT, 1)
-            if found[2].lower().startswith(short) and (short != "m" or found[2] != "Mai")
-        )
-        return self.date(int(found[1]), number, found[3] or "", word_before(found))
 
     def _half(self, found: re.Match[str]) -> str:
         return "eine halbe" if _FEMININE.search(found[1]) else "ein halber"

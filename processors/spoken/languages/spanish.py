@@ -14,7 +14,6 @@ _MONTHS = (
     "enero|febrero|marzo|abril|mayo|junio|julio|agosto|sep?tiembre|octubre|noviembre|diciembre|"
     "ene\\.|feb\\.|mar\\.|abr\\.|jun\\.|jul\\.|ago\\.|sept?\\.|oct\\.|nov\\.|dic\\."
 )
-_SHORT = ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "se", "oct", "nov", "dic")
 _FEMININE = re.compile(r"(?:a|as|ción|ciones|sión|dad|dades|noches?|veces|vez)$")
 _MASCULINE = words("""
     día días mapa mapas problema problemas idioma idiomas tema temas programa programas kilogramo
@@ -41,6 +40,7 @@ class Spanish(Grammar):
     hashtag = "hashtag "
     spaced_groups = True
     no_units = frozenset(("A", "t"))
+    month_begins = ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "se", "oct", "nov", "dic")
     scales: ClassVar = {
         "k": ("mil", "mil"),
         "mil": ("mil", "mil"),
@@ -168,14 +168,8 @@ class Spanish(Grammar):
 
     def dates(self) -> Iterable[tuple[str, Say]]:
         yield r"(?<![\w.,])(\d+)(?:½| ½| 1/2) ([^\W\d_]+)", self._and_a_half
-        yield rf"(?<![\w.,])(\d{{1,2}}) (?:de )?({_MONTHS})(?: (?:de(?:l)? )?(\d{{4}}))?(?!\w)", self._day_month
+        yield rf"(?<![\w.,])(\d{{1,2}}) (?:de )?({_MONTHS})(?: (?:de(?:l)? )?(\d{{4}}))?(?!\w)", self.day_month
         yield r"(?<!\w)(\d{1,2})(?:\.?([ºª°])|\.?(er|do|ra|da|to|ta|mo|ma|vo|va|no|na))(?!\w| ?[CF]\b)", self._nth
-
-    def _day_month(self, found: re.Match[str]) -> str | None:
-        if not 1 <= int(found[1]) <= 31:
-            return None
-        month = next(number for number, short in enumerate(_SHORT, 1) if found[2].lower().startswith(short))
-        return self.date(int(found[1]), month, found[3] or "", "")
 
     def _nth(self, found: re.Match[str]) -> str | None:
         value = int(found[1])
