@@ -12,10 +12,9 @@ import msgspec
 from aioice import Candidate, Connection, TransportPolicy
 from aiortc.rtcicetransport import connection_kwargs
 
+from voiceflow.server.listening import written
 from voiceflow.transports.webrtc.session import usable
 from voiceflow.transports.webrtc.turn_servers import IceServer
-
-from .iceprobe import written
 
 GATHER: Final = 8.0
 """Seconds to gather candidates. aioice gives up a silent server after 5."""
@@ -103,4 +102,4 @@ def _pairs(connection: Connection, *, nominated: bool = False) -> Iterator[str]:
 
 
 def _shown(candidate: Candidate) -> str:
-    return f"{candidate.type} {written((candidate.host, candidate.port))}"
+    return f"{candidate.type} {written(candidate.host, candidate.port)}"

@@ -12,6 +12,8 @@ import msgspec
 from aioice import stun, turn
 from aiortc.rtcicetransport import parse_stun_turn_uri
 
+from voiceflow.server.listening import written
+
 from .finding import in_thread
 
 ANSWER: Final = 4.0
@@ -108,7 +110,7 @@ async def _mapped(address: tuple[str, int]) -> str:
         request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
         asker.transaction = stun.Transaction(request, address, asker, retransmissions=RETRIES)
         response, _ = await asker.transaction.run()
-        return written(response.attributes["XOR-MAPPED-ADDRESS"])
+        return written(*response.attributes["XOR-MAPPED-ADDRESS"])
     except KeyError:
         raise ValueError("its answer holds no address") from None
     finally:
@@ -132,13 +134,7 @@ async def _relayed(
         _Relayed, address, username, credential, ssl=tls, transport=transport
     )
     try:
-        return written(relay.get_extra_info("sockname"))
+        return written(*relay.get_extra_info("sockname"))
     finally:
         relay.close()
         await protocol.lost.wait()
-
-
-def written(address: tuple[str, int]) -> str:
-    """An address as HOST:PORT."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -56,7 +56,11 @@ def port_of(sockets: list[socket.socket]) -> int:
 
 def reachable(host: str, port: int) -> str:
     """HOST:PORT by which a server on `host` is reached from its own machine."""
-    host = _from_here(host)
+    return written(_from_here(host), port)
+
+
+def written(host: str, port: int) -> str:
+    """An address as HOST:PORT, with brackets around IPv6."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
