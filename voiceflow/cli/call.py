@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from .call_options import BROWSER, CallOptions
+from .call_options import BROWSER, KEYS, KEYS_EXPECTED, CallOptions
 from .choices import OneOf, callers, codecs
 from .cli_errors import INTERRUPTED, Refused, check_writable, explained, given, log_level_option, start_logging
 
@@ -197,8 +197,8 @@ def _check(asked: CallOptions) -> None:
     """Refuse options that no carrier supports, and those that would only fail after the call."""
     if asked.provider != BROWSER:
         _check_carrier(asked)
-    if not re.fullmatch("[0-9*#A-DWa-dw]*", asked.digits):
-        raise Refused(f"--digits {asked.digits}: the keys of a telephone are 0-9, *, #, A-D; w is a pause of 0.5 s")
+    if asked.digits and not re.fullmatch(KEYS, asked.digits):
+        raise Refused(f"--digits {asked.digits}: {KEYS_EXPECTED}")
     if asked.script is not None:
         for _, option in given(("play", "digits", "barge_in_at")):
             raise Refused(f"{option}: with --script, the script says what the caller does")

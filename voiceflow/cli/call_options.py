@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 BROWSER = "webrtc"
 """The provider that stands for a browser, beside the names of carriers."""
+KEYS = "[0-9*#A-DWa-dw]+"
+"""The keys of a telephone, and w for a pause."""
+KEYS_EXPECTED = "the keys of a telephone are 0-9, *, #, A-D; w is a pause of 0.5 s"
 
 
 class CallOptions(msgspec.Struct, frozen=True):

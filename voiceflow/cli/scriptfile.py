@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from voiceflow.config.yamlfile import Value, read_yaml
 from voiceflow.errors import ConfigError
 
+from .call_options import KEYS, KEYS_EXPECTED
+
 if TYPE_CHECKING:
     from voiceflow.simulator.cues import When
 
-KEYS: Final = "[0-9*#A-DWa-dw]+"
-"""The keys of a telephone, and w for a pause."""
 ACTS: Final = ("say", "press", "wait")
 TIMES: Final[tuple[When, ...]] = ("at", "after", "over")
 WAITS: Final[dict[str, When]] = {"speech": "begun", "silence": "finished"}
@@ -89,7 +89,7 @@ def _step(value: Value, folder: Path) -> FileStep:
     when, seconds = (times[0], _seconds(found[times[0]])) if times else ("finished", 0.0)
     if act == "press":
         if not re.fullmatch(KEYS, text):
-            raise found[act].error(f"{text!r}: the keys of a telephone are 0-9, *, #, A-D; w is a pause of 0.5 s")
+            raise found[act].error(f"{text!r}: {KEYS_EXPECTED}")
         return FileStep(when, seconds, keys=text)
     if text.lower().endswith(".wav"):
         return FileStep(when, seconds, wav=folder / text)
