@@ -212,14 +212,20 @@ def test_a_token_is_good_for_one_stream_also_with_two_workers() -> None:
     run(main())
 
 
+async def twilios_token(served: Served) -> str:
+    """The token in the answer to a webhook that Twilio has signed."""
+    form = {"CallSid": "CA1", "From": FROM, "To": TO}
+    url = "https://calls.example.com/sip/twilio/answer"
+    signed = {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)}
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(f"{served.http}/sip/twilio/answer", data=form, headers=TUNNEL | signed)
+    return parameters(answer)["token"]
+
+
 def test_the_token_in_twilios_answer_lets_its_stream_in() -> None:
     async def main() -> None:
-        async with serving(config=CONFIG, key=KEY) as served, httpx.AsyncClient() as client:
-            form = {"CallSid": "CA1", "From": FROM, "To": TO}
-            url = "https://calls.example.com/sip/twilio/answer"
-            signed = {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)}
-            answer = await client.post(f"{served.http}/sip/twilio/answer", data=form, headers=TUNNEL | signed)
-            assert await call(served, carrier(token=parameters(answer)["token"])) is None
+        async with serving(config=CONFIG, key=KEY) as served:
+            assert await call(served, carrier(token=await twilios_token(served))) is None
 
     run(main())
 
@@ -244,12 +250,8 @@ def test_twilio_hears_the_format_that_its_start_names() -> None:
     wideband = AudioFormat("pcm16", 16_000)
 
     async def main() -> None:
-        async with serving(config=CONFIG, key=KEY) as served, httpx.AsyncClient() as client:
-            form = {"CallSid": "CA1", "From": FROM, "To": TO}
-            url = "https://calls.example.com/sip/twilio/answer"
-            signed = {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)}
-            answer = await client.post(f"{served.http}/sip/twilio/answer", data=form, headers=TUNNEL | signed)
-            caller = carrier(inbound=wideband, token=parameters(answer)["token"])
+        async with serving(config=CONFIG, key=KEY) as served:
+            caller = carrier(inbound=wideband, token=await twilios_token(served))
             async with dialled(served.media, additional_headers=TUNNEL) as websocket:
                 assert await hears(websocket, caller) == SPEECH
 
