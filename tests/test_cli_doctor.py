@@ -20,6 +20,7 @@ from unittest import mock
 import pytest
 from click.testing import CliRunner, Result
 from doubles import virtual
+from launching import free_port
 from simulator.relay import SECRET, coturn, needs_coturn
 from weights.hub import isolate
 
@@ -41,11 +42,6 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         with mock.patch.dict(os.environ, kept | ours | {"COLUMNS": "200"}, clear=True):
             yield tmp_path
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import gc
 import os
 import re
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator
 
@@ -17,6 +16,7 @@ import uvicorn
 from aiortc import RTCPeerConnection
 from browser.chromium import LISTENING, NETWORK, needs_chromium, open_page, run
 from browser.scripted import Scripted
+from launching import free_port
 from playwright.async_api import Page, expect
 from server.serving import Served, Uvicorn, serving, until
 
@@ -167,8 +167,7 @@ async def serving_at(port: int) -> AsyncIterator[None]:
 
 def test_a_page_outlives_its_server_and_calls_the_next_one():
     async def main() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         async with contextlib.AsyncExitStack() as stack:
             async with serving_at(port):
                 page = await stack.enter_async_context(open_page(f"http://127.0.0.1:{port}", ignore=NETWORK))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from e2e import llm_server
 from e2e.engines import VOICE
-from launching import await_health, launched
+from launching import await_health, free_port, launched
 
 COMMAND = [sys.executable, "-c", "from voiceflow.cli import main; main()", "run", "assistant"]
 WATCHDOG = 120.0
@@ -49,8 +48,7 @@ class Assistant:
 def running(folder: Path, model: llm_server.LanguageModel) -> Iterator[Assistant]:
     """The assistant, with `model` for its language model, while it runs."""
     (folder / "voiceflow.yaml").write_text(CONFIGURATION)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     log = folder / "log"
     environment = os.environ | model.environment | {"HF_ENDPOINT": NOWHERE}
     assistant = Assistant(port, log)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from launching import launched
+from launching import free_port, launched
 
 NGINX: Final = shutil.which("nginx") or (shutil.which("nginx", path="/usr/sbin") or "")
 needs_nginx = pytest.mark.skipif(not NGINX, reason="there is no nginx: apt-get install nginx-light")
@@ -47,8 +47,7 @@ http {{
 @contextlib.contextmanager
 def nginx(folder: Path, upstream: int, prefix: str, *, strips: bool) -> Iterator[str]:
     """Have nginx pass on what is below `prefix` to the port `upstream`. Yields its HOST:PORT."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     file, log = folder / "nginx.conf", folder / "log"
     passed = "/" if strips else ""
     file.write_text(CONFIGURATION.format(folder=folder, port=port, prefix=prefix, upstream=upstream, passed=passed))

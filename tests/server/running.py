@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from launching import await_health, launched
+from launching import await_health, free_port, launched
 from server.serving import SPEECH, carrier, dialled, until
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
@@ -69,8 +68,7 @@ def running(folder: Path, *options: str, content: str = ECHO, files: int | None 
     sources = folder / "sources"
     sources.mkdir()
     (sources / "file.py").write_text(content)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     log = folder / "log"
     limit = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
     with launched([*limit, *COMMAND, "file.py", "--port", str(port), *options], sources, log) as process:
