@@ -6,6 +6,7 @@ cleared does not count. There is no clock and no I/O in here: playout.py has bot
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 
@@ -44,8 +45,8 @@ class Sentence(msgspec.Struct):
     end: float | None = None
     inserted: list[tuple[float, float]] = []
     """Position and seconds of other audio that was played within the sentence, such as a hold line."""
-    began: float | None = None
-    """When the caller began to hear it, on the loop's clock. None before that is known."""
+    began: float = math.inf
+    """When the caller began to hear it, on the loop's clock. Infinite before that is known."""
     ended: float = 0.0
     """When the last of it that was handed to the transport will have been heard, on the loop's clock."""
 
@@ -121,8 +122,7 @@ class Ledger:
         self.sent += seconds
         sentence = self._sentence
         if sentence is not None:
-            if sentence.began is None:
-                sentence.began = begin
+            sentence.began = min(sentence.began, begin)
             sentence.ended = self.play_end
 
     def heard(self, now: float) -> float:

@@ -41,7 +41,7 @@ def repeats(transcript: Transcript, sentences: Iterable[Sentence], call_began: f
     begin, end = call_began + transcript.start, call_began + transcript.end
     if transcript.end <= transcript.start:
         return False  # when it was said is not known
-    over = [s for s in sentences if s.began is not None and s.began < end and s.ended + LATE > begin]
+    over = [s for s in sentences if s.began < end and s.ended + LATE > begin]
     if not over or not _covers(over, min(begin + LEAD, end), end):
         return False
     heard, said = words(transcript.text), [word for s in over for word in words(s.mark.text)]
@@ -54,7 +54,7 @@ def repeats(transcript: Transcript, sentences: Iterable[Sentence], call_began: f
 def _covers(sentences: list[Sentence], begin: float, end: float) -> bool:
     """Whether echoes of `sentences` may have been heard from `begin` to `end`."""
     for sentence in sentences:
-        if sentence.began is not None and sentence.began <= begin + CLOSE:
+        if sentence.began <= begin + CLOSE:
             begin = max(begin, sentence.ended + LATE)
     return begin >= end
 
@@ -63,7 +63,7 @@ def _just_after(sentence: Sentence, heard: list[str], end: float) -> bool:
     """Whether an echo of the words `heard`, where they stand in `sentence`, would have ended at the time `end`."""
     said = words(sentence.mark.text)
     for place in range(len(said) - len(heard) + 1):
-        if said[place : place + len(heard)] == heard and sentence.began is not None:
+        if said[place : place + len(heard)] == heard:
             part = (place + len(heard)) / len(said)
             late = end - sentence.began - part * (sentence.ended - sentence.began)
             if -CLOSE < late < LATE + CLOSE / 2:
