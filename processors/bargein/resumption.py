@@ -59,16 +59,21 @@ class Resumption:
         """Record that the caller begins or stops to speak: this is known before `interrupted`."""
         self._speaks = isinstance(frame, SpeechStarted)
         if isinstance(frame, SpeechStarted):
-            over = [reply for reply in self._replies if not reply.done.done()] if self._call.replying else self._cut
+            over = self._under_way if self._call.replying else self._cut
             self._utterances.append(SaidOver(self._call.elapsed - frame.lead, {r: r.heard for r in over}))
 
     def interrupted(self) -> None:
         """Record that the caller interrupts now."""
-        self._cut = [reply for reply in self._replies if not reply.done.done()]
+        self._cut = self._under_way
         self._wordless = False
 
     def _begin(self, reply: Reply) -> None:
-        self._replies = [*(known for known in self._replies if not known.done.done()), reply]
+        self._replies = [*self._under_way, reply]
+
+    @property
+    def _under_way(self) -> list[Reply]:
+        """The replies that are neither heard to their end nor interrupted."""
+        return [reply for reply in self._replies if not reply.done.done()]
 
     def _hear(self, frame: Frame) -> None:
         match frame:
