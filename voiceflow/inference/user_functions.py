@@ -10,14 +10,12 @@ from typing import Any, Final
 from .containment import contained
 from .pools import InferencePool
 
-_KINDS = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
-"""Tests for functions that only begin to work when what they return is awaited or iterated."""
 _DONE: Final = object()
 
 
 def waits(function: Callable[..., Any]) -> bool:
     """Whether `function` works on the event loop, as it waits for something, and takes no thread."""
-    return any(kind(function) for kind in (inspect.iscoroutinefunction, inspect.isasyncgenfunction))
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 async def called(pool: InferencePool, function: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
@@ -25,7 +23,7 @@ async def called(pool: InferencePool, function: Callable[..., Any], *args: Any, 
     not, becomes an `AsyncGenerator`, which has to be closed. Code that is not async runs in `pool`. Raises what
     `function` raises; what is no `Exception` is raised as `RuntimeError`."""
     with contained():
-        if any(kind(function) for kind in _KINDS):
+        if waits(function) or inspect.isgeneratorfunction(function):  # it begins only when its result is used
             given = function(*args, **kwargs)
         else:
             given = await pool.run(function, *args, **kwargs)
