@@ -80,9 +80,11 @@ class Amounts:
         return self._grammar.counted(number, one if number.is_one else more)
 
     def _fraction(self, found: re.Match[str]) -> str | None:
-        whole, over, under = found.groups()
-        return self._grammar.parts(whole or "", int(over), int(under))
+        whole, over, under = found[1] or "", int(found[2]), int(found[3])
+        if over >= under * 3 or under > self._grammar.largest_denominator:
+            return None  # nobody says it like that
+        return self._grammar.parts(whole, over, under)
 
-    def _sign_of_fraction(self, found: re.Match[str]) -> str | None:
+    def _sign_of_fraction(self, found: re.Match[str]) -> str:
         over, under = unicodedata.normalize("NFKC", found[2]).split("⁄")
         return self._grammar.parts(found[1], int(over), int(under))

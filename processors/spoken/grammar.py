@@ -71,6 +71,10 @@ class Grammar:
     hashtag: ClassVar[str]
     spaced_groups: ClassVar[bool] = False
     """Whether a space may stand between thousands."""
+    decimals_counted: ClassVar[bool] = False
+    """Whether two decimals are read as one number."""
+    largest_denominator: ClassVar[int] = 100
+    """Fractions with a larger one are not said as such."""
     pairs: ClassVar[bool] = False
     """Whether telephone numbers are read in pairs of digits."""
     month_begins: ClassVar[tuple[str, ...]]
@@ -144,7 +148,8 @@ class Grammar:
 
     def fraction(self, digits: str) -> str:
         """What is said after the decimal point."""
-        return self.digits(digits)
+        is_number = self.decimals_counted and digits[0] != "0" and len(digits) <= 2
+        return self.cardinal(digits) if is_number else self.digits(digits)
 
     def number(self, number: Number, noun: str = "") -> str:
         """The words for a number that counts `noun`."""
@@ -160,8 +165,8 @@ class Grammar:
         """So many of `noun`, which is given in the right number."""
         return f"{self.number(number, noun)} {noun}"
 
-    def parts(self, whole: str, over: int, under: int) -> str | None:
-        """`over`/`under` after the whole number `whole`, which may be empty; None if nobody says it like that."""
+    def parts(self, whole: str, over: int, under: int) -> str:
+        """`over`/`under` after the whole number `whole`, which may be empty."""
         raise NotImplementedError
 
     def signed(self, found: re.Match[str], said: str) -> str:

@@ -125,9 +125,7 @@ class English(Grammar):
     def month_first(self) -> bool:
         return self.region in ("", "US")
 
-    def parts(self, whole: str, over: int, under: int) -> str | None:
-        if not under or over >= under * 3 or under > 100:
-            return None
+    def parts(self, whole: str, over: int, under: int) -> str:
         one = {2: "half", 4: "quarter"}.get(under, self.ordinal(under))
         name = one if over == 1 else {2: "halves"}.get(under, f"{one}s")
         if whole:

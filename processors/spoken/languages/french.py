@@ -36,6 +36,7 @@ class French(Grammar):
     number_sign = "numéro"
     hashtag = "hashtag "
     spaced_groups = True
+    decimals_counted = True
     pairs = True
     units: ClassVar = {
         "Ko": "digital-kilobyte",
@@ -106,9 +107,6 @@ class French(Grammar):
         (r"\bsvp\b|\bSVP\b", "s'il vous plaît"),
     )
 
-    def fraction(self, digits: str) -> str:
-        return self.digits(digits) if digits[0] == "0" or len(digits) > 2 else self.cardinal(digits)
-
     def agreeing(self, words: str, noun: str) -> str:
         return f"{words}e" if re.search(r"\bun$", words) and _FEMININE.search(noun) else words
 
@@ -130,9 +128,7 @@ class French(Grammar):
     def with_cents(self, whole: str, cents: str, small: int) -> str:
         return f"{whole} {self.cardinal(small)}"
 
-    def parts(self, whole: str, over: int, under: int) -> str | None:
-        if not under or over >= under * 3 or under > 100:
-            return None
+    def parts(self, whole: str, over: int, under: int) -> str:
         name = {2: "demi", 3: "tiers", 4: "quart"}.get(under, self.ordinal(under))
         said = f"{self.cardinal(over)} {name}{'s' if over > 1 and name != 'tiers' else ''}"
         if not whole:

@@ -133,9 +133,7 @@ class German(Grammar):
     def with_cents(self, whole: str, cents: str, small: int) -> str:
         return f"{whole} {self.cardinal(small)}"
 
-    def parts(self, whole: str, over: int, under: int) -> str | None:
-        if not under or over >= under * 3 or under > 100:
-            return None
+    def parts(self, whole: str, over: int, under: int) -> str:
         if under == 2:
             if whole:
                 return f"{self.cardinal(whole)}einhalb".replace("einseinhalb", "eineinhalb")

@@ -39,6 +39,8 @@ class Spanish(Grammar):
     number_sign = "número"
     hashtag = "hashtag "
     spaced_groups = True
+    decimals_counted = True
+    largest_denominator = 10
     no_units = frozenset(("A", "t"))
     month_begins = ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "se", "oct", "nov", "dic")
     scales: ClassVar = {
@@ -104,15 +106,11 @@ class Spanish(Grammar):
     def decimal_point(self) -> str:
         return "punto" if babel.numbers.get_decimal_symbol(self.locale) == "." else self.point
 
-    def fraction(self, digits: str) -> str:
-        return self.digits(digits) if digits[0] == "0" or len(digits) > 2 else self.cardinal(digits)
-
     def agreeing(self, words: str, noun: str) -> str:
         noun = noun.split(" ")[0]
         if not noun or noun in ("y", "o", "a", "de", "por", "es", "más", "menos", "en", "con"):
             return words
-        is_feminine = _FEMININE.search(noun) is not None and noun not in _MASCULINE
-        if is_feminine:
+        if _is_feminine(noun):
             words = re.sub(r"(?<=[cn])ientos\b", "ientas", words)
             return re.sub(r"uno$", "una", words)
         return (
@@ -128,9 +126,7 @@ class Spanish(Grammar):
     def with_cents(self, whole: str, cents: str, small: int) -> str:
         return f"{whole} con {self.cardinal(small)}"
 
-    def parts(self, whole: str, over: int, under: int) -> str | None:
-        if not under or over >= under * 3 or under > 10:
-            return None
+    def parts(self, whole: str, over: int, under: int) -> str:
         name = {2: "medio", 3: "tercio"}.get(under, f"{_ORDINALS[under]}o")
         plural = "s" if over > 1 else ""
         said = f"{'un' if over == 1 else self.cardinal(over)} {name}{plural}"
@@ -153,8 +149,7 @@ class Spanish(Grammar):
 
     def _and_a_half(self, found: re.Match[str]) -> str:
         noun = found[2]
-        is_feminine = _FEMININE.search(noun) is not None and noun not in _MASCULINE
-        return f"{self.number(Number(found[1]), noun)} {noun} y {'media' if is_feminine else 'medio'}"
+        return f"{self.number(Number(found[1]), noun)} {noun} y {'media' if _is_feminine(noun) else 'medio'}"
 
     def clocks(self) -> Iterable[tuple[str, Say]]:
         yield (
@@ -185,3 +180,7 @@ class Spanish(Grammar):
         if not before[:1].isupper():
             return None
         return f"{_ORDINALS[value]}o{after}" if value <= 10 else f"{self.cardinal(value)}{after}"
+
+
+def _is_feminine(noun: str) -> bool:
+    return _FEMININE.search(noun) is not None and noun not in _MASCULINE
