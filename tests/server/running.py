@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from launching import await_health, free_port, launched
-from server.serving import SPEECH, carrier, dialled, until
+from server.serving import carrier, dialled, hears, until
 from websockets.exceptions import ConnectionClosed, InvalidMessage
-
-from voiceflow.frames import AudioRaw
 
 COMMAND = [sys.executable, "-c", "from voiceflow.cli import main; main()", "run"]
 WATCHDOG = 30.0
@@ -42,14 +40,9 @@ class Running:
 
     async def hears(self) -> bytes:
         """Say something in a call of its own. Returns what comes back, nothing if nobody answers."""
-        caller = carrier()
         with contextlib.suppress(OSError, ConnectionClosed, InvalidMessage):  # the last: a server that is stopping
             async with dialled(self.media) as websocket:
-                for message in [*caller.hello(), caller.media(SPEECH)]:
-                    await websocket.send(message)
-                (audio,) = caller.receive(await websocket.recv())
-                assert isinstance(audio, AudioRaw)
-                return audio.data
+                return await hears(websocket, carrier())
         return b""
 
     async def until_heard(self, expected: bytes) -> None:

@@ -22,6 +22,7 @@ from voiceflow.audio import AudioFormat
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
+from voiceflow.frames import AudioRaw
 from voiceflow.pipeline import Element
 from voiceflow.security.trust import secret_of
 from voiceflow.server.app import Server
@@ -179,6 +180,20 @@ async def dialled(url: str, **options: Any) -> AsyncIterator[ClientConnection]:
     options = {"compression": None, "ping_interval": None, "close_timeout": 1, "max_queue": None} | options
     async with connect(url, proxy=None, **options) as websocket:
         yield websocket
+
+
+async def begin(websocket: ClientConnection, caller: Mirror) -> None:
+    """Begin a call and say something."""
+    for message in [*caller.hello(), caller.media(SPEECH)]:
+        await websocket.send(message)
+
+
+async def hears(websocket: ClientConnection, caller: Mirror) -> bytes:
+    """Begin a call with an echo and say something. Returns what the caller hears."""
+    await begin(websocket, caller)
+    (audio,) = caller.receive(await websocket.recv())
+    assert isinstance(audio, AudioRaw)
+    return audio.data
 
 
 async def closing(websocket: ClientConnection) -> tuple[int | None, str]:

@@ -17,13 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from server.proxies import needs_nginx, nginx
-from server.serving import FROM, SPEECH, TO, TUNNEL, carrier, dialled, echo, parameters, run, serving
+from server.serving import FROM, SPEECH, TO, TUNNEL, carrier, dialled, echo, hears, parameters, run, serving
 from twilio.request_validator import RequestValidator
 
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
-from voiceflow.frames import AudioRaw
 from voiceflow.server.app import Server
 from voiceflow.server.prefix import at_prefix, prefix_of, public_http
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
@@ -110,11 +109,7 @@ def test_a_call_through_nginx(tmp_path: Path, prefix: str, strips: bool) -> None
             caller = carrier(token=parameters(answer)["token"])
             upgrade = signed(f"wss://calls.example.com{prefix}{MEDIA}", {})
             async with dialled(f"ws://{proxy}{prefix}{MEDIA}", additional_headers=upgrade) as websocket:
-                for message in [*caller.hello(), caller.media(SPEECH)]:
-                    await websocket.send(message)
-                (heard,) = caller.receive(await websocket.recv())
-                assert isinstance(heard, AudioRaw)
-                assert heard.data == SPEECH
+                assert await hears(websocket, caller) == SPEECH
             async with dialled(f"ws://{proxy}{prefix}/ws") as websocket:  # from elsewhere, so it is refused by us
                 await websocket.wait_closed()
                 assert "refused" in (websocket.close_reason or "")

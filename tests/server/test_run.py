@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from server.running import Running, running
-from server.serving import FROM, MULAW, SPEECH, TO, TUNNEL, carrier, closing, dialled, parameters
+from server.serving import FROM, MULAW, SPEECH, TO, TUNNEL, begin, carrier, closing, dialled, parameters
 
 from voiceflow.security.secret_file import secret_for
 from voiceflow.simulator.caller import Load
@@ -38,8 +38,7 @@ def test_ctrl_c_ends_it_well_and_tells_its_calls(options: list[str], tmp_path: P
     async def main(server: Running) -> None:
         caller = carrier()
         async with dialled(server.media) as websocket:
-            for message in [*caller.hello(), caller.media(SPEECH)]:
-                await websocket.send(message)
+            await begin(websocket, caller)
             await websocket.recv()
             stopping = asyncio.create_task(asyncio.to_thread(server.interrupt))
             assert await closing(websocket) == (1012, "")  # "service restart"
@@ -116,8 +115,7 @@ def test_workers_share_the_calls_and_what_tokens_were_used(tmp_path: Path) -> No
                 for attempt in range(2):
                     caller = carrier(call_sid=f"CA{number}", token=once)
                     async with dialled(server.media, additional_headers=TUNNEL) as websocket:
-                        for message in [*caller.hello(), caller.media(SPEECH)]:
-                            await websocket.send(message)
+                        await begin(websocket, caller)
                         if attempt == 0:
                             assert caller.receive(await websocket.recv())
                         else:

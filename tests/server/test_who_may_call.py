@@ -11,16 +11,29 @@ from pathlib import Path
 
 import httpx
 import pytest
-from server.serving import FROM, MULAW, SPEECH, TO, TUNNEL, Served, carrier, closing, dialled, parameters, run, serving
+from server.serving import (
+    FROM,
+    MULAW,
+    SPEECH,
+    TO,
+    TUNNEL,
+    Served,
+    begin,
+    carrier,
+    closing,
+    dialled,
+    hears,
+    parameters,
+    run,
+    serving,
+)
 from twilio.request_validator import RequestValidator
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from voiceflow import DTMF, Call, CallError, Processor
 from voiceflow.audio import AudioFormat
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
-from voiceflow.frames import AudioRaw
 from voiceflow.security.tokens import LIFETIME, Claims, StreamTokens
 from voiceflow.security.trust import secret_of
 from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
@@ -45,20 +58,10 @@ def _marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
-async def hears(websocket: ClientConnection, caller: Mirror) -> bytes:
-    """Begin a call with an echo and say something. Returns what the caller hears."""
-    for message in [*caller.hello(), caller.media(SPEECH)]:
-        await websocket.send(message)
-    (audio,) = caller.receive(await websocket.recv())
-    assert isinstance(audio, AudioRaw)
-    return audio.data
-
-
 async def call(served: Served, caller: Mirror, headers: Mapping[str, str] = TUNNEL) -> Ended | None:
     """How a stream is refused; None if it becomes a call."""
     async with dialled(served.media, additional_headers=headers) as websocket:
-        for message in [*caller.hello(), caller.media(SPEECH)]:
-            await websocket.send(message)
+        await begin(websocket, caller)
         try:
             await websocket.recv()
         except ConnectionClosed:
