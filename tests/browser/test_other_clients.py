@@ -13,7 +13,7 @@ from browser.clients import site
 from browser.scripted import Scripted, says
 from server.serving import Served, serving, until
 
-from voiceflow import SpeechStarted, Transcript
+from voiceflow import Call, SpeechStarted, Transcript
 from voiceflow.config.settings import Config
 from voiceflow.transports.webrtc import ice
 from voiceflow.transports.webrtc import source_sink as ends
@@ -122,6 +122,15 @@ def test_muted_in_any_way_it_is_still_there(browser: Any, monkeypatch: pytest.Mo
     in_a_call(browser, then)
 
 
+async def goes_on(served: Served, page: AnyPage, call: Call, id: str) -> None:
+    """Check that the client is in the same call as before, hears and is heard."""
+    await hears(page)
+    await page.evaluate("client.sendDTMF('2')")
+    await told(page, "botTranscript")
+    assert await page.evaluate("transport.pc_id") == id
+    assert served.server.calls.active == {call}
+
+
 @pytest.mark.parametrize("browser", BROWSERS)
 def test_a_renegotiation_and_ice_anew_are_of_the_same_call(browser: Any) -> None:
     async def then(served: Served, page: AnyPage) -> None:
@@ -136,11 +145,7 @@ def test_a_renegotiation_and_ice_anew_are_of_the_same_call(browser: Any) -> None
         await page.evaluate("transport.attemptReconnection(false)")
         await becomes(page, f"{fragment} !== '{first}'")
         await becomes(page, "['connected', 'completed'].includes(transport.pc.iceConnectionState)")
-        await hears(page)
-        await page.evaluate("client.sendDTMF('2')")
-        await told(page, "botTranscript")
-        assert await page.evaluate("transport.pc_id") == id
-        assert served.server.calls.active == {call}
+        await goes_on(served, page, call, id)
 
     in_a_call(browser, then)
 
@@ -152,11 +157,7 @@ def test_a_connection_that_it_makes_anew_takes_the_call_over(browser: Any) -> No
         id = await page.evaluate("transport.pc_id")
         await page.evaluate("transport.attemptReconnection(true)")
         await becomes(page, "transport.dc.readyState === 'open'")
-        await hears(page)
-        await page.evaluate("client.sendDTMF('2')")
-        await told(page, "botTranscript")
-        assert await page.evaluate("transport.pc_id") == id
-        assert served.server.calls.active == {call}
+        await goes_on(served, page, call, id)
 
     in_a_call(browser, then)
 
