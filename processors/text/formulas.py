@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 from voiceflow.processors.text import markup
-from voiceflow.processors.text.cuts import WAIT, Cut
+from voiceflow.processors.text.cuts import WAIT, Cut, may_close
 
 HOLD: Final = 400
 """Characters within which a formula must end."""
@@ -16,7 +16,7 @@ HOLD_INLINE: Final = 80
 
 _DISPLAYED: Final = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)
 _INLINE: Final = re.compile(rf"\$(?=[^\s\d$])([^${markup.NEWLINES}]*[^\s$])\$(?!\d)")
-_ENDS: Final = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
+_DISPLAYED_BEGINS: Final = ("$$", "\\[", "\\(")
 
 _SIGNS: Final = {
     "times": "×", "cdot": "·", "div": "÷", "pm": "±", "leq": "≤", "le": "≤", "geq": "≥", "ge": "≥", "neq": "≠",
@@ -38,7 +38,7 @@ def formula(text: str, at: int, *, over: bool) -> Cut | None:
     begin = text[at : at + 2]
     if not begin[1:]:
         return None if over else WAIT
-    if begin in _ENDS:
+    if begin in _DISPLAYED_BEGINS:
         found = _DISPLAYED.match(text, at, at + HOLD)
         if found is None:
             may_be = not over and len(text) - at < HOLD
@@ -48,9 +48,7 @@ def formula(text: str, at: int, *, over: bool) -> Cut | None:
         return None
     found = _INLINE.match(text, at, at + HOLD_INLINE)
     if found is None:
-        line = text[at : at + HOLD_INLINE]
-        may_be = not over and len(line) < HOLD_INLINE and not any(char in markup.NEWLINES for char in line)
-        return WAIT if may_be and line.count("$") < 2 else None
+        return WAIT if may_close(text, at, HOLD_INLINE, over=over) and text.count("$", at) < 2 else None
     if found.end() == len(text) and not over:
         return WAIT  # a digit may follow
     return Cut(len(found[0]), plain(found[1]))
