@@ -173,30 +173,28 @@ class LLM(Processor):
     async def _ask(self, turn: Turn) -> AsyncGenerator[Piece | Withdrawn, None]:
         """Ask for the answer of `turn`, and yield it. A request that is refused for what it contains is never repeated:
         another one with less is made, once."""
-        messages, taken = self._history.request(turn), False
-        try:
-            async with contextlib.aclosing(self._generate(messages)) as generated:
-                async for piece in generated:
-                    if not taken:
-                        taken = True
-                        self._history.accept(turn)
-                    yield piece
-            return
-        except RequestRefusedError as error:
-            if taken:
-                raise
-            if isinstance(error, ContextFullError):
-                self._history.halve(turn)
-            else:
-                self._history.doubt(turn)
-            less = self._history.request(turn)
-            if less == messages:
-                raise
-            self.call.log.warning("%s: %s. Asked again with less of the conversation", self.name, error)
-        async with contextlib.aclosing(self._generate(less)) as generated:
-            async for piece in generated:
-                self._history.accept(turn)
-                yield piece
+        messages, again, taken = self._history.request(turn), False, False
+        while True:
+            try:
+                async with contextlib.aclosing(self._generate(messages)) as generated:
+                    async for piece in generated:
+                        if not taken:
+                            taken = True
+                            self._history.accept(turn)
+                        yield piece
+                return
+            except RequestRefusedError as error:
+                if again or taken:
+                    raise
+                if isinstance(error, ContextFullError):
+                    self._history.halve(turn)
+                else:
+                    self._history.doubt(turn)
+                less = self._history.request(turn)
+                if less == messages:
+                    raise
+                self.call.log.warning("%s: %s. Asked again with less of the conversation", self.name, error)
+            messages, again = less, True
 
     async def _generate(self, messages: list[Message]) -> AsyncGenerator[Piece | Withdrawn, None]:
         """Yield what may be spoken of the model's answer to `messages`, and its tool calls."""
