@@ -12,13 +12,12 @@ OpenAI's documentation says what a chunk holds; servers that imitate it leave ou
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from voiceflow.processors.llm.messages import ToolCall
+from voiceflow.processors.llm.messages import ToolCall, new_id
 from voiceflow.processors.llm.refusals import words
 
 REPETITIONS = 20
@@ -141,8 +140,7 @@ class _Call(msgspec.Struct):
         return next(filter(_is_object, repeated), joined)
 
     def whole(self) -> ToolCall:
-        # An id of nine letters and digits is one that every server takes back; Mistral takes no other.
-        return ToolCall(self.id or uuid.uuid4().hex[:9], self.name, self.arguments, self.extra)
+        return ToolCall(self.id or new_id(), self.name, self.arguments, self.extra)
 
 
 def _is_object(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +16,12 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def new_id() -> str:
+    """The `id` of a call that has none: nine letters and digits, which every server takes back; Mistral takes no
+    other."""
+    return uuid.uuid4().hex[:9]
 
 
 class _Encodable(msgspec.Struct, frozen=True):

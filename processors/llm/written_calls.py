@@ -15,11 +15,10 @@ from __future__ import annotations
 import ast
 import json
 import re
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from voiceflow.processors.llm.messages import ToolCall
+from voiceflow.processors.llm.messages import ToolCall, new_id
 
 Tools: TypeAlias = Mapping[str, Sequence[str]]
 """The names of the tools, and of their parameters in order."""
@@ -35,6 +34,7 @@ _NO_PYTHON = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
 """What reading text as Python raises if it is none."""
 _STRING = r'"(?:\\.|[^"\\])*"|' + r"'(?:\\.|[^'\\])*'"
 _BRACKET = re.compile(rf"{_STRING}|[{{}}\[\]()\"']", re.DOTALL)
+_OPENS = re.compile(r"[{\[]")
 _NAME = r"[A-Za-z_][\w.-]*"
 _XML = re.compile(
     rf"<[^<>]*?(?:function|invoke)(?:=|\s+name\s*=\s*)[\"']?({_NAME})[\"']?\s*>(.*?)(?:</[^<>]*(?:function|invoke)>|\Z)",
@@ -59,7 +59,7 @@ def written_calls(text: str, tools: Tools, *, sure: bool) -> list[ToolCall]:
     ]
     if sure and not found and (named := _ONLY_NAMED.search(text)):
         found = [(named[1], text)]  # the model is told that the arguments are wrong
-    return [ToolCall(uuid.uuid4().hex[:9], name, _as_text(given)) for name, given in found]
+    return [ToolCall(new_id(), name, _as_text(given)) for name, given in found]
 
 
 def end_of_value(text: str, start: int) -> int | None:
@@ -165,7 +165,7 @@ def _of_python(text: str, tools: Tools) -> Iterator[Found]:
 def _values(text: str) -> Iterator[Any]:
     """The JSON objects and lists in `text`; also as Python writes them, and such as lack their last brackets."""
     at = 0
-    while begins := re.compile(r"[{\[]").search(text, at):
+    while begins := _OPENS.search(text, at):
         at = end_of_value(text, begins.start()) or len(text)
         value = _read(text[begins.start() : at])
         if value is not None:
