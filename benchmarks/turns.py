@@ -27,11 +27,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import turns_corpus as corpus
 from report import console, options, show, write
-from turns_corpus import RATE, Sound, decibels, full_scale, mixed, row, silence
+from turns_corpus import decibels, full_scale
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # the caller and the ear are those of tests
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # the caller, the ear and noises are those of tests
 from doubles import Ear, Script
 from talking import run
+from vad.listening import RATE, Sound, hum, melody, mixed, pcm, pink, row, silence
 
 from voiceflow import (
     CANONICAL,
@@ -101,14 +102,14 @@ def heard(detector: Detector, sound: Sound, agent: Sound | None = None, form: Au
 
     async def speak() -> None:
         if agent is not None:
-            await call.play(corpus.audio(agent))
+            await call.play(pcm(agent))
 
     run(call, lambda call: call.source | vad | turns | Mute() | Whistle() | call.sink, speak)
     return turns
 
 
 def pieces(sound: Sound) -> Iterator[Frame | float]:
-    data = corpus.audio(sound).data
+    data = pcm(sound).data
     for start in range(0, len(data), 2 * PIECE):
         yield PIECE / RATE
         yield AudioRaw(data[start : start + 2 * PIECE])
@@ -122,7 +123,7 @@ def ends_of_turns(quick: bool) -> list[dict[str, Any]]:
     talkers = [corpus.say(corpus.NEWS, voice) for voice in corpus.OTHERS]
     rows = [_ends(line, detector, f"talker, {level} dB" if level else "none", level, talkers, quick)
             for level in BACKGROUND for line in LINES for detector in DETECTORS]  # fmt: skip
-    for name, sound in {"hum": corpus.hum(30), "music": corpus.music(30), "babble": corpus.babble(30)}.items():
+    for name, sound in {"hum": hum(30, 1.0, 50), "music": melody(30, 1.0), "babble": corpus.babble(30)}.items():
         rows += [
             _ends(line, detector, f"{name}, -20 dB", -20, [sound], quick) for line in LINES for detector in DETECTORS
         ]
@@ -137,7 +138,7 @@ def _ends(line: str, detector: Detector, name: str, level: float | None, sounds:
         end = BEFORE + len(said) / RATE
         background = corpus.lasting(sounds[place % len(sounds)], end + AFTER, 31_000 * place)
         background = background * (0.0 if level is None else SPEECH * decibels(level))
-        noise = corpus.noise(end + AFTER, place) * full_scale(-60)
+        noise = pink(end + AFTER, full_scale(-60), place)
         turns = heard(detector, LINES[line](mixed(row(silence(BEFORE), said * SPEECH), background, noise)))
         right += abs(next((at for at in turns.ends if at > BEFORE + 0.15), 0.0) - end) <= TOLERANCE
         begun += sum(at > end + TOLERANCE for at in turns.begins)
@@ -183,7 +184,7 @@ def _interruptions(line: str, detector: Detector, strength: float | None, quick:
         if place % 3 == 0:
             echo = corpus.reverberant(echo)
         talk = row(silence(case.at or 0.0), case.said)
-        noise = corpus.noise(AGENT_SPEAKS, place) * full_scale(-60)
+        noise = pink(AGENT_SPEAKS, full_scale(-60), place)
         sound = LINES[line](mixed(echo, talk, noise)[: round(AGENT_SPEAKS * RATE)])
         begins = heard(detector, sound, LINES[line](case.agent)).begins
         if case.at is None:
@@ -208,7 +209,7 @@ class Whistle(TTS):
     rate = RATE
 
     async def synthesize(self, text: str, voice: str) -> bytes:
-        return corpus.audio(corpus.say(text, corpus.AGENT) * SPEECH).data
+        return pcm(corpus.say(text, corpus.AGENT) * SPEECH).data
 
 
 class Known(STT):
@@ -248,7 +249,7 @@ def nods(quick: bool) -> list[dict[str, Any]]:
         understood = []
         for sound in spoken:
             padded = row(silence(0.3), sound * SPEECH, silence(0.5))
-            understood.append(whisper.transcribe(corpus.audio(padded).data, RATE).text)
+            understood.append(whisper.transcribe(pcm(padded).data, RATE).text)
             heard_all, cleared, asked = _told(sound, understood[-1])
             paused, cut, turns = paused + cleared, cut + (not heard_all), turns + len(asked) - 1
         rows.append({"said over the reply": name, "understood as": ", ".join(sorted({t or "-" for t in understood})),
@@ -260,7 +261,7 @@ def nods(quick: bool) -> list[dict[str, Any]]:
 def _told(sound: Sound, text: str) -> tuple[bool, bool, list[str]]:
     """Whether the caller heard the whole story though they said `sound`, whether it stopped meanwhile, and what the
     model was asked."""
-    line = mixed(row(silence(4.0), sound * SPEECH, silence(36.0)), corpus.noise(40.0) * full_scale(-60))
+    line = mixed(row(silence(4.0), sound * SPEECH, silence(36.0)), pink(40.0, full_scale(-60)))
     vad, teller = SileroVAD(), Storyteller()
     replies: list[Reply] = []
     call = Call(Script(Transcript("Tell me."), *pieces(line)), Ear(), transport="benchmark")

@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import functools
 import subprocess
-from itertools import cycle
+import sys
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # noises are those of the tests
+from vad.listening import RATE, Sound, pcm, pink, row, silence
 
 from voiceflow import weights
 from voiceflow.audio import AudioFormat
-from voiceflow.frames import AudioRaw
 from voiceflow.processors.codec import convert
 
-Sound = NDArray[np.float64]
-RATE: Final = 16_000
 BLOCK: Final = RATE // 100
 PIPER: Final = "en_US-joe-medium"
 TELEPHONE: Final = AudioFormat("mulaw", 8_000)
@@ -143,22 +143,6 @@ def full_scale(level: float) -> float:
     return 32_768 * decibels(level)
 
 
-def silence(seconds: float) -> Sound:
-    return np.zeros(round(seconds * RATE))
-
-
-def row(*sounds: Sound) -> Sound:
-    return np.concatenate(sounds)
-
-
-def mixed(*sounds: Sound) -> Sound:
-    """Added up; the shorter ones end in silence."""
-    line = np.zeros(max(map(len, sounds)))
-    for sound in sounds:
-        line[: len(sound)] += sound
-    return line
-
-
 def lasting(sound: Sound, seconds: float, start: int = 0) -> Sound:
     """`sound` again and again, from the sample `start` on."""
     return np.resize(np.roll(sound, -start), round(seconds * RATE))
@@ -166,11 +150,7 @@ def lasting(sound: Sound, seconds: float, start: int = 0) -> Sound:
 
 def telephone(sound: Sound) -> Sound:
     """`sound` as it arrives from a telephone: mu-law at 8 kHz."""
-    return convert(convert(audio(sound), TELEPHONE), AudioFormat("pcm16", RATE)).samples.astype(np.float64)
-
-
-def audio(sound: Sound) -> AudioRaw:
-    return AudioRaw(np.clip(np.rint(sound), -32_768, 32_767).astype("<i2").tobytes())
+    return convert(convert(pcm(sound), TELEPHONE), AudioFormat("pcm16", RATE)).samples.astype(np.float64)
 
 
 def reverberant(sound: Sound) -> Sound:
@@ -184,50 +164,20 @@ def reverberant(sound: Sound) -> Sound:
 # what is no speech
 
 
-def leveled(sound: Sound) -> Sound:
-    """`sound` at a level of 1."""
-    result: Sound = sound / sound.std()
-    return result
-
-
-def noise(seconds: float, seed: int = 1) -> Sound:
-    """Pink noise at a level of 1."""
-    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(round(seconds * RATE)))
-    pink: Sound = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1)), round(seconds * RATE))
-    return leveled(pink)
-
-
-def hum(seconds: float) -> Sound:
-    """Mains hum with its odd harmonics, at a level of 1."""
-    time = np.arange(round(seconds * RATE)) / RATE
-    tones: Sound = sum((np.sin(2 * np.pi * 50 * h * time) / h for h in (1, 2, 3, 5)), np.zeros(len(time)))
-    return leveled(tones)
-
-
-def music(seconds: float) -> Sound:
-    """Plucked chords, four notes a second, at a level of 1."""
-    time = np.arange(RATE // 4) / RATE
-    notes = [
-        sum(np.sin(2 * np.pi * pitch * h * time) / h * np.exp(-3 * time) for h in range(1, 6))
-        for pitch in (220, 277, 330, 440, 392, 330, 294, 247)
-    ]
-    line: Sound = np.concatenate([note for _, note in zip(range(round(4 * seconds) + 1), cycle(notes))])
-    return leveled(line[: round(seconds * RATE)])
-
-
 def babble(seconds: float) -> Sound:
     """Nine people who talk at the same time, at a level of 1."""
     talkers = [
         lasting(say(text, voice), seconds, 17_000 * place)
         for place, (voice, text) in enumerate((v, t) for v in OTHERS for t in (NEWS, STORY, " ".join(QUESTIONS)))
     ]
-    together: Sound = np.sum(talkers, axis=0)
-    return leveled(together)
+    together = np.sum(talkers, axis=0)
+    leveled: Sound = together / together.std()
+    return leveled
 
 
 def cough(seed: int = 1) -> Sound:
     """A burst of noise of 0.25 s, and a weaker one, at a level of 1."""
     time = np.arange(round(0.25 * RATE)) / RATE
-    burst = noise(0.25, seed) * np.minimum(1, time / 0.01) * np.exp(-time / 0.07)
+    burst = pink(0.25, 1.0, seed) * np.minimum(1, time / 0.01) * np.exp(-time / 0.07)
     both = row(burst, silence(0.06), 0.5 * burst)
     return both / active(both)

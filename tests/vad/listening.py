@@ -39,14 +39,16 @@ def white(seconds: float, rms: float, seed: int = 1) -> Sound:
 def pink(seconds: float, rms: float, seed: int = 1) -> Sound:
     spectrum = np.fft.rfft(white(seconds, 1.0, seed))
     noise: Sound = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1)), round(seconds * RATE))
-    return noise / noise.std() * rms
+    leveled: Sound = noise / noise.std() * rms
+    return leveled
 
 
 def hum(seconds: float, rms: float, hertz: float) -> Sound:
     """Mains hum with its odd harmonics."""
     time = np.arange(round(seconds * RATE)) / RATE
     tones: Sound = sum((np.sin(2 * np.pi * hertz * h * time) / h for h in (1, 2, 3, 5)), np.zeros(len(time)))
-    return tones / tones.std() * rms
+    leveled: Sound = tones / tones.std() * rms
+    return leveled
 
 
 def melody(seconds: float, rms: float) -> Sound:
@@ -57,7 +59,8 @@ def melody(seconds: float, rms: float) -> Sound:
         for pitch in (220, 277, 330, 440, 392, 330, 294, 247)
     ]
     line: Sound = np.concatenate([note for _, note in zip(range(round(4 * seconds)), cycle(notes))])
-    return line / line.std() * rms
+    leveled: Sound = line / line.std() * rms
+    return leveled
 
 
 def clicks(seconds: float, samples: int = 30, every: int = 3777) -> Sound:
