@@ -28,11 +28,12 @@ _PORTUGUESE = """sim, claro, certo, isso, isso mesmo, pois, pois é, exato, exat
 _DUTCH = """ja, jawel, jep, goed, prima, precies, klopt, juist, inderdaad, zeker, natuurlijk, tuurlijk, duidelijk,
     begrijp ik, ik begrijp het, begrepen, snap ik, ik snap het, oh ja"""
 
-BACKCHANNELS: Final = frozenset(
-    " ".join(phrase.split())
-    for language in (_SOUNDS, _ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN, _PORTUGUESE, _DUTCH)
-    for phrase in language.split(",")
-)
+
+def _listed(*lists: str) -> frozenset[str]:
+    return frozenset(" ".join(phrase.split()) for phrases in lists for phrase in phrases.split(","))
+
+
+BACKCHANNELS: Final = _listed(_SOUNDS, _ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN, _PORTUGUESE, _DUTCH)
 """Backchannels in English, German, French, Spanish, Italian, Portuguese and Dutch, and hesitations. None of them
 refuses or asks to wait."""
 
@@ -48,7 +49,7 @@ _ANYBODY_THERE = """hello, hello there, hi, hey, anyone there, anybody there, is
     alô, olá, está aí, ainda está aí, estás aí, tem alguém aí, está me ouvindo, consegue me ouvir, está a ouvir-me,
     bent u er nog, ben je er nog, bent u daar, ben je daar, is daar iemand, is er iemand, hoort u mij, hoor je me,
     hoor je mij"""
-ANYBODY_THERE: Final = frozenset(" ".join(phrase.split()) for phrase in _ANYBODY_THERE.split(","))
+ANYBODY_THERE: Final = _listed(_ANYBODY_THERE)
 """What a caller says who waits and hears nothing, in the same languages."""
 
 _STRETCHED: Final = re.compile(r"([^\W\d])\1{2,}")  # "hmmmm"
