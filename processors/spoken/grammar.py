@@ -77,8 +77,9 @@ class Grammar:
     """Fractions with a larger one are not said as such."""
     pairs: ClassVar[bool] = False
     """Whether telephone numbers are read in pairs of digits."""
-    month_begins: ClassVar[tuple[str, ...]]
-    """What the names of the months begin with, in lower case: as much as tells one from another."""
+    month_begins: ClassVar[tuple[str | tuple[str, ...], ...]]
+    """What the names of the months begin with, in lower case: as much as tells one from another. A tuple for a month of
+    several names."""
     scales: ClassVar[Mapping[str, tuple[str, str]]]
     """For k, M, B and what else stands for thousands, millions and so on: the word for one, and for more."""
     signs: ClassVar[Mapping[str, str]]

@@ -34,7 +34,7 @@ class German(Grammar):
     power = " hoch"
     number_sign = "Nummer"
     hashtag = "Hashtag "
-    month_begins = ("ja", "fe", "mä", "ap", "mai", "jun", "jul", "au", "se", "ok", "no", "de")
+    month_begins = (("ja", "jä"), "fe", "mä", "ap", "mai", "jun", "jul", "au", "se", "ok", "no", "de")
     scales: ClassVar = {
         "k": ("tausend", "tausend"),
         "Tsd.": ("tausend", "tausend"),
