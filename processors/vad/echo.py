@@ -87,7 +87,8 @@ class Echo:
             return 0.0
         self._forget(begin + self._cells)
         said = self._said(begin)
-        wide = np.maximum(said, np.maximum(np.roll(said, 1), np.roll(said, -1)))
+        ring = np.concatenate((said[-1:], said, said[:1]))  # np.roll takes ten times as long
+        wide = np.maximum(said, np.maximum(ring[:-2], ring[2:]))
         gate = float((self.strengths + wide).max()) + MARGIN
         self._learn(10 * math.log10(max(level * level, SILENCE)), said)
         return float(10 ** (gate / 20))
