@@ -72,6 +72,7 @@ def test_each_message_has_its_answer(message, answer):
         ({"type": "dance"}, "'dance'"),
         ({"sdp": "v=0"}, "type"),
         ([1], "expected hello"),
+        ('{"type": "hello", "x": ' + "[" * 30_000, "expected hello"),
         ({"type": "webrtc_offer", "sdp": 5}, "sdp"),
         ({"type": "webrtc_offer", "sdp": "not SDP"}, "begins with v=0"),
         ({"type": "webrtc_offer", "sdp": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"}, "no audio"),

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from voiceflow.errors import VoiceflowError
 from voiceflow.security.local_requests import is_local
+from voiceflow.transports.dialect import UNREADABLE
 
 from .body import read_body
 from .browsercalls import BrowserCall, BrowserCalls
@@ -103,5 +104,5 @@ async def read_json(request: Request, kind: type[T], expected: str) -> T:
     """The body of a request as JSON. Raises `RefusalError` if it is not as `expected`."""
     try:
         return msgspec.json.decode(await read_text(request), type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RefusalError(f"expected {expected}: {error}", 400) from None

@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voiceflow.errors import VoiceflowError
 from voiceflow.security.local_requests import is_local
+from voiceflow.transports.dialect import UNREADABLE
 from voiceflow.transports.websocket import POLICY
 
 from .admission import REFUSED, Admission
@@ -110,7 +111,11 @@ class _Conversation:
     async def answer(self, text: str) -> dict[str, Any] | None:
         """Act on one message. Returns the answer to send; None: there is none."""
         try:
-            match _decode(text):
+            message = _decode(text)
+        except UNREADABLE as error:
+            return _error(f"expected hello, webrtc_offer, ping or hangup: {error}")
+        try:
+            match message:
                 case SignalingHello():
                     return {"type": "hello_ack", "ice_servers": await self._calls.ice_servers(local=self._local)}
                 case SignalingPing():
@@ -119,8 +124,6 @@ class _Conversation:
                     return await self._offered(sdp, id or "")
                 case SignalingHangup() if self._call is not None:
                     await self._call.hang_up()
-        except msgspec.DecodeError as error:
-            return _error(f"expected hello, webrtc_offer, ping or hangup: {error}")
         except VoiceflowError as error:
             return _error(str(error))
         return None
