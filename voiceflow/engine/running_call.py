@@ -21,7 +21,7 @@ from voiceflow.pipeline import Element
 from voiceflow.playout.playout import Playout
 from voiceflow.processor import Processor
 from voiceflow.session.turn_clock import TurnClock
-from voiceflow.turns.echoed_words import OwnWords
+from voiceflow.turns.echoed_words import repeats
 from voiceflow.turns.replies import Replies, Saying
 from voiceflow.turns.turn_taking import TurnTaking
 
@@ -62,13 +62,14 @@ class RunningCall:
         self.playout.queue.carries_caller = plan.is_echo
         sink.echo = self.playout.echo
         self.turns = TurnTaking(self.playout, change, graph, self._heard, hold_line(call, sink.accepts))
-        self.turns.disregarded.append(OwnWords(self.playout.ledger, lambda: self.elapsed))
         self.graph = graph
         self._interruption = Interruption(plan.steps, self.epoch, graph, self.turns, self.playout, self.failures)
         self._ending = Ending(
             call, sink, self.tasks, self.epoch, graph, self.turns, self.playout, self._interruption.clear
         )
         self._timeouts = Timeouts(call.limits, self.playout, self.turns.floor, self._time_is_up)
+        lately, began = self.playout.ledger.lately, self._timeouts.began
+        self.turns.disregarded.append(lambda transcript: repeats(transcript, lately, began))
         graph.source_reader = SourceReader(source, self.tasks, self.opened, self.failures, self._caller_left)
         parts = Parts(
             node=self._node,

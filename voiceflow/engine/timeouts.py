@@ -18,7 +18,6 @@ class Timeouts:
     """Ends a call that lasts too long, or in which nothing happens."""
 
     __slots__ = (
-        "_began",
         "_duration",
         "_end",
         "_floor",
@@ -27,6 +26,7 @@ class Timeouts:
         "_limits",
         "_loop",
         "_playout",
+        "began",
     )
 
     def __init__(self, limits: Limits, playout: Playout, floor: Floor, end: Callable[[str], None]) -> None:
@@ -35,14 +35,15 @@ class Timeouts:
         self._floor = floor
         self._end = end
         self._loop = asyncio.get_running_loop()
-        self._began = self._heard_at = self._loop.time()
+        self.began = self._heard_at = self._loop.time()
+        """When the call began, on the loop's clock."""
         self._duration = self._loop.call_later(limits.call, end, "maximum duration reached")
         self._idle: asyncio.TimerHandle | None = None
 
     @property
     def elapsed(self) -> float:
         """Seconds since the call began."""
-        return self._loop.time() - self._began
+        return self._loop.time() - self.began
 
     def opened(self) -> None:
         """Begin to watch for idleness: frames flow from now on."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from difflib import SequenceMatcher
 from typing import Final
 
 from voiceflow.backchannels import words
 from voiceflow.frames import Transcript
-from voiceflow.playout.ledger import Ledger, Sentence
+from voiceflow.playout.ledger import Sentence
 
 LATE: Final = 0.6
 """Seconds by which an echo may be late."""
@@ -21,18 +20,6 @@ FEW: Final = 3
 """A caller may say fewer words than this that the agent says too: they are an echo if they come just after those."""
 CLOSE: Final = 0.5
 """Seconds by which the time of a word, which is estimated, may be wrong."""
-
-
-class OwnWords:
-    """Judges the transcripts of a call by its ledger."""
-
-    def __init__(self, ledger: Ledger, elapsed: Callable[[], float]) -> None:
-        self._ledger = ledger
-        self._elapsed = elapsed
-        """Returns the seconds since the call began."""
-
-    def __call__(self, transcript: Transcript) -> bool:
-        return repeats(transcript, self._ledger.lately, asyncio.get_running_loop().time() - self._elapsed())
 
 
 def repeats(transcript: Transcript, sentences: Iterable[Sentence], call_began: float) -> bool:
