@@ -23,8 +23,8 @@ from server.serving import Served, Uvicorn, serving, until
 from voiceflow import DTMF, Call, CallError, Processor
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
-from voiceflow.server.app import Server
 from voiceflow.server.launch import uvicorn_settings
+from voiceflow.server.server import Server
 
 pytestmark = needs_chromium
 

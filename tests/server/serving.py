@@ -25,8 +25,8 @@ from voiceflow.config.settings import Config
 from voiceflow.frames import AudioRaw
 from voiceflow.pipeline import Element
 from voiceflow.security.trust import secret_of
-from voiceflow.server.app import Server
 from voiceflow.server.launch import uvicorn_settings
+from voiceflow.server.server import Server
 from voiceflow.server.websocket import WebSocketProtocol
 from voiceflow.transports.carriers import carrier_named
 from voiceflow.transports.dialect import Mirror, Start

@@ -23,8 +23,8 @@ from twilio.request_validator import RequestValidator
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
-from voiceflow.server.app import Server
 from voiceflow.server.prefix import at_prefix, prefix_of, public_http
+from voiceflow.server.server import Server
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
 AUTH_TOKEN = "12345"

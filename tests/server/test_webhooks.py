@@ -24,7 +24,7 @@ from voiceflow.config import watched
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.security.tokens import StreamTokens
-from voiceflow.server.app import Server
+from voiceflow.server.server import Server
 from voiceflow.transports.carriers.telnyx import RATES
 from voiceflow.transports.carriers.telnyx.settings import TelnyxCodec, TelnyxSettings
 from voiceflow.transports.carriers.telnyx.signature import TOLERANCE

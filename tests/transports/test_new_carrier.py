@@ -19,7 +19,7 @@ from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config, load_config
 from voiceflow.doctor import Setting, checks, examine
 from voiceflow.security.tokens import Claims, StreamTokens
-from voiceflow.server.app import Server
+from voiceflow.server.server import Server
 from voiceflow.transports.carriers import register, unregister
 from voiceflow.transports.dialect import ClearRequest
 

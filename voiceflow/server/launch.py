@@ -23,9 +23,9 @@ from voiceflow.config.unknown_keys import Warn
 from voiceflow.errors import VoiceflowError
 from voiceflow.security.tokens import run_key
 
-from .app import Server
 from .logs import FORMAT, OneLine, quieten_libraries
 from .pipelinefile import load_pipeline
+from .server import Server
 from .workers import Workers
 
 log = logging.getLogger("voiceflow.server")
