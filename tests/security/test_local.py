@@ -83,6 +83,10 @@ def test_a_request_with_no_host_or_with_two_is_not_local() -> None:
         "Tailscale-User-Login",
         "X-Amzn-Trace-Id",
         "Fastly-Client-IP",
+        "X-Nginx-Proxy",
+        "X-Scheme",
+        "Client-IP",
+        "WL-Proxy-Client-IP",
     ],
 )
 def test_a_request_that_was_passed_on_is_not_local(header: str) -> None:
@@ -97,6 +101,13 @@ def test_a_request_in_the_version_that_proxies_speak_is_not_local() -> None:
 
 def test_a_request_as_clients_send_it_to_proxies_is_not_local() -> None:
     assert not is_local(scope() | {"extensions": {ABSOLUTE_TARGET: {}}})
+
+
+@pytest.mark.parametrize("connection", ["upgrade", "Upgrade", "keep-alive, Upgrade"])
+def test_a_request_that_says_it_is_upgraded_and_not_to_what_is_not_local(connection: str) -> None:
+    assert not is_local(scope(("Connection", connection)))
+    assert is_local(scope(("Connection", connection), ("Upgrade", "websocket")))
+    assert is_local(scope(("Connection", "keep-alive")))
 
 
 garbage = st.binary(max_size=30)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from server.proxies import needs_nginx, nginx
+from server.proxies import needs, nginx_below
 from server.serving import FROM, SPEECH, TO, TUNNEL, carrier, dialled, echo, hears, parameters, run, serving
 from twilio.request_validator import RequestValidator
 
@@ -96,13 +96,13 @@ def test_the_page_finds_what_it_needs_below_the_prefix(prefix: str) -> None:
     assert not re.search("""["'`]/[a-z]""", script)
 
 
-@needs_nginx
+@needs("nginx")
 @pytest.mark.parametrize("strips", [True, False])
 @pytest.mark.parametrize("prefix", ["/voice", "/sip"])
 def test_a_call_through_nginx(tmp_path: Path, prefix: str, strips: bool) -> None:
     async def main() -> None:
         async with serving(config=config(prefix)) as served, httpx.AsyncClient(trust_env=False) as client:
-            proxy = proxies.enter_context(nginx(tmp_path, served.port, prefix, strips=strips))
+            proxy = proxies.enter_context(nginx_below(tmp_path, served.port, prefix, strips=strips))
             headers = signed(f"https://calls.example.com{prefix}/sip/twilio/answer")
             answer = await client.post(f"http://{proxy}{prefix}/sip/twilio/answer", data=FORM, headers=headers)
             assert answer.status_code == 200, answer.text

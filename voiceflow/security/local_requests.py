@@ -6,7 +6,8 @@ A request is local if all of these hold:
 - Its Host is localhost, 127.0.0.1 or [::1]. A page whose own name was made to point at 127.0.0.1 (DNS
   rebinding) sends that name.
 - Nothing says that it was passed on: a header that proxies, tunnels and content networks add (`PASSED_ON`), HTTP/1.0,
-  which nginx speaks to servers behind it, or a target with scheme and host, which is how clients ask proxies.
+  which nginx speaks to servers behind it, a target with scheme and host, which is how clients ask proxies, or the
+  `Connection: upgrade` that proxies are told to send with every request, with and without an upgrade.
 
 Requests through a proxy on this machine that rewrites Host, speaks HTTP/1.1 and adds none of these headers cannot be
 told apart from the user's own, which is why a server that others may reach asks for more: see trust.py.
@@ -24,6 +25,16 @@ PASSED_ON: Final = (
     b"via",
     b"x-forwarded",
     b"x-real-ip",
+    b"x-nginx-",
+    b"x-host",
+    b"x-scheme",
+    b"x-url-scheme",
+    b"x-varnish",
+    b"x-goog-",
+    b"x-appengine-",
+    b"client-ip",
+    b"remote-addr",
+    b"wl-proxy-",
     b"x-client-ip",
     b"x-cluster-client-ip",
     b"x-original-",
@@ -61,9 +72,18 @@ def is_local(scope: Mapping[str, Any]) -> bool:
         and len(hosts) == 1
         and _host.fullmatch(hosts[0]) is not None
         and not any(name.startswith(PASSED_ON) for name, _ in headers)
+        and not _announces_no_upgrade(headers)
         and scope.get("http_version") != "1.0"
         and ABSOLUTE_TARGET not in (scope.get("extensions") or ())
     )
+
+
+def _announces_no_upgrade(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a request has `Connection: upgrade`, and no `Upgrade` that says to what."""
+    options = [
+        option.strip().lower() for name, value in headers if name == b"connection" for option in value.split(b",")
+    ]
+    return b"upgrade" in options and not any(name == b"upgrade" for name, _ in headers)
 
 
 def _is_loopback(client: tuple[str, int] | None) -> bool:
