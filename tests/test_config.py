@@ -130,6 +130,7 @@ VALUES = {
     "server_port": "81",
     "public_ws_url": f"wss://host{MEDIA}",
     "provider_config.telnyx.base_url": "https://host/v2",
+    "provider_config.twilio.base_url": "https://host",
 }
 """Values of the keys that do not take just any text."""
 
@@ -156,6 +157,7 @@ def test_no_variable_is_forgotten() -> None:
         "TWILIO_API_KEY",
         "TWILIO_API_SECRET",
         "TWILIO_AUTH_TOKEN",
+        "TWILIO_BASE_URL",
         "TWILIO_EDGE",
         "TWILIO_REGION",
     ]

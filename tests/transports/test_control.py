@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from xml.etree.ElementTree import fromstring
 
 import httpx
+import msgspec
 import pytest
 import telnyx
 from doubles import now, virtual
@@ -27,6 +28,7 @@ from twilio.rest import Client
 from voiceflow.call_control import CallControl
 from voiceflow.config.settings import load_config
 from voiceflow.errors import CallError, ConfigError, ProviderConnectionError, VoiceflowError
+from voiceflow.transports.carriers import carrier_named
 from voiceflow.transports.carriers.telnyx.control import TelnyxControl
 from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
 from voiceflow.transports.carriers.twilio import Twilio
@@ -35,6 +37,11 @@ from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
 ACCOUNT, TOKEN, CALL = "AC" + "0" * 32, "t0ken-of-twilio", "CA" + "1" * 32
 API_KEY, CONTROL_ID = "KEY-of-telnyx", "v3:S_AwERIkXuL9vqBSvluFUDxUdIQRk4R_gz6OPajNQNrlcX2ReJ2nzw"
+
+CREDENTIALS: dict[type, dict[str, str]] = {
+    TwilioSettings: {"account_sid": ACCOUNT, "auth_token": TOKEN},
+    TelnyxSettings: {"api_key": API_KEY},
+}
 
 Fault = Response | Exception
 """What happens to a request on its way: another answer, or none. A command is carried out before the answer to
@@ -247,6 +254,7 @@ PLACES = [
     {"api_key": "SK1", "api_secret": "s3cret"},
     {"api_key": "SK1", "api_secret": "s3cret", "region": "ie1", "edge": "dublin"},
 ]
+ADDRESSES = ["https://api.example.com", "https://api.example.com/", "http://127.0.0.1:8090", "http://[::1]:8090/twilio"]
 
 
 class Recorded(HttpClient):
@@ -285,6 +293,53 @@ def test_twilio_is_asked_where_and_as_its_sdk_asks(given: dict[str, str]) -> Non
     authorization = "Basic " + base64.b64encode(":".join(recorded.sent[2]).encode()).decode()
     assert (ours.method, str(ours.url), ours.headers["authorization"]) == (*recorded.sent[:2], authorization)
     assert dict(parse_qsl(ours.content.decode())) == recorded.sent[3]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("make", [TwilioSettings, TelnyxSettings])
+def test_commands_go_to_the_address_that_is_configured(
+    address: str, make: type[TwilioSettings | TelnyxSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWILIO_BASE_URL" if make is TwilioSettings else "TELNYX_BASE_URL", address)
+    settings = msgspec.structs.replace(load_config(None).of(make), **CREDENTIALS[make])
+    asked: list[str] = []
+
+    async def main() -> None:
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(str(request.url))
+            return httpx.Response(200, json={})
+
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            name = "twilio" if make is TwilioSettings else "telnyx"
+            await carrier_named(name).control(settings, client, "C1").hangup()
+
+    virtual(main())
+    below = f"/2010-04-01/Accounts/{ACCOUNT}/Calls/C1.json" if make is TwilioSettings else "/calls/C1/actions/hangup"
+    assert asked == [address.rstrip("/") + below]
+
+
+@pytest.mark.parametrize("variable", ["TWILIO_BASE_URL", "TELNYX_BASE_URL"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://api.example.com",
+        "http://127.0.0.1.example.com",
+        "http://127.0.0.1@example.com",
+        "http://localhost.example.com/",
+        "http://127.0.0.1:80a",
+        "https://user:secret@example.com",
+        "https://example.com?a=b",
+        "ftp://example.com",
+        "api.example.com",
+        "https://",
+    ],
+)
+def test_an_address_at_which_credentials_would_go_in_the_clear_is_refused(
+    variable: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, address)
+    with pytest.raises(ConfigError, match=rf"{variable} is .*expected https://HOST, or http:// for localhost only"):
+        load_config(None)
 
 
 @pytest.mark.parametrize("missing", ["account_sid", "auth_token"])

@@ -112,7 +112,7 @@ class CoturnTURN(_Credentials):
 
 
 class TwilioTURN(_Credentials):
-    """Twilio's Network Traversal Service, with the account's credentials for the REST interface at `host`."""
+    """Twilio's Network Traversal Service, with the account's credentials for the REST interface at `rest`."""
 
     def __init__(
         self,
@@ -120,12 +120,12 @@ class TwilioTURN(_Credentials):
         *,
         account_sid: str,
         user: tuple[str, str] | None,
-        host: str = "api.twilio.com",
+        rest: str = "https://api.twilio.com",
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(clock)
         self._client = client
-        self._url = f"https://{host}/2010-04-01/Accounts/{account_sid}/Tokens.json"
+        self._url = f"{rest}/2010-04-01/Accounts/{account_sid}/Tokens.json"
         self._user = user
 
     async def _fetch(self, now: float) -> list[IceServer]:

@@ -1,4 +1,4 @@
-"""The public address: where carriers reach the media stream."""
+"""Addresses in the configuration: where carriers reach the media stream, and where we reach carriers."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ PublicAddress = Annotated[
     Meta(
         pattern=r"^(wss://[^\s/?#@]+|ws://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/[^\s?#]*)?\Z",
         description=f"wss://HOST{MEDIA} without a query (ws:// for localhost only)",
+    ),
+]
+
+# Credentials are sent there: in the clear at most to this machine, where a double of the carrier may stand.
+RestAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"^(https://[^\s/?#@]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?)(/[^\s?#]*)?\Z",
+        description="https://HOST, or http:// for localhost only, without a query",
     ),
 ]
 

@@ -46,4 +46,4 @@ def _provider(entry: ICE, config: Config, client: httpx.AsyncClient) -> ICEServe
             return CloudflareTURN(client, key_id=key_id, api_token=api_token)
         case TwilioServers():
             twilio = config.of(TwilioSettings)
-            return TwilioTURN(client, account_sid=twilio.account_sid or "", user=twilio.user, host=twilio.host)
+            return TwilioTURN(client, account_sid=twilio.account_sid or "", user=twilio.user, rest=twilio.rest)

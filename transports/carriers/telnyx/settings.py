@@ -7,11 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
+from voiceflow.config.address import RestAddress
 from voiceflow.transports.carriers.carrier import CarrierSettings
 
 TelnyxCodec = Annotated[Literal["PCMU", "PCMA", "G722", "L16"], Meta(description="PCMU, PCMA, G722 or L16")]
-
-BaseUrl = Annotated[str, Meta(pattern=r"^https://[^\s?#@]+\Z", description="https://HOST/PATH without a query")]
 
 
 class TelnyxSettings(CarrierSettings, frozen=True, kw_only=True):
@@ -32,8 +31,8 @@ class TelnyxSettings(CarrierSettings, frozen=True, kw_only=True):
     codec: TelnyxCodec = "PCMU"
     """The codec of the agent's audio. The caller's audio has the one that the phone leg negotiated."""
 
-    base_url: BaseUrl = "https://api.telnyx.com/v2"
-    """The address of the REST interface."""
+    base_url: RestAddress = "https://api.telnyx.com/v2"
+    """The address of the REST interface, with its version."""
 
     def check(self) -> None:
         if self.public_key:

@@ -36,9 +36,9 @@ class TwilioControl(RestControl):
         user, password = settings.user or ("", "")
         super().__init__(client, httpx.BasicAuth(user, password), password)
         call = f"Accounts/{quote(settings.account_sid or '', safe='')}/Calls/{quote(call_sid, safe='')}"
-        self._url = f"https://{settings.host}/2010-04-01/{call}.json"
+        self._url = f"{settings.rest}/2010-04-01/{call}.json"
         self.unknown = (
-            f"{settings.host} does not know the call, though its stream came to us: calls are known in their own "
+            f"{settings.rest} does not know the call, though its stream came to us: calls are known in their own "
             "region, set by provider_config.twilio.region (TWILIO_REGION), with that region's credentials"
         )
 

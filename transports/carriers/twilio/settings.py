@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from voiceflow.config.address import RestAddress
 from voiceflow.errors import VoiceflowError
 from voiceflow.transports.carriers.carrier import CarrierSettings
 
@@ -21,6 +22,7 @@ class TwilioSettings(CarrierSettings, frozen=True, kw_only=True):
         "TWILIO_API_SECRET": "api_secret",
         "TWILIO_REGION": "region",
         "TWILIO_EDGE": "edge",
+        "TWILIO_BASE_URL": "base_url",
     }
     credentials: ClassVar[tuple[str, ...]] = ("account_sid", "auth_token")
 
@@ -35,6 +37,8 @@ class TwilioSettings(CarrierSettings, frozen=True, kw_only=True):
     """Where the account's calls are: us1 unless given."""
     edge: Place | None = None
     """Where Twilio's network is entered."""
+    base_url: RestAddress | None = None
+    """The address of the REST interface, if it is not the one that `region` and `edge` make."""
 
     @property
     def user(self) -> tuple[str, str] | None:
@@ -43,10 +47,12 @@ class TwilioSettings(CarrierSettings, frozen=True, kw_only=True):
         return (name, password) if self.account_sid and name and password else None
 
     @property
-    def host(self) -> str:
-        """The host of the REST interface (twilio.com/docs/global-infrastructure/understanding-edge-locations)."""
+    def rest(self) -> str:
+        """The address of the REST interface (twilio.com/docs/global-infrastructure/understanding-edge-locations)."""
+        if self.base_url:
+            return self.base_url.rstrip("/")
         region = self.region or ("us1" if self.edge else None)
-        return ".".join(part.lower() for part in ("api", self.edge, region, "twilio.com") if part)
+        return "https://" + ".".join(part.lower() for part in ("api", self.edge, region, "twilio.com") if part)
 
     def check(self) -> None:
         if bool(self.api_key) != bool(self.api_secret):
