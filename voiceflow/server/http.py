@@ -73,6 +73,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._due is not None and now >= self._due:
             self._refuse(408)
 
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400)
+
     def _refuse(self, status: int) -> None:
         self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()

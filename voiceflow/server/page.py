@@ -16,11 +16,11 @@ TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascrip
 HEADERS: Final = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+        "default-src 'self'; connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+        "form-action 'none'"
     ),
     "Permissions-Policy": "microphone=(self)",
     "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 INDEX: Final = "index.html"
 

@@ -30,6 +30,7 @@ from .answers import Answers, who_answers
 from .browsercalls import BrowserCalls
 from .callroutes import call_routes
 from .elsewhere import not_found, refuse_stream
+from .headers import with_headers
 from .iceservers import ice_servers
 from .listening import is_exposed
 from .mediastreams import CarrierCalls
@@ -63,7 +64,7 @@ class Server:
         signaling = SignalingEndpoint(self._browsers, admission)
         webhooks = Webhooks(config, routes, tokens, trust)
         self._answers: Answers = "agent"
-        paths: list[Route | WebSocketRoute] = [
+        self.routes: tuple[Route | WebSocketRoute, ...] = (
             Route("/health", self._health),
             Route("/api/about", self._about),
             *webhooks.routes(),
@@ -71,15 +72,18 @@ class Server:
             WebSocketRoute("/ws", signaling.websocket),
             *page(trust),
             WebSocketRoute("/{path:path}", refuse_stream),
-        ]
-        self._app: ASGIApp = Starlette(routes=paths, exception_handlers={404: not_found})
+        )
+        app = Starlette(routes=self.routes, exception_handlers={404: not_found})
+        app.router.redirect_slashes = False  # such redirects lead to whatever host the request names
+        self._app: ASGIApp = app
         self._prefix = prefix_of(config.public_ws_url)
-        self._paths = {MEDIA, *(route.path for route in paths)}
+        self._paths = {MEDIA, *(route.path for route in self.routes)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
+        send = with_headers(send)
         if self._prefix:
             scope = at_prefix(scope, self._prefix, self._paths)
         below = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -115,7 +119,7 @@ class Server:
 
     async def _about(self, request: Request) -> Response:
         """What the page says of the pipeline before a call."""
-        return JSONResponse({"answers": self._answers}, headers={"Cache-Control": "no-store"})
+        return JSONResponse({"answers": self._answers})
 
     async def _preload(self, call: Call) -> None:
         await preload(self._build(call), call)
