@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -141,7 +140,6 @@ async def serving(
     finally:
         uvicorn_server.stop.set()
         await task
-        gc.unfreeze()  # else what the server has frozen is never collected, and with it the last call of a test
 
 
 def carrier(

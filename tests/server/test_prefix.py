@@ -18,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server.proxies import needs, nginx_below
 from server.serving import FROM, SPEECH, TO, TUNNEL, carrier, dialled, echo, hears, parameters, run, serving
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from twilio.request_validator import RequestValidator
 
 from voiceflow.config.address import MEDIA
@@ -94,6 +96,54 @@ def test_the_page_finds_what_it_needs_below_the_prefix(prefix: str) -> None:
     script = asked(prefix, "GET", f"{prefix}/page.js").text
     assert 'signalingUrl: "ws"' in script
     assert not re.search("""["'`]/[a-z]""", script)
+
+
+def mounted(
+    at: str, config: Config, path: str, headers: Mapping[str, str], prefix: str | None = None
+) -> httpx.Response:
+    """What a server that an application mounts at a path answers to Twilio's webhook, requested at a path of that."""
+
+    async def ask() -> httpx.Response:
+        app = Starlette(routes=[Mount(at, Server(echo, config, Routes(), b"the key of this run", prefix=prefix))])
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+            return await client.post(f"http://testserver{path}", data=FORM, headers={**TUNNEL, **headers})
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("at", PREFIXES)
+@pytest.mark.parametrize("named", [True, False])
+def test_where_an_application_mounts_the_server_is_its_prefix(at: str, named: bool) -> None:
+    """The public address may name it, and need not."""
+    path = f"{at}/sip/twilio/answer?region=ie"
+    headers = signed(f"https://calls.example.com{path}")
+    answer = mounted(unquote(at), config(at if named else ""), path, headers)
+    assert answer.status_code == 200, answer.text
+    assert f'<Stream url="wss://calls.example.com{at}{MEDIA}">' in answer.text
+    elsewhere = signed("https://calls.example.com/sip/twilio/answer?region=ie")
+    assert mounted(unquote(at), config(at if named else ""), path, elsewhere).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("address", "prefix", "public"),
+    [("/api/voice", None, "/api/voice"), ("", "/api/voice", "/api/voice"), ("", "", "")],
+)
+def test_a_proxy_may_change_the_path_at_which_the_server_is_mounted(
+    address: str, prefix: str | None, public: str
+) -> None:
+    headers = signed(f"https://calls.example.com{public}/sip/twilio/answer")
+    answer = mounted("/voice", config(address), "/voice/sip/twilio/answer", headers, prefix)
+    assert answer.status_code == 200, answer.text
+    assert f'<Stream url="wss://calls.example.com{public}{MEDIA}">' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/voice/health", "/health"], ids=["with root_path", "without"])
+@pytest.mark.parametrize("raw", [None, "/voice/health", "/health"])
+def test_servers_may_name_the_root_path_in_the_path_or_leave_it_out(path: str, raw: str | None) -> None:
+    scope: dict[str, Any] = {"type": "http", "path": path, "raw_path": raw and raw.encode(), "root_path": "/voice"}
+    for prefix in (None, "/voice"):
+        found = at_prefix(scope, prefix, OWN)
+        assert (found["path"], found["raw_path"], found["root_path"]) == ("/voice/health", b"/voice/health", "/voice")
 
 
 @needs("nginx")

@@ -12,8 +12,11 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Self
+from typing import Final, Self
+from weakref import WeakKeyDictionary
 
 from voiceflow.processor import Processor
 
@@ -23,6 +26,35 @@ BEAT = 0.05
 """Seconds between two beats."""
 TOLERANCE = 0.1
 """Seconds. A beat that is later than this is reported: it is five pieces of audio."""
+
+
+class _Shared:
+    """The gauge of a loop, and for how many calls it measures."""
+
+    def __init__(self) -> None:
+        self.gauge = LagGauge()
+        self.calls = 0
+
+
+_of_loops: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared]] = WeakKeyDictionary()
+
+
+@contextmanager
+def lag_reported() -> Iterator[None]:
+    """Report how late the running loop is while the context lasts: by one gauge, however many of these there are."""
+    loop = asyncio.get_running_loop()
+    shared = _of_loops.get(loop)
+    if shared is None:
+        shared = _of_loops[loop] = _Shared()
+        shared.gauge.__enter__()
+    shared.calls += 1
+    try:
+        yield
+    finally:
+        shared.calls -= 1
+        if not shared.calls:
+            del _of_loops[loop]
+            shared.gauge.__exit__()
 
 
 class LagGauge:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from voiceflow.call_limits import Limits
+from voiceflow.engine.loop_lag import lag_reported
 from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.frames import Error, Frame
 from voiceflow.transports.webrtc import messages
@@ -96,7 +97,8 @@ class BrowserCall:
             self._active.add(call)
             try:
                 await session.connected()  # first: only a page that is connected can be told what fails
-                ended = await call.run(self._build)
+                with lag_reported():
+                    ended = await call.run(self._build)
                 call.log.info("ended: %s", ended.reason)
             except VoiceflowError as error:  # the call could not begin
                 call.log.warning("%s", error)
@@ -120,7 +122,8 @@ class _Problems:
 
 
 class BrowserCalls:
-    """Starts calls from browsers' offers, and ends them when the server stops."""
+    """Starts calls from browsers' offers. At the end of its context it accepts no more of them, and ends those that are
+    on. It works outside of the context, too, and then no one ends them."""
 
     def __init__(self, build: Build, ice: ICEServers | None, active: set[Call], routes: Routes) -> None:
         self._build = build
@@ -166,8 +169,10 @@ class BrowserCalls:
     def _forget(self, call: BrowserCall) -> None:
         del self._calls[call.id]
 
-    async def stop(self) -> None:
-        """Accept no more calls, and end those that are running."""
+    async def __aenter__(self) -> None:
+        self._stopping = False
+
+    async def __aexit__(self, *error: object) -> None:
         self._stopping = True
         await asyncio.gather(*(call.hang_up() for call in self._calls.values()))
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from voiceflow.config.address import MEDIA
@@ -16,6 +17,9 @@ log = logging.getLogger("voiceflow.server")
 
 LONGEST_SHOWN: Final = 100
 """Characters of a path that are logged."""
+TRY_AGAIN: Final = 1013
+"""The close code of a server that cannot serve for now (IANA's registry of WebSocket close codes)."""
+UNAVAILABLE: Final = "the pipeline cannot be served: the server's log says why"
 
 
 async def refuse_stream(websocket: WebSocket) -> None:
@@ -40,3 +44,11 @@ async def not_found(request: Request, error: Exception) -> Response:
             " and ".join(request.scope.get("root_path", "") + carrier.webhook_path for carrier in carriers()),
         )
     return Response("Not Found", status_code=404, media_type="text/plain")
+
+
+async def unavailable(scope: Scope, receive: Receive, send: Send) -> None:
+    """The answer to all requests while the pipeline cannot be served. What is wrong is in the log alone."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": TRY_AGAIN, "reason": UNAVAILABLE})
+    else:
+        await Response(UNAVAILABLE + "\n", 503, media_type="text/plain")(scope, receive, send)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -121,6 +124,17 @@ def _leave(signum: int, frame: FrameType | None) -> None:
     sys.exit()
 
 
+class OwnProcess(Server):
+    """A server that has a process to itself."""
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        async with super().lifespan(app):
+            gc.collect()
+            gc.freeze()  # modules and models stay in memory: each collection would scan them and delay calls
+            yield
+
+
 def application() -> Server:
     """Make the server that the environment describes. uvicorn calls this in each process that serves."""
     options = msgspec.convert(json.loads(os.environ[VARIABLE]), Options, dec_hook=_decoded)
@@ -134,7 +148,7 @@ def application() -> Server:
         if options.closed:
             settled.routes.close()
         with run_key() as key:
-            return Server(load_pipeline(options.target), settled.config, settled.routes, key, open=options.insecure)
+            return OwnProcess(load_pipeline(options.target), settled.config, settled.routes, key, open=options.insecure)
     except VoiceflowError as error:  # after a reload: at start the command has reported it before
         log.error("%s", error)
         raise SystemExit(STARTUP_FAILURE) from None

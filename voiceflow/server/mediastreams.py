@@ -13,6 +13,7 @@ from voiceflow.call import Build, Call
 from voiceflow.call_control import CallControl
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
+from voiceflow.engine.loop_lag import lag_reported
 from voiceflow.errors import CallRejectedError, DIDNotFoundError, ProviderDetectionError, VoiceflowError
 from voiceflow.route import Route
 from voiceflow.security.tokens import StreamTokens
@@ -24,6 +25,7 @@ from voiceflow.transports.media_stream import FAILURE, MediaSink, MediaSource
 from voiceflow.transports.websocket import FAILED, POLICY, Receive, Send, Socket, StreamClosedError
 
 from .connections import admit
+from .prefix import public_address
 
 log = logging.getLogger("voiceflow.server")
 
@@ -103,8 +105,10 @@ class CarrierCalls:
         signature may still bring a token, which `_admit` checks."""
         if trusted:
             return
+        configured = self._config.public_ws_url
+        address = configured and public_address(configured, scope)
         for carrier in carriers():
-            carrier.verify_upgrade(self._config.of(carrier.settings), self._config.public_ws_url, scope["headers"])
+            carrier.verify_upgrade(self._config.of(carrier.settings), address, scope["headers"])
 
     async def _open_stream(self, socket: Socket) -> Opened:
         """Read until the stream has begun. Raises `CallRejectedError` if that takes too long."""
@@ -184,7 +188,8 @@ class CarrierCalls:
         call.log.info("from %s to %s by %s", caller_id or "unknown", did or "unknown", carrier.name)
         self.active.add(call)
         try:
-            ended = await call.run(self._build)
+            with lag_reported():
+                ended = await call.run(self._build)
         except Exception as error:  # the call could not begin: one that fails later returns its error
             told = isinstance(error, VoiceflowError | TypeError)  # these say what is wrong with the pipeline
             call.log.error("%s", error if told else repr(error), exc_info=error.__cause__ if told else error)

@@ -1,13 +1,15 @@
-"""The prefix of the public address: in wss://HOST/voice/sip/media-stream it is /voice.
+"""The prefix: the path below which everything is served. In wss://HOST/voice/sip/media-stream it is /voice.
 
 A proxy in front of the server either strips it, so that we see /sip/twilio/answer, or keeps it, and we see
-/voice/sip/twilio/answer. Both are served, and both become the path that was requested: the one that carriers sign.
+/voice/sip/twilio/answer. An application around ours that mounts it names in `root_path` where. All of these become the
+path that was requested publicly, the one that carriers sign, with the prefix as its `root_path`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
 from starlette.types import Scope
 
@@ -26,15 +28,58 @@ def public_http(public_address: str) -> str:
     return f"{'http' if address.scheme == 'ws' else 'https'}://{address.netloc}{prefix_of(public_address)}"
 
 
-def at_prefix(scope: Scope, prefix: str, own: Container[str]) -> Scope:
-    """The scope of a request with the path that was requested, and the prefix as its `root_path` (as ASGI has it).
+def at_prefix(scope: Scope, prefix: str | None, own: Container[str]) -> Scope:
+    """The scope of a request with the path that was requested publicly, and the prefix as its `root_path` (as ASGI has
+    it). None as the prefix: it is where the application is mounted.
 
     `own` are the paths that are served below the prefix: one of them has come without the prefix, even if it begins
     like it.
     """
-    decoded, path = unquote(prefix), scope["path"]
-    kept = path not in own and path.startswith(f"{decoded}/")
-    raw = scope.get("raw_path") or path.encode()
-    if not kept and path != decoded:
-        path, raw = decoded + path, prefix.encode() + raw
-    return {**scope, "path": path, "raw_path": raw, "root_path": decoded}
+    root, below = _parts(scope)
+    if prefix is None:
+        public = root
+    elif not root.decoded and _has_prefix(below.decoded, unquote(prefix)) and below.decoded not in own:
+        return {**scope, "path": below.decoded, "raw_path": below.raw, "root_path": unquote(prefix)}
+    else:
+        public = _Path(unquote(prefix), prefix.encode())
+    path, raw = public.decoded + below.decoded, public.raw + below.raw
+    return {**scope, "path": path, "raw_path": raw, "root_path": public.decoded}
+
+
+def below_prefix(scope: Scope) -> str:
+    """The path of a request below the prefix, in a scope of `at_prefix`: "" for the prefix itself."""
+    return str(scope["path"]).removeprefix(scope["root_path"])
+
+
+def public_address(configured: str, scope: Scope) -> str:
+    """Where carriers reach the media stream: the configured address, with the prefix in a scope of `at_prefix` if it
+    names none."""
+    address = urlsplit(configured)
+    prefix = prefix_of(configured) or quote(scope["root_path"])
+    return f"{address.scheme}://{address.netloc}{prefix}{MEDIA}"
+
+
+class _Path(NamedTuple):
+    """A path, and how it was written in the request."""
+
+    decoded: str
+    raw: bytes
+
+
+def _parts(scope: Scope) -> tuple[_Path, _Path]:
+    """Where the application is mounted, and the path below that. Servers and frameworks differ in whether their paths
+    begin with `root_path`, and in whether `raw_path` does."""
+    path, root = scope["path"], scope.get("root_path", "").rstrip("/")
+    below = path.removeprefix(root) if _has_prefix(path, root) else path
+    raw = scope.get("raw_path") or quote(path).encode()
+    segments = raw.split(b"/")
+    for mounted in (root.count("/"), 0):
+        raw_below = b"".join(b"/" + segment for segment in segments[mounted + 1 :])
+        if unquote(raw_below.decode("latin-1")) == below:
+            raw_root = raw.removesuffix(raw_below) if mounted else quote(root).encode()
+            return _Path(root, raw_root), _Path(below, raw_below)
+    return _Path(root, quote(root).encode()), _Path(below, quote(below).encode())
+
+
+def _has_prefix(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
+from urllib.parse import quote
 
 import httpx
 from starlette.applications import Starlette
@@ -13,30 +15,26 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voiceflow.call import Build, Call
+from voiceflow.call import Build
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
-from voiceflow.engine.loop_lag import LagGauge
-from voiceflow.engine.runner import preload
-from voiceflow.errors import VoiceflowError
 from voiceflow.processors.llm.ollama import address
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.security.trust import Trust, secret_of
-from voiceflow.transports.dry_call import nominal_call
 
 from .admission import Admission
-from .answers import Answers, who_answers
 from .browsercalls import BrowserCalls
 from .callroutes import call_routes
-from .elsewhere import not_found, refuse_stream
+from .elsewhere import not_found, refuse_stream, unavailable
 from .headers import with_headers
 from .iceservers import ice_servers
 from .listening import is_exposed
 from .mediastreams import CarrierCalls
 from .page import page
-from .prefix import at_prefix, prefix_of
+from .prefix import at_prefix, below_prefix, prefix_of
 from .signaling import SignalingEndpoint
+from .startup import Startup, explained
 from .webhooks import Webhooks
 
 log = logging.getLogger("voiceflow.server")
@@ -48,22 +46,37 @@ OLLAMA_SECONDS: Final = 0.5
 class Server:
     """Serves one pipeline to carriers and browsers."""
 
-    def __init__(self, build: Build, config: Config, routes: Routes, key: bytes, *, open: bool = False) -> None:
-        """`key` is that of the run (`run_key`). `open` admits calls from anybody, without signature or token."""
-        self._build = build
+    def __init__(
+        self,
+        build: Build,
+        config: Config,
+        routes: Routes,
+        key: bytes,
+        *,
+        open: bool = False,
+        exposed: bool | None = None,
+        prefix: str | None = None,
+    ) -> None:
+        """`key` is that of the run (`run_key`). `open` admits calls from anybody, without signature or token.
+        `exposed`: others than this machine's user may reach the server; None: if the configuration says so.
+        `prefix` is the path below which everything is publicly; None: that of the public address, or else where the
+        server is mounted."""
         self._routes = routes
-        self._provider = config.provider
         tokens = StreamTokens(key)
-        self._client = httpx.AsyncClient()
+        # Connections are not kept: there is none to be closed, whether or not anybody runs the lifespan.
+        self._client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
         trust = self._trust = Trust(
-            secret_of(key), exposed=is_exposed(config), open=open, origins=config.allowed_origins
+            secret_of(key),
+            exposed=is_exposed(config) if exposed is None else exposed,
+            open=open,
+            origins=config.allowed_origins,
         )
         self.calls = CarrierCalls(build, config, routes, tokens, self._client, trust)
         self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active, routes)
         admission = Admission(trust, config.allowed_origins)
         signaling = SignalingEndpoint(self._browsers, admission)
         webhooks = Webhooks(config, routes, tokens, trust)
-        self._answers: Answers = "agent"
+        self._startup = Startup(build, routes, config.provider)
         self.routes: tuple[Route | WebSocketRoute, ...] = (
             Route("/health", self._health),
             Route("/api/about", self._about),
@@ -76,53 +89,57 @@ class Server:
         app = Starlette(routes=self.routes, exception_handlers={404: not_found})
         app.router.redirect_slashes = False  # such redirects lead to whatever host the request names
         self._app: ASGIApp = app
-        self._prefix = prefix_of(config.public_ws_url)
+        self._prefix = prefix if prefix is not None else prefix_of(config.public_ws_url) or None
         self._paths = {MEDIA, *(route.path for route in self.routes)}
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        """What has to be around the time in which the server is asked: models are in memory before it begins, and calls
+        have ended after it. Servers run it by ASGI's lifespan protocol. `app` is an application around this one, which
+        has to run it where it mounts this one: Starlette and FastAPI take it as their `lifespan`."""
+        await self._startup.run()
+        async with self._browsers:
+            yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
         send = with_headers(send)
-        if self._prefix:
-            scope = at_prefix(scope, self._prefix, self._paths)
-        below = scope["path"].removeprefix(scope.get("root_path", ""))
+        if not (self._startup.done or await self._begin()):
+            await unavailable(scope, receive, send)
+            return
+        scope = at_prefix(scope, self._prefix, self._paths)
+        below = below_prefix(scope)
         if scope["type"] == "websocket" and below == MEDIA:
             await self.calls.serve(dict(scope), receive, send)
         elif scope["type"] == "http" and not below:  # what a page names beside itself is below the prefix
-            await RedirectResponse(f"{self._prefix}/")(scope, receive, send)
+            await RedirectResponse(f"/{quote(scope['root_path']).lstrip('/')}/")(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """Start up and shut down by ASGI's lifespan protocol (asgi.readthedocs.io, "Lifespan Protocol"). Models are in
-        memory before the first call is accepted. A failure to start is reported in one line."""
+        """Start up and shut down by ASGI's lifespan protocol (asgi.readthedocs.io, "Lifespan Protocol"). A failure to
+        start is reported in one line."""
         await receive()  # lifespan.startup
-        try:
-            for route in self._routes.all():
-                await self._preload(nominal_call(self._provider, route))
-            self._answers = await who_answers(self._build)
-        except Exception as error:
-            log.debug("cannot serve", exc_info=error)
-            told = isinstance(error, VoiceflowError | TypeError)
-            message = str(error) if told else f"{type(error).__name__}: {error}"
-            await send({"type": "lifespan.startup.failed", "message": message})
-            return
-        gc.collect()
-        gc.freeze()  # modules and models stay in memory: each collection would scan them and delay calls
-        with LagGauge():
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self.lifespan())
+            except Exception as error:
+                log.debug("cannot serve", exc_info=error)
+                await send({"type": "lifespan.startup.failed", "message": explained(error)})
+                return
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown
-        await self._browsers.stop()
-        await self._client.aclose()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _begin(self) -> bool:
+        """Start for the first request, since nobody has run the lifespan. Returns whether everything can be served."""
+        return await self._startup.run_for_request()
 
     async def _about(self, request: Request) -> Response:
         """What the page says of the pipeline before a call."""
-        return JSONResponse({"answers": self._answers})
-
-    async def _preload(self, call: Call) -> None:
-        await preload(self._build(call), call)
+        return JSONResponse({"answers": self._startup.answers})
 
     async def _health(self, request: Request) -> Response:
         dids = self._routes.dids

@@ -20,6 +20,7 @@ from voiceflow.session.language import ours
 from voiceflow.transports.carriers import Carrier, Webhook, carriers
 
 from .body import read_body
+from .prefix import public_address
 
 log = logging.getLogger("voiceflow.server")
 
@@ -49,12 +50,13 @@ class Webhooks:
             body = await read_body(request, LARGEST_BODY)
             if body is None:
                 raise CallRejectedError(f"the webhook's body has more than {LARGEST_BODY} bytes")
-            address = self._config.public_ws_url
+            configured = self._config.public_ws_url
+            address = configured and public_address(configured, request.scope)
             url = requested_url(address, request.scope) if address else None
             webhook = Webhook(url, request.scope["headers"], body, request.scope["query_string"])
             if not self._trust.trusts(request.scope):
                 carrier.verify_webhook(self._config.of(carrier.settings), webhook)
-            document = self._document(carrier, webhook)
+            document = self._document(carrier, webhook, address)
         except CallRejectedError as error:
             log.warning(
                 "a webhook of %s from %s was refused: %s", carrier.name, request.client and request.client.host, error
@@ -62,7 +64,8 @@ class Webhooks:
             return Response(f"{error}\n", status_code=403, media_type="text/plain")
         return Response(document, media_type=carrier.media_type)
 
-    def _document(self, carrier: Carrier[Any], webhook: Webhook) -> str:
+    def _document(self, carrier: Carrier[Any], webhook: Webhook, address: str | None) -> str:
+        """The answer to a webhook. `address` is where the carrier reaches media streams."""
         call = carrier.incoming(webhook)
         try:
             route = self._routes.find(call.did).route
@@ -70,7 +73,6 @@ class Webhooks:
             log.warning("a call from %s was refused: %s", call.caller_id, error)
             language, said = ours(self._routes.default)
             return carrier.refuse(said.not_in_service, language)
-        address = self._config.public_ws_url
         if address is None:
             log.error("a call came and cannot be connected: set public_ws_url (--ws-url wss://HOST/sip/media-stream)")
             language, said = ours(route)
