@@ -193,4 +193,6 @@ async def calling(
 def _carrier(provider: str, did: str, format: AudioFormat) -> Mirror:
     call = "CA" + "0" * 32 if provider == "twilio" else "v2:1"
     parameters = {"from": NUMBER, "to": did}
-    return carrier_named(provider).mirror(Start(provider, "MZ1", call, NUMBER, did, format, format, parameters))
+    return carrier_named(provider).mirror(
+        Start(provider, "MZ" + "0" * 32, call, NUMBER, did, format, format, parameters)
+    )

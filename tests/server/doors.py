@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import httpx
-from server.serving import FROM, SPEECH, TO, Served, carrier, dialled, loop_factory, serving
+from server.serving import FROM, SPEECH, TO, Served, call_id, carrier, dialled, loop_factory, serving
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from voiceflow.config.address import MEDIA
@@ -70,7 +70,7 @@ class Visitor:
 
 
 async def _webhook(visitor: Visitor, name: str) -> bool:
-    form = {"CallSid": "CA1", "From": FROM, "To": TO}
+    form = {"CallSid": call_id(name), "From": FROM, "To": TO}
     answer = await visitor.asks("POST", f"/sip/{name}/answer", data=form)
     assert answer.status_code in (200, 403), answer.text
     return "<Stream" in answer.text or answer.status_code == 200

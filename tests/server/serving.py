@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
+from uuid import UUID
 from xml.etree import ElementTree
 
 import httpx
@@ -64,6 +65,11 @@ def run(main: Coroutine[Any, Any, None], *, seconds: float = WATCHDOG) -> None:
 
 def echo(call: Call) -> Element:
     return call.source | call.sink
+
+
+def call_id(carrier: str = "twilio", number: int = 1) -> str:
+    """An id of a call, in the carrier's form."""
+    return carrier_named(carrier).ids(UUID(int=number))[1]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -145,7 +151,7 @@ async def serving(
 def carrier(
     provider: str = "twilio",
     *,
-    call_sid: str = "CA1",
+    call_sid: str | None = None,
     caller_id: str = FROM,
     did: str = TO,
     inbound: AudioFormat = MULAW,
@@ -153,10 +159,11 @@ def carrier(
     **parameters: str,
 ) -> Mirror:
     """The carrier's end of a stream."""
+    stream_id, usual = carrier_named(provider).ids(UUID(int=1))
     start = Start(
         provider=provider,
-        stream_id="MZ1",
-        call_sid=call_sid,
+        stream_id=stream_id,
+        call_sid=usual if call_sid is None else call_sid,
         caller_id=caller_id,
         did=did,
         inbound=inbound,
@@ -208,7 +215,7 @@ class Conversation:
 
     def __init__(self, websocket: ClientConnection) -> None:
         self._websocket = websocket
-        self._carrier = carrier(call_sid="CA-good")
+        self._carrier = carrier(call_sid=call_id(number=99))
         self._said = self._heard = b""
         self._over = asyncio.Event()
 

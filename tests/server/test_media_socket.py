@@ -25,6 +25,7 @@ from voiceflow.transports import websocket as media
 CONNECTED, START = carrier().hello()
 HELLO = [CONNECTED, START]
 MEDIA = carrier().media(SPEECH)
+STREAM = carrier().start.stream_id
 HUGE = 10_000_000
 LOUD = AudioFormat("pcm16", 48_000)
 
@@ -151,11 +152,11 @@ ODD = {
     "another start": START,
     "an unknown event": '{"event":"weather","rain":[1,{"a":null}]}',
     "no event": '{"rain":[1,{"a":null}]}',
-    "another stream's media": MEDIA.replace("MZ1", "MZ2"),
-    "media without audio": '{"event":"media","streamSid":"MZ1","media":{"track":"inbound"}}',
+    "another stream's media": MEDIA.replace("MZ0", "MZ9"),
+    "media without audio": f'{{"event":"media","streamSid":"{STREAM}","media":{{"track":"inbound"}}}}',
     "invalid base64": MEDIA.replace('payload":"', 'payload":"%'),
     "a key that no telephone has": carrier().dtmf("F"),
-    "a mark without a name": '{"event":"mark","streamSid":"MZ1"}',
+    "a mark without a name": f'{{"event":"mark","streamSid":"{STREAM}"}}',
 }
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from server.serving import carrier, closing, dialled, run, serving, until
+from server.serving import call_id, carrier, closing, dialled, run, serving, until
 
 from voiceflow import Call
 from voiceflow.config.routes import Routes
@@ -59,7 +59,7 @@ def test_a_pipeline_sees_one_form_and_the_metadata_what_the_carrier_wrote(
 def test_a_refused_call_is_logged_with_what_was_looked_up(routes: Routes, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with serving(routes=routes) as served, httpx.AsyncClient() as client:
-            body = urlencode({"CallSid": "CA1", "From": "2025550111", "To": "202-555-0198"})
+            body = urlencode({"CallSid": call_id(), "From": "2025550111", "To": "202-555-0198"})
             await client.post(f"{served.http}/sip/twilio/answer", content=body, headers=served.operator)
             async with dialled(served.media, additional_headers=served.operator) as websocket:
                 for message in carrier(did="202-555-0198").hello():

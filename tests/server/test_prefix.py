@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from server.proxies import needs, nginx_below
-from server.serving import FROM, SPEECH, TO, TUNNEL, carrier, dialled, echo, hears, parameters, run, serving
+from server.serving import FROM, SPEECH, TO, TUNNEL, call_id, carrier, dialled, echo, hears, parameters, run, serving
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from twilio.request_validator import RequestValidator
@@ -30,7 +30,7 @@ from voiceflow.server.server import Server
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
 AUTH_TOKEN = "12345"
-FORM = {"CallSid": "CA1", "From": FROM, "To": TO, "CallStatus": "ringing"}
+FORM = {"CallSid": call_id(), "From": FROM, "To": TO, "CallStatus": "ringing"}
 PREFIXES = ["/voice", "/sip", "/a/b", "/caf%C3%A9"]
 
 

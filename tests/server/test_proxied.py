@@ -14,7 +14,7 @@ from launching import free_port
 from server import proxies
 from server.doors import ALL, SOCKETS, Visitor, serving_beside
 from server.proxies import needs
-from server.serving import FROM, TO, Served, run
+from server.serving import FROM, TO, Served, call_id, run
 
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
@@ -153,7 +153,7 @@ def test_the_secret_of_the_run_opens_every_door(ports: Ports, behind: str, serve
 @pytest.mark.parametrize("server", CONFIGS)
 def test_a_token_of_ours_opens_the_stream_and_nothing_else(ports: Ports, behind: str, server: str) -> None:
     async def main() -> None:
-        token = StreamTokens(KEY).issue(Claims("twilio", "CA1", FROM, TO, "PCMU"))
+        token = StreamTokens(KEY).issue(Claims("twilio", call_id(), FROM, TO, "PCMU"))
         stranger = visitor(ports, behind, server, "calls.example.com")
         assert await stranger.streams(token) == (behind not in NO_WEBSOCKETS)
         bearer = visitor(ports, behind, "public", "calls.example.com", {"Authorization": f"Bearer {token}"})

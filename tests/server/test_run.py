@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from server.running import Running, running
-from server.serving import FROM, MULAW, SPEECH, TO, TUNNEL, begin, carrier, closing, dialled, parameters
+from server.serving import FROM, MULAW, SPEECH, TO, TUNNEL, begin, call_id, carrier, closing, dialled, parameters
 
 from voiceflow.security.secret_file import secret_for
 from voiceflow.simulator.caller import Load
@@ -107,13 +107,13 @@ def test_workers_share_the_calls_and_what_tokens_were_used(tmp_path: Path) -> No
         operator = {"Authorization": f"Bearer {secret_for('127.0.0.1', int(server.http.rpartition(':')[2]))}"}
         async with httpx.AsyncClient() as client:
             for number in range(8):  # which of the workers takes each connection is up to the system
-                form = {"CallSid": f"CA{number}", "From": FROM, "To": TO}
+                form = {"CallSid": call_id(number=number), "From": FROM, "To": TO}
                 answer = await client.post(
                     f"{server.http}/sip/twilio/answer", data=form, headers=operator | {"Connection": "close"}
                 )
                 once = parameters(answer)["token"]
                 for attempt in range(2):
-                    caller = carrier(call_sid=f"CA{number}", token=once)
+                    caller = carrier(call_sid=call_id(number=number), token=once)
                     async with dialled(server.media, additional_headers=TUNNEL) as websocket:
                         await begin(websocket, caller)
                         if attempt == 0:
@@ -133,7 +133,7 @@ def test_fifty_calls_lose_nothing(tmp_path: Path) -> None:
     script = write(read_wav(RECORDING), MULAW, seconds=10.0)
 
     async def main(server: Running) -> Load:
-        load = Load(server.media, [carrier(call_sid=f"CA{number}") for number in range(50)], script)
+        load = Load(server.media, [carrier(call_sid=call_id(number=number)) for number in range(50)], script)
         await load.run()
         return load
 

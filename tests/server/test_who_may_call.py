@@ -19,6 +19,7 @@ from server.serving import (
     TUNNEL,
     Served,
     begin,
+    call_id,
     carrier,
     closing,
     dialled,
@@ -47,7 +48,7 @@ CONFIG = Config(
     public_ws_url=PUBLIC_URL,
     provider_config=(TwilioSettings(auth_token=AUTH_TOKEN), TelnyxSettings(codec="L16")),
 )
-CLAIMS = Claims("twilio", "CA1", FROM, TO, "PCMU")
+CLAIMS = Claims("twilio", call_id(), FROM, TO, "PCMU")
 
 Ended = tuple[int | None, str]
 
@@ -169,8 +170,8 @@ def test_a_stream_with_a_token_that_we_have_not_made_is_refused(made_up: str) ->
 @pytest.mark.parametrize(
     "claims",
     [
-        Claims("twilio", "CA2", FROM, TO, "PCMU"),
-        Claims("telnyx", "CA1", FROM, TO, "PCMU"),
+        Claims("twilio", call_id(number=2), FROM, TO, "PCMU"),
+        Claims("telnyx", call_id(), FROM, TO, "PCMU"),
     ],
     ids=["call", "carrier"],
 )
@@ -181,7 +182,7 @@ def test_a_token_is_good_for_its_own_call_only(claims: Claims) -> None:
 def test_the_numbers_are_those_of_the_signed_webhook(caplog: pytest.LogCaptureFixture) -> None:
     """A carrier may write them differently in the stream, and whoever opened the stream could claim any."""
     caplog.set_level("INFO")
-    claims = Claims("twilio", "CA1", "+12025550000", TO, "PCMU")
+    claims = Claims("twilio", call_id(), "+12025550000", TO, "PCMU")
     assert attempt(carrier(token=token(claims))) is None
     assert f"from +12025550000 to {TO} by twilio" in caplog.text
 
@@ -197,7 +198,7 @@ def test_the_numbers_are_those_of_the_signed_webhook(caplog: pytest.LogCaptureFi
 def test_telnyx_brings_the_auth_token_that_it_was_told(sent: str | None, refused: Ended | None) -> None:
     config = Config(provider_config=(TelnyxSettings(stream_auth_token="right"),))
     headers = TUNNEL | ({"X-Telnyx-Streaming-Auth-Token": sent} if sent else {})
-    claims = Claims("telnyx", "CA1", FROM, TO, "PCMU")
+    claims = Claims("telnyx", call_id("telnyx"), FROM, TO, "PCMU")
     assert attempt(carrier("telnyx", token=token(claims)), headers, config) == refused
 
 
@@ -217,7 +218,7 @@ def test_a_token_is_good_for_one_stream_also_with_two_workers() -> None:
 
 async def twilios_token(served: Served) -> str:
     """The token in the answer to a webhook that Twilio has signed."""
-    form = {"CallSid": "CA1", "From": FROM, "To": TO}
+    form = {"CallSid": call_id(), "From": FROM, "To": TO}
     url = "https://calls.example.com/sip/twilio/answer"
     signed = {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)}
     async with httpx.AsyncClient() as client:
@@ -332,7 +333,7 @@ def test_what_a_forwarder_on_this_machine_passes_on_is_not_trusted(host: str) ->
                 for message in carrier().hello():
                     await websocket.send(message)
                 assert (await closing(websocket))[0] == 1008
-            form = {"CallSid": "CA1", "From": FROM, "To": TO}
+            form = {"CallSid": call_id(), "From": FROM, "To": TO}
             async with httpx.AsyncClient() as client:
                 url = f"http://127.0.0.1:{port}/sip/twilio/answer"
                 assert (await client.post(url, data=form, headers={"Host": host})).status_code == 403

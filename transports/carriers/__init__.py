@@ -2,6 +2,7 @@
 
     carrier.py    the interface of a carrier to the rest of voiceflow
     discovery.py  finds the carriers: in this folder, in installed packages
+    ids.py        the shapes of ids
     xml.py        the base of carriers that are answered in TwiML or the like
 
 To add one here, add a folder whose module has a `CARRIER`, and its package to pyproject.toml. Another distribution

@@ -17,6 +17,7 @@ from voiceflow.audio import AudioFormat
 from voiceflow.call_control import CallControl
 from voiceflow.config.secrets import Secrets
 from voiceflow.security.signatures import Headers
+from voiceflow.transports.carriers.ids import PLAIN, Shape
 from voiceflow.transports.dialect import Message, Mirror, Start, Stream
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Carrier(ABC, Generic[S]):
     of pipelines linked before there is a call, and of simulated calls. The rate of pcm16 may vary."""
     in_order: ClassVar[bool] = True
     """Whether media arrives in the order in which it was spoken."""
+    id_shapes: ClassVar[Mapping[str, Shape]] = {"call_sid": PLAIN, "stream_id": PLAIN}
+    """The shapes of ids, by their names in `Start.metadata`. Webhooks and streams that have others are refused."""
     settings: type[S]
 
     @property

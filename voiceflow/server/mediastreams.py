@@ -20,6 +20,7 @@ from voiceflow.security.tokens import StreamTokens
 from voiceflow.security.transfers import GuardedControl
 from voiceflow.security.trust import Trust
 from voiceflow.transports.carriers import Carrier, carriers, detect, recognised
+from voiceflow.transports.carriers.ids import check_ids
 from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream
 from voiceflow.transports.media_stream import FAILURE, MediaSink, MediaSource
 from voiceflow.transports.websocket import FAILED, POLICY, Receive, Send, Socket, StreamClosedError
@@ -141,13 +142,14 @@ class CarrierCalls:
                 carrier, stream, early = other, other.stream(), []
 
     def _admit(self, opened: Opened, scope: Scope, *, trusted: bool) -> None:
-        """Check a stream's carrier and its token, and take the numbers and the codec from the token. Raises
+        """Check a stream's carrier, its ids and its token, and take the numbers and the codec from the token. Raises
         `CallRejectedError`."""
         carrier, start = opened.carrier, opened.start
         if self._config.provider not in (None, carrier.name):
             raise CallRejectedError(
                 f"this server is set up for {self._config.provider}, a stream of {carrier.name} came"
             )
+        check_ids(carrier.id_shapes, start.metadata)
         if not trusted:
             carrier.verify_stream(self._config.of(carrier.settings), scope["headers"])
         token = start.parameters.get("token")

@@ -18,6 +18,7 @@ from voiceflow.security.tokens import Claims, StreamTokens
 from voiceflow.security.trust import Trust
 from voiceflow.session.language import ours
 from voiceflow.transports.carriers import Carrier, Webhook, carriers
+from voiceflow.transports.carriers.ids import check_ids
 
 from .body import read_body
 from .prefix import public_address
@@ -67,6 +68,9 @@ class Webhooks:
     def _document(self, carrier: Carrier[Any], webhook: Webhook, address: str | None) -> str:
         """The answer to a webhook. `address` is where the carrier reaches media streams."""
         call = carrier.incoming(webhook)
+        if not call.call_id:
+            raise CallRejectedError("the webhook has no call's id: it is about something else than a call")
+        check_ids(carrier.id_shapes, {"call_sid": call.call_id})
         try:
             route = self._routes.find(call.did).route
         except DIDNotFoundError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -14,6 +15,7 @@ from voiceflow.call_control import CallControl
 from voiceflow.errors import CallRejectedError
 from voiceflow.security.signatures import Headers
 from voiceflow.transports.carriers.carrier import IncomingCall, Webhook
+from voiceflow.transports.carriers.ids import PLAIN, Shape
 from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
 from voiceflow.transports.carriers.xml import XmlCarrier
 from voiceflow.transports.dialect import UNREADABLE, Message, Mirror, Start, Stream
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 # Sampling rates to ask Telnyx for, in Hz: it assumes 8000 unless told otherwise, even for L16. G.722 samples at
 # 16 000 Hz, but Telnyx names it by its RTP clock, which is 8000 (RFC 3551, section 4.5.2).
 RATES: Final = {"PCMU": 8000, "PCMA": 8000, "G722": 8000, "L16": 16000}
+
+# Call control ids in the examples of developers.telnyx.com are v2: or v3: and URL-safe base64; older ones are UUIDs.
+_CALL: Final = Shape(
+    re.compile(r"v[0-9]{1,2}:[A-Za-z0-9_=-]{1,160}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
+    "v3: (or another version) and letters, digits, _ = -, or a UUID",
+)
 
 
 class Telnyx(XmlCarrier[TelnyxSettings]):
@@ -37,6 +45,13 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
         "L16": AudioFormat("pcm16", 16_000),
     }
     in_order = False
+    # Of the other ids, the documentation shows UUIDs but promises nothing.
+    id_shapes: ClassVar[Mapping[str, Shape]] = {
+        "call_sid": _CALL,
+        "stream_id": PLAIN,
+        "account_sid": PLAIN,
+        "call_session_id": PLAIN,
+    }
     settings = TelnyxSettings
 
     def recognises(self, first: Mapping[str, Any] | Message) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
@@ -11,12 +12,17 @@ from voiceflow.call_control import CallControl
 from voiceflow.errors import CallRejectedError
 from voiceflow.security.signatures import Headers, by_name
 from voiceflow.transports.carriers.carrier import IncomingCall, Webhook
+from voiceflow.transports.carriers.ids import Shape
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 from voiceflow.transports.carriers.xml import XmlCarrier
 from voiceflow.transports.dialect import Message, Mirror, Start, Stream
 
 if TYPE_CHECKING:
     import httpx
+
+
+def _sid(prefix: str) -> Shape:
+    return Shape(re.compile(prefix + "[0-9A-Fa-f]{32}"), f"{prefix} and 32 hexadecimal digits")
 
 
 class Twilio(XmlCarrier[TwilioSettings]):
@@ -26,6 +32,12 @@ class Twilio(XmlCarrier[TwilioSettings]):
     codecs: ClassVar[Mapping[str, AudioFormat]] = {
         "PCMU": AudioFormat("mulaw", 8_000),
         "L16": AudioFormat("pcm16", 16_000),
+    }
+    # twilio.com/docs/glossary/what-is-a-sid
+    id_shapes: ClassVar[Mapping[str, Shape]] = {
+        "call_sid": _sid("CA"),
+        "stream_id": _sid("MZ"),
+        "account_sid": _sid("AC"),
     }
     settings = TwilioSettings
 
