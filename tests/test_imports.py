@@ -150,6 +150,11 @@ def test_transports_know_the_engine_and_no_face_of_it(module: str) -> None:
     assert not faces
 
 
+@pytest.mark.parametrize("module", inside("voiceflow.auth"))
+def test_authentication_knows_itself_and_errors_alone(module: str) -> None:
+    assert not {name for name in ours(module) if not belongs(name, "voiceflow.auth", "voiceflow.errors")}
+
+
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_nobody_imports_the_folders_by_their_own_names(module: str) -> None:
     assert not {name for name in imported(module) if belongs(name, "processors", "transports", "pipelines")}

@@ -1,0 +1,64 @@
+"""Providers of identities, and the one way in which they are asked: whatever a provider does, it cannot open a door by
+failing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias
+
+from .result import AuthResult
+
+log = logging.getLogger("voiceflow.auth")
+
+Scope: TypeAlias = MutableMapping[str, Any]
+"""The ASGI scope of a request."""
+Authorize: TypeAlias = Callable[[Scope], Awaitable[AuthResult | None]]
+"""A provider: says who has sent a request; None: it cannot tell. Any asynchronous callable of this form is one."""
+
+DEADLINE: Final = 10.0
+"""Seconds within which a provider must have answered."""
+LEEWAY: Final = 5.0
+"""Seconds by which the issuer's clock may differ from ours."""
+
+
+async def identify(provider: Authorize, scope: Scope) -> AuthResult | None:
+    """Whoever has sent the request, if `provider` says that they are authenticated. A provider that raises, returns
+    something else, or does not answer within `DEADLINE` seconds authenticates nobody; the log says so."""
+    try:
+        async with asyncio.timeout(DEADLINE):
+            result: Any = await provider(scope)
+    except Exception as error:
+        log.error("%s failed, so a request was refused: %s", described(provider), _shown(error))
+        return None
+    if result is None:
+        return None
+    if not isinstance(result, AuthResult):
+        log.error(
+            "%s returned %s, so a request was refused: expected AuthResult or None",
+            described(provider),
+            type(result).__name__,
+        )
+        return None
+    return result if result.authenticated is True and is_current(result) else None
+
+
+def is_current(result: AuthResult) -> bool:
+    """Whether an identity has not ended."""
+    return result.expires is None or result.expires > time.time() - LEEWAY
+
+
+def described(provider: Authorize) -> str:
+    """What a provider is called in messages."""
+    name = getattr(provider, "__qualname__", None)
+    return str(provider) if name is None else f"{name}()"
+
+
+def _shown(error: Exception) -> str:
+    """The type of an exception, and where it was raised. Its text may contain the token."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
