@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from server.serving import FROM, TO, TUNNEL, Served, run, serving
+from server.serving import FROM, TO, TUNNEL, Served, call_id, run, serving
 from starlette.routing import Route
 
 from voiceflow.config.address import MEDIA
@@ -100,7 +100,7 @@ def test_no_answer_is_guessed_by_a_browser_or_kept_by_a_cache() -> None:
 
 def test_answers_with_tokens_are_kept_by_no_cache() -> None:
     config = Config(public_ws_url=PUBLIC, provider_config=(TwilioSettings(auth_token="12345"),))
-    form = {"CallSid": "CA1", "From": FROM, "To": TO}
+    form = {"CallSid": call_id(), "From": FROM, "To": TO}
 
     async def main() -> None:
         async with (

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from server.serving import SPEECH, carrier, dialled, hears, run, serving, until
+from server.serving import SPEECH, call_id, carrier, dialled, hears, run, serving, until
 from starlette.types import Message
 
 from voiceflow import AudioRaw, Call, Processor
@@ -127,7 +127,7 @@ def test_the_lag_of_the_event_loop_is_measured_while_there_are_calls() -> None:
             assert not gauges()
             async with dialled(served.media) as first, dialled(served.media) as second:
                 assert await hears(first, carrier()) == SPEECH
-                assert await hears(second, carrier(call_sid="CA2")) == SPEECH
+                assert await hears(second, carrier(call_sid=call_id(number=2))) == SPEECH
                 assert len(gauges()) == 1
             await served.at_rest()
             assert not gauges()

@@ -15,7 +15,7 @@ from certificates import Certificate, certificate
 from server.documented import HOST, LANGUAGES, below_prefix, block, documented
 from server.doors import serving_beside
 from server.proxies import needs, program
-from server.serving import FROM, SPEECH, TO, carrier, closing, dialled, hears, parameters, run
+from server.serving import FROM, SPEECH, TO, call_id, carrier, closing, dialled, hears, parameters, run
 from twilio.request_validator import RequestValidator
 from websockets.exceptions import ConnectionClosed
 
@@ -27,7 +27,7 @@ from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
 KEY = b"the key of this run"
 AUTH_TOKEN = "12345"
-FORM = {"CallSid": "CA1", "From": FROM, "To": TO}
+FORM = {"CallSid": call_id(), "From": FROM, "To": TO}
 PREFIXES = ["", "/voice"]
 UNITS = {"s": 1, "m": 60, "h": 3600}
 BEHIND = [pytest.param(name, marks=needs(name)) for name in LANGUAGES]

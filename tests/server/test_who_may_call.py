@@ -240,10 +240,10 @@ def test_telnyx_hears_the_codec_that_our_answer_asked_for() -> None:
 
     async def main() -> None:
         async with serving(config=CONFIG, key=KEY) as served, httpx.AsyncClient() as client:
-            form = {"CallSid": "v3:1", "From": FROM, "To": TO}
+            form = {"CallSid": call_id("telnyx"), "From": FROM, "To": TO}
             answer = await client.post(f"{served.http}/sip/telnyx/answer", data=form, headers=served.operator)
             once = parameters(answer)["token"]
-            caller = carrier("telnyx", call_sid="v3:1", inbound=MULAW, outbound=wideband, token=once)
+            caller = carrier("telnyx", call_sid=call_id("telnyx"), inbound=MULAW, outbound=wideband, token=once)
             async with dialled(served.media, additional_headers=TUNNEL) as websocket:
                 assert len(await hears(websocket, caller)) == wideband.bytes_for(0.02)
 
