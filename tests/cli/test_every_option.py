@@ -100,7 +100,8 @@ CASES = [
     Case("new hello.py", 0, "voiceflow run hello.py", _is_pipeline),
     Case("routes +15125551234 -c config.yaml --json", 0, "", _is_route),
     Case("models --json", 0, "", _is_list_of_models),
-    Case("models download tiny.en --log-level error", 1, "Error: .*tiny.en"),
+    Case("models download tiny.en --log-level error", 1, "Error: .*tiny.en(?s:.*)by plain HTTP"),
+    Case("models download tiny.en --plain-http", 1, "Error: .*tiny.en(?s:.*)refused"),
     Case("doctor -c config.yaml --json", 0, "", _is_diagnosis),
     Case("doctor -c config.yaml --ice --json", 0, "", _is_diagnosis_of_ice),
     Case(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from certificates import Certificate
 
 from voiceflow.weights import File, Model
 
@@ -19,9 +22,9 @@ CONTENT = {"model.bin": b"weights" * 1000, "config.json": b"{}"}
 
 
 def whisper_model(name: str = "minute", *, sums: bool = True) -> Model:
-    """Two files, as `CONTENT` has them; with `sums=False` of unknown size and sum."""
+    """Two files, as `CONTENT` has them; with `sums=False` of unknown sums."""
     files = tuple(
-        File(file, file, len(data), hashlib.sha256(data).hexdigest()) if sums else File(file, file)
+        File(file, file, len(data), hashlib.sha256(data).hexdigest() if sums else None)
         for file, data in CONTENT.items()
     )
     return Model(name, "whisper", f"Systran/faster-whisper-{name}", "0a1b2c", "MIT", files)
@@ -33,8 +36,12 @@ class Hub:
 
     address: str
     files: dict[str, bytes] = field(default_factory=dict)
-    stated_sums: dict[str, str] = field(default_factory=dict)
-    """Files that are found by a redirect which states their sum, as the hub does for large ones."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Files, by their path, that are elsewhere."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers of all answers, besides or in place of the right ones."""
+    endless: bool = False
+    """Each answer goes on for as long as somebody reads it."""
     breaks_off: bool = False
     """Each answer ends in the middle."""
     hold: threading.Event = field(default_factory=threading.Event)
@@ -50,33 +57,46 @@ class Hub:
 
 
 @contextmanager
-def serving() -> Iterator[Hub]:
+def serving(certificate: Certificate | None = None) -> Iterator[Hub]:
+    """`certificate`: it serves by TLS."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             hub.requested.append(self.path)
             hub.asked.set()
             hub.hold.wait(30)
-            if self.path in hub.stated_sums:
+            if self.path in hub.redirects:
                 self.send_response(302)
-                self.send_header("X-Linked-ETag", f'"{hub.stated_sums[self.path]}"')
-                self.send_header("Location", f"/stored{self.path}")
-                self.send_header("Content-Length", "0")
+                self.send_header("Location", hub.redirects[self.path])
                 self.end_headers()
+                self.pour(b"")
                 return
             data = hub.files.get(self.path.removeprefix("/stored"))
             if data is None:
                 self.send_error(404)
                 return
             self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
+            length = {} if hub.endless else {"Content-Length": str(len(data))}
+            for name, value in (length | hub.headers).items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data[: len(data) // 2] if hub.breaks_off else data)
+            self.pour(data[: len(data) // 2] if hub.breaks_off else data)
+
+        def pour(self, data: bytes) -> None:
+            with contextlib.suppress(OSError):
+                self.wfile.write(data)
+                while hub.endless:
+                    self.wfile.write(bytes(1 << 16))
 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        hub = Hub(f"http://127.0.0.1:{server.server_port}")
+        if certificate is not None:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(certificate.chain, certificate.key)
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        hub = Hub(f"{'http' if certificate is None else 'https'}://127.0.0.1:{server.server_port}")
         hub.hold.set()
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -93,6 +113,7 @@ def isolate(folder: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str = "http
     monkeypatch.setenv("VOICEFLOW_CACHE", str(folder / "cache"))
     monkeypatch.setenv("HF_HUB_CACHE", str(folder / "hub"))
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    monkeypatch.setenv("VOICEFLOW_PLAIN_HTTP", "1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import logging
 import os
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificates import certificate
 from weights.hub import CONTENT, Hub, isolate, logged, serving, whisper_model
 
 from voiceflow import WeightsError, weights
@@ -69,7 +71,7 @@ def test_a_download_says_in_one_line_what_and_from_where(hub: Hub, caplog: pytes
     [
         (b"WEIGHTS" * 1000, "has the SHA-256 sum"),
         (b"weights" * 999, "has 6993 bytes: expected 7000"),
-        (b"weights" * 1001, "has more than the 7000 bytes expected"),
+        (b"weights" * 1001, "has 7007 bytes: expected 7000"),
         (b"", "has 0 bytes"),
     ],
 )
@@ -125,15 +127,94 @@ def test_an_address_that_is_none_is_told_like_a_missing_network(
         weights.obtain(whisper_model())
 
 
-def test_the_sum_that_the_hub_states_counts_where_the_catalogue_has_none(hub: Hub) -> None:
+# What a hub, or somebody on the way to it, may do
+
+
+def test_a_model_of_which_no_sum_is_known_is_refused_wherever_it_is(hub: Hub, tmp_path: Path) -> None:
     model = whisper_model(sums=False)
     hub.publish(model)
-    (path,) = (path for path in hub.files if path.endswith("model.bin"))
-    hub.stated_sums[path] = hashlib.sha256(b"another file").hexdigest()
-    with pytest.raises(WeightsError, match="the server says"):
+    folder = tmp_path / "cache" / "whisper" / "minute"
+    folder.mkdir(parents=True)
+    for name, data in CONTENT.items():
+        (folder / name).write_bytes(data)
+    assert weights.where(model) is None
+    with pytest.raises(WeightsError, match=r"no SHA-256 sum is known of model\.bin and config\.json\. Get them"):
         weights.obtain(model)
-    hub.stated_sums[path] = hashlib.sha256(CONTENT["model.bin"]).hexdigest()
+    assert hub.requested == []
+
+
+def test_plain_http_has_to_be_allowed(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = whisper_model()
+    hub.publish(model)
+    monkeypatch.delenv("VOICEFLOW_PLAIN_HTTP")
+    with pytest.raises(WeightsError, match=r"by plain HTTP, .* allow this by VOICEFLOW_PLAIN_HTTP=1"):
+        weights.obtain(model)
+    assert hub.requested == []
+    assert files_in(weights.obtain(model, plain_http=True)) == CONTENT
+
+
+def test_a_hub_with_tls_leads_to_no_server_without(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = whisper_model()
+    hub.publish(model)
+    own = certificate(tmp_path / "certificate", "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(own.authority))
+    monkeypatch.delenv("VOICEFLOW_PLAIN_HTTP")
+    with serving(own) as secure:
+        monkeypatch.setenv("HF_ENDPOINT", secure.address)
+        secure.redirects = {path: f"{hub.address}{path}" for path in hub.files}
+        with pytest.raises(WeightsError, match=r"127\.0\.0\.1 would be asked by plain HTTP"):
+            weights.obtain(model)
+        assert hub.requested == []
+        secure.redirects = {path: f"/stored{path}" for path in hub.files}
+        secure.files = hub.files
+        assert files_in(weights.obtain(model)) == CONTENT
+
+
+def test_a_hub_may_lead_elsewhere_but_not_in_circles(hub: Hub) -> None:
+    model = whisper_model()
+    hub.publish(model)
+    hub.redirects = {path: path for path in hub.files}
+    with pytest.raises(WeightsError, match="redirects more than 5 times"):
+        weights.obtain(model)
+    hub.redirects = {path: f"{hub.address}/stored{path}" for path in hub.files}
     assert files_in(weights.obtain(model)) == CONTENT
+
+
+@pytest.mark.parametrize("elsewhere", ["file:///etc/passwd", "ftp://example.com/x", "http://[", "http://"])
+def test_a_hub_that_leads_to_no_web_server_is_an_error(hub: Hub, elsewhere: str) -> None:
+    hub.publish(whisper_model())
+    hub.redirects = dict.fromkeys(hub.files, elsewhere)
+    with pytest.raises(WeightsError, match=r"model\.bin"):
+        weights.obtain(whisper_model())
+
+
+@pytest.mark.parametrize("redirects", [True, False])
+def test_of_an_answer_without_end_no_more_is_read_than_the_file_has(hub: Hub, tmp_path: Path, redirects: bool) -> None:
+    model = whisper_model()
+    hub.publish(model)
+    hub.endless = True
+    if redirects:
+        hub.redirects = {path: path for path in hub.files}
+    with pytest.raises(WeightsError, match="redirects more than" if redirects else "more than the 7000 bytes"):
+        weights.obtain(model)
+    assert not list((tmp_path / "cache").rglob("*.bin*"))
+
+
+@pytest.mark.parametrize("announced", ["6999", "7001", "99999999999", "0"])
+def test_a_length_that_is_not_the_files_is_refused_before_it_is_read(hub: Hub, announced: str) -> None:
+    hub.publish(whisper_model())
+    hub.headers = {"Content-Length": announced}
+    with pytest.raises(WeightsError, match=f"has {announced} bytes: expected 7000"):
+        weights.obtain(whisper_model())
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip"])
+def test_nothing_is_decompressed(hub: Hub, encoding: str) -> None:
+    model = whisper_model()
+    hub.publish(model, CONTENT | {"model.bin": gzip.compress(CONTENT["model.bin"])})
+    hub.headers = {"Content-Encoding": encoding}
+    with pytest.raises(WeightsError, match=f"in the encoding '{encoding}': expected it as it is"):
+        weights.obtain(model)
 
 
 def test_two_processes_at_once_download_once(hub: Hub) -> None:

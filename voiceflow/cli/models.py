@@ -65,8 +65,9 @@ Exit codes: 0 all of them are here now, 1 one could not be had, 2 there is no su
 """,
 )
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--plain-http", is_flag=True, help="Allow HF_ENDPOINT, and what it redirects to, to be http.")
 @log_level_option
-def download(names: tuple[str, ...], log_level: str | None) -> None:
+def download(names: tuple[str, ...], plain_http: bool, log_level: str | None) -> None:
     """Get models now rather than when they are first used. Those that are here are verified."""
     from voiceflow import weights
     from voiceflow.errors import WeightsError
@@ -75,7 +76,7 @@ def download(names: tuple[str, ...], log_level: str | None) -> None:
     failed = False
     for model in [_named(name) for name in names]:
         try:
-            click.echo(f"{model.name}: {weights.obtain(model)}")
+            click.echo(f"{model.name}: {weights.obtain(model, plain_http=plain_http)}")
         except WeightsError as error:
             click.echo(f"Error: {error}", err=True)
             failed = True

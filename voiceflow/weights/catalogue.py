@@ -25,9 +25,9 @@ class File:
     path: str
     """Its path in the model's repository on the hub."""
     size: int | None = None
-    """Bytes."""
+    """Bytes. None if it is not known; then no file is taken for this one, nor downloaded."""
     sha256: str | None = None
-    """In hexadecimal. None if it is not known; then the hub is trusted."""
+    """In hexadecimal. None has the same effect."""
     wheel: tuple[Part, ...] = ()
     """Installed files that, joined in this order, are this one."""
 
@@ -49,6 +49,11 @@ class Model:
     def size(self) -> int:
         """Bytes of all files whose size is known, which are all but a voice's configuration of 5 kB."""
         return sum(file.size or 0 for file in self.files)
+
+    @property
+    def unverifiable(self) -> tuple[str, ...]:
+        """The names of the files whose size or sum is not known. A model with such a file is used by its path only."""
+        return tuple(file.name for file in self.files if file.size is None or file.sha256 is None)
 
     @property
     def wheels(self) -> tuple[str, ...]:
@@ -216,7 +221,7 @@ _PIPER = (
         (63201294, "401369c4a81d09fdd86c32c5c864440811dbdcc66466cde2d64f7133a66ad03b"),
         (4888, "aa965a2f02ecced632c2694e1fc72bbff6d65f265fab567ca945918c73dd89f4"),
     ),
-    _voice("en_GB-aru-medium", "CC BY 3.0", (76754097, None), (None, None)),  # sums not published: the hub's are taken
+    _voice("en_GB-aru-medium", "CC BY 3.0", (76754097, None), (None, None)),  # no sums were published
     _voice(
         "de_DE-thorsten-medium",
         "CC0",

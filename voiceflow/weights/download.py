@@ -1,11 +1,14 @@
-"""Downloads from the Hugging Face hub, or from the one at $HF_ENDPOINT, the variable of Hugging Face's own tools."""
+"""Downloads from the Hugging Face hub, or from the one at $HF_ENDPOINT, the variable of Hugging Face's own tools.
+
+Nothing is read that the catalogue does not announce: of a redirect only its head, of a file as many bytes as it has,
+and as they are, since a few kilobytes can be said to be the compressed form of gigabytes.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +32,10 @@ SILENCE = 30.0
 
 CHUNK = 1 << 18
 """Bytes that are read at a time."""
+REDIRECTS = 5
+"""How often a hub may send us elsewhere. The usual one does it once, to the server that stores the file."""
+PLAIN_HTTP = "VOICEFLOW_PLAIN_HTTP"
+"""The variable that, set to 1, permits downloads by plain HTTP."""
 
 Advance = Callable[[int], None]
 """Called with the size in bytes of each piece of a file that has come."""
@@ -42,8 +49,9 @@ def url(model: Model, file: File) -> str:
     return f"{endpoint()}/{model.repository}/resolve/{model.revision}/{file.path}"
 
 
-def download(model: Model) -> Path:
-    """Download the files of a model that the cache lacks. Returns the model's folder in the cache.
+def download(model: Model, *, plain_http: bool = False) -> Path:
+    """Download the files of a model that the cache lacks. Returns the model's folder in the cache. Addresses with http,
+    where others on the way see and change what is sent, have to be permitted by `plain_http` or $VOICEFLOW_PLAIN_HTTP.
 
     Raises WeightsError: the hub cannot be reached, has no such file, stops, or sends something else than expected.
     """
@@ -51,37 +59,52 @@ def download(model: Model) -> Path:
 
     timeout = httpx.Timeout(SILENCE, connect=CONNECT)
     headers = {"Accept-Encoding": "identity"}  # weights do not compress, and Content-Length is then their size
-    with httpx.Client(timeout=timeout, headers=headers, follow_redirects=True) as client, _progress(model) as begin:
+    allowed = plain_http or variable(PLAIN_HTTP) == "1"
+    with httpx.Client(timeout=timeout, headers=headers) as client, _progress(model) as begin:
 
         def pour(file: File, out: cache.Poured) -> None:
             address = url(model, file)
             try:
-                with client.stream("GET", address) as response:
-                    _receive(response, out, begin(file))
+                with _found(client, address, plain_http=allowed) as response:
+                    _receive(response, file, out, begin(file))
             except (httpx.HTTPError, httpx.InvalidURL, WeightsError) as error:
                 raise WeightsError(f"{address}: {str(error) or type(error).__name__}") from error
 
         return cache.fill(model, pour)
 
 
-def _receive(response: httpx.Response, out: cache.Poured, advance: Advance) -> None:
+@contextlib.contextmanager
+def _found(client: httpx.Client, address: str, *, plain_http: bool) -> Iterator[httpx.Response]:
+    """The answer to a request for `address`, by way of redirects. Its body has not been read."""
+    import httpx
+
+    where = httpx.URL(address)
+    for _ in range(REDIRECTS + 1):
+        if where.scheme == "http" and not plain_http:
+            raise WeightsError(
+                f"{where.host} would be asked by plain HTTP, and others on the way could change what it sends: give an "
+                f"address with https, or allow this by {PLAIN_HTTP}=1 or `voiceflow models download --plain-http`"
+            )
+        with client.stream("GET", where) as response:
+            if response.next_request is None:
+                yield response
+                return
+            where = response.next_request.url
+    raise WeightsError(f"the server redirects more than {REDIRECTS} times")
+
+
+def _receive(response: httpx.Response, file: File, out: cache.Poured, advance: Advance) -> None:
     if response.status_code != 200:
         raise WeightsError(f"the server answered {response.status_code} {response.reason_phrase}")
-    for data in response.iter_bytes(CHUNK):
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise WeightsError(f"the server sends the file in the encoding {encoding!r}: expected it as it is")
+    announced = response.headers.get("content-length", str(file.size))
+    if announced != str(file.size):
+        raise WeightsError(f"{file.name} has {announced} bytes: expected {file.size}")
+    for data in response.iter_raw(CHUNK):
         out.write(data)
         advance(len(data))
-    expected = _stated_sum(response)
-    if expected is not None and out.sha256 != expected:
-        raise WeightsError(f"what came has the SHA-256 sum {out.sha256}: the server says {expected}")
-
-
-def _stated_sum(response: httpx.Response) -> str | None:
-    """The SHA-256 sum that the hub states for a large file, when it redirects to the server that stores it."""
-    for answer in (*response.history, response):
-        etag = answer.headers.get("x-linked-etag", "").strip('"')
-        if re.fullmatch("[0-9a-f]{64}", etag):
-            return str(etag)
-    return None
 
 
 @contextlib.contextmanager

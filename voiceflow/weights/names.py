@@ -77,17 +77,22 @@ def voices() -> list[str]:
     return _names("piper")
 
 
-def obtain(model: Model) -> Path:
+def obtain(model: Model, *, plain_http: bool = False) -> Path:
     """The folder that holds the verified files of a model, which is downloaded if it is not on this machine.
 
     Raises a WeightsError that says what was tried and what to run. Its cause is the error of the download.
     """
+    if model.unverifiable:
+        raise WeightsError(
+            f"{model.name} is not used by its name, since what came could not be verified: no SHA-256 sum is known of "
+            f"{' and '.join(model.unverifiable)}. Get them from a source that you trust, and name the path instead"
+        )
     try:
         return here(model)
     except WeightsError as error:
         tried = str(error).splitlines()
     try:
-        return download(model)
+        return download(model, plain_http=plain_http)
     except WeightsError as error:
         lines = "".join(f"\n  {line}" for line in (*tried, error))
         remedy = f"Run where there is a network: voiceflow models download {model.name}"
