@@ -113,7 +113,7 @@ CASES = [
     ),
     Case("call SERVER --script script.yaml --seconds 1", 0, "called .*as twilio"),
     Case("call SERVER --digits 1 --barge-in-at 0.2 --seconds 0.6", 0, "called .*as twilio"),
-    Case(f"call SERVER --token abc --call-id CA{'0' * 32}", 1, "the stream token is not one that this run"),
+    Case(f"call SERVER --token abc --call-id CA{'0' * 32}", 1, "the stream token is not one that this server"),
     Case("call SERVER --calls 2 --seconds 0.5 --json", 0, "", _is_two_calls),
     Case("call SERVER --vanish-after 0.2 --json", 0, "", _has_vanished),
 ]

@@ -85,7 +85,7 @@ def attempt(
 
 
 def token(claims: Claims = CLAIMS, key: bytes = KEY, age: float = 0.0) -> str:
-    return StreamTokens(key, clock=lambda: time.monotonic() - age).issue(claims)
+    return StreamTokens(key, clock=lambda: time.time() - age).issue(claims)
 
 
 # What a call may do at its carrier
@@ -161,10 +161,9 @@ def test_a_stream_with_a_token_that_is_too_old_is_refused() -> None:
 
 @pytest.mark.parametrize("made_up", ["", "x", "x.y", token(key=b"another run"), token()[:-1], "x" * 100_000], ids=len)
 def test_a_stream_with_a_token_that_we_have_not_made_is_refused(made_up: str) -> None:
-    assert attempt(carrier(token=made_up)) == (
-        1008,
-        "the stream token is not one that this run of the server has issued",
-    )
+    ended = attempt(carrier(token=made_up))
+    assert ended is not None
+    assert (ended[0], ended[1][:60]) == (1008, "the stream token is not one that this server has issued (pro")
 
 
 @pytest.mark.parametrize(

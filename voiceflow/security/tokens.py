@@ -1,17 +1,19 @@
 """Stream tokens: how a media stream proves that it belongs to a call whose webhook we answered.
 
-The answer to a carrier's webhook contains a token, and the stream that the carrier then opens brings it back. A
-token consists of the call's data, its time of expiry, and an HMAC over both. It is valid for one stream within
-60 seconds, in whichever worker process the stream arrives.
+The answer to a carrier's webhook contains a token, and the stream that the carrier then opens brings it back. A token
+consists of the call's data, the time at which it was issued, who issued it, and an HMAC over these. It is valid for one
+stream within 60 seconds.
 
-Workers share two things, both of the first process that enters `run_key()` and gone when it leaves:
+Those who issue tokens and redeem them share two things:
 
-- the key, inherited through an environment variable. Each run makes a new one, so tokens of an earlier run are
-  invalid, and the variable is worthless once the run is over.
-- a folder of used tokens, with one empty file for each. `O_CREAT | O_EXCL` lets exactly one process create a file,
-  so the operating system decides which was first; no lock and no server is needed.
+- the key. `run_key()` makes one for a run, which its worker processes inherit through an environment variable. Where
+  the configuration has `stream_keys`, the first of them signs and all of them verify, so that keys can be changed and
+  tokens outlive a restart.
+- the folder of marks that belongs to the key (marks.py), in which it is noted which tokens were used. Its owner's name
+  is in each token: a process that does not see this folder, such as one on another machine, cannot know whether the
+  token was used, and refuses it.
 
-Times are of the monotonic clock, which all processes of a machine share and which cannot be set back.
+Times are of the wall clock, so that they hold across restarts. It may have been corrected by `TOLERANCE` meanwhile.
 """
 
 from __future__ import annotations
@@ -21,22 +23,23 @@ import hashlib
 import hmac
 import os
 import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from voiceflow.errors import CallRejectedError, ConfigError
+from voiceflow.security.marks import SharedMarks, remove_left_behind
 
-LIFETIME = 60
+LIFETIME: Final = 60
 """How long a token is valid, in seconds. A carrier opens its stream within one or two."""
-LONGEST = 480
+TOLERANCE: Final = 5
+"""By how many seconds the clock may have been set, forward or back, since a token was issued."""
+LONGEST: Final = 480
 """Characters that a token may have. Some carriers take fewer than 500 for a parameter's name and value together."""
-VARIABLE = "VOICEFLOW_RUN_KEY"
+VARIABLE: Final = "VOICEFLOW_RUN_KEY"
 """The environment variable by which worker processes inherit the key."""
 
 
@@ -54,8 +57,10 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Signed(msgspec.Struct, frozen=True, array_like=True):
-    expires: float
-    """The time of expiry, in seconds of the monotonic clock."""
+    issued: int
+    """Seconds since 1970."""
+    issuer: str
+    """The owner of the marks that say whether the token was used."""
     nonce: bytes
     """Random bytes, which make two tokens for one call differ: a carrier may ask twice about it."""
     claims: Claims
@@ -73,38 +78,43 @@ def run_key() -> Iterator[bytes]:
         yield inherited.encode()
         return
     made = secrets.token_hex(32)
+    marks = SharedMarks(made.encode())
     try:
-        folder = _folder(made.encode())
-        folder.mkdir(mode=0o700)
+        marks.owner()
     except OSError as error:
         raise ConfigError(
             f"cannot note which stream tokens were used: {error.strerror}. Set TMPDIR to a folder that can be written"
         ) from error
+    remove_left_behind()
     os.environ[VARIABLE] = made
     try:
         yield made.encode()
     finally:
         os.environ.pop(VARIABLE, None)
-        shutil.rmtree(folder, ignore_errors=True)
+        marks.remove()
 
 
 class StreamTokens:
     """Issues stream tokens, and redeems each of them once."""
 
-    def __init__(self, key: bytes, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._key = key
+    def __init__(self, key: bytes, *previous: bytes, clock: Callable[[], float] = time.time) -> None:
+        """`key` signs, it and the `previous` ones verify."""
+        self._keys = {_id(each): (each, SharedMarks(each)) for each in (*previous, key)}
+        self._current = _id(key)
         self._clock = clock
-        self._used = _folder(key)
-        self._swept = clock()
 
     def issue(self, claims: Claims) -> str:
-        """A new token. It has only letters, digits, `-`, `_` and a dot, so it needs no escaping in URLs and XML.
+        """A new token. It has only letters, digits, `-`, `_` and dots, so it needs no escaping in URLs and XML.
 
-        Raises `CallRejectedError` if it would be longer than carriers take, as with long SIP addresses for numbers.
+        Raises `CallRejectedError` if it would be longer than carriers take, as with long SIP addresses for numbers, or
+        if it could not be redeemed.
         """
-        signed = _Signed(self._clock() + LIFETIME, secrets.token_bytes(8), claims)
-        payload = _text(msgspec.msgpack.encode(signed))
-        token = f"{payload}.{self._tag(payload)}"
+        key, marks = self._keys[self._current]
+        with _noting(marks, "no stream token can be issued"):
+            issuer = marks.owner()
+        signed = _Signed(int(self._clock()), issuer, secrets.token_bytes(8), claims)
+        head = f"{self._current}.{_text(msgspec.msgpack.encode(signed))}"
+        token = f"{head}.{_tag(key, head)}"
         if len(token) > LONGEST:
             raise CallRejectedError(
                 f"the stream token of this call has {len(token)} characters and carriers take {LONGEST}: the call's "
@@ -114,50 +124,57 @@ class StreamTokens:
         return token
 
     def redeem(self, token: str) -> Claims:
-        """Use up a token and return its claims. Raises `CallRejectedError` if it is forged, expired or already used."""
-        payload, _, tag = token[: LONGEST + 1].rpartition(".")
+        """Use up a token and return its claims. Raises `CallRejectedError` if it is forged, of another issuer, expired
+        or already used."""
+        head, _, tag = token[: LONGEST + 1].rpartition(".")
+        name, _, payload = head.partition(".")
+        key, marks = self._keys.get(name) or self._keys[self._current]
         # The text is compared, not the bytes it decodes to: base64 has several spellings of the same bytes.
-        if len(token) > LONGEST or not hmac.compare_digest(_bytes(tag), self._tag(payload).encode()):
-            raise CallRejectedError("the stream token is not one that this run of the server has issued")
+        if len(token) > LONGEST or not hmac.compare_digest(_bytes(tag), _tag(key, head).encode()):
+            raise CallRejectedError(
+                "the stream token is not one that this server has issued (processes that are started apart share "
+                "tokens by `stream_keys`)"
+            )
         signed = _decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        late = self._clock() - signed.expires
-        if late > 0:
-            raise CallRejectedError(f"the stream token expired {late:.0f} s ago: tokens live for {LIFETIME} s")
-        self._use(tag, signed.expires)
+        with _noting(marks, "the stream token cannot be marked as used"):
+            if signed.issuer != marks.owner():
+                raise CallRejectedError(
+                    "the stream token was issued on another machine, or by a process of another user or with another "
+                    "TMPDIR: bring a call's webhook and its stream to the same machine"
+                )
+            self._check_time(signed.issued)
+            if not marks.claim(f"used-{tag}"):
+                raise CallRejectedError("the stream token was used before: each is good for one stream")
         return signed.claims
 
-    def _tag(self, payload: str) -> str:
-        return _text(hmac.digest(self._key, _bytes(payload), hashlib.sha256))
-
-    def _use(self, tag: str, expires: float) -> None:
-        """Mark a token as used. Raises `CallRejectedError` if it is marked already, or if that fails for any reason."""
-        mark = self._used / f"{expires:.0f}.{tag}"
-        try:
-            self._used.mkdir(mode=0o700, exist_ok=True)
-            os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            self._sweep()
-        except FileExistsError:
-            raise CallRejectedError("the stream token was used before: each is good for one stream") from None
-        except OSError as error:
+    def _check_time(self, issued: int) -> None:
+        age = self._clock() - issued
+        if age > LIFETIME + TOLERANCE:
             raise CallRejectedError(
-                f"the stream token cannot be marked as used: {self._used}: {error.strerror}"
-            ) from error
-
-    def _sweep(self) -> None:
-        """Remove the marks of tokens that expired more than `LIFETIME` ago: no process can be redeeming them still."""
-        now = self._clock()
-        if now < self._swept + LIFETIME:
-            return
-        self._swept = now
-        for mark in self._used.iterdir():
-            if int(mark.name.partition(".")[0]) < now - LIFETIME:
-                mark.unlink(missing_ok=True)  # other workers sweep too
+                f"the stream token expired {age - LIFETIME:.0f} s ago: tokens live for {LIFETIME} s"
+            )
+        if age < -TOLERANCE:
+            raise CallRejectedError(
+                f"the stream token was issued {-age:.0f} s from now: this machine's clock was set back"
+            )
 
 
-def _folder(key: bytes) -> Path:
-    """The folder for the marks of a run. Its name is derived from the key, so nobody without the key can create it
-    first."""
-    return Path(tempfile.gettempdir(), f"voiceflow-{hashlib.sha256(key).hexdigest()[:32]}")
+@contextmanager
+def _noting(marks: SharedMarks, failure: str) -> Iterator[None]:
+    """Turn what keeps from making marks into a `CallRejectedError`."""
+    try:
+        yield
+    except OSError as error:
+        raise CallRejectedError(f"{failure}: {marks.folder}: {error.strerror}") from error
+
+
+def _id(key: bytes) -> str:
+    """The name of a key in tokens. It tells nothing about the key."""
+    return _text(hashlib.sha256(b"name" + key).digest()[:6])
+
+
+def _tag(key: bytes, head: str) -> str:
+    return _text(hmac.digest(key, _bytes(head), hashlib.sha256))
 
 
 def _text(data: bytes) -> str:
