@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
+from voiceflow.security.local_requests import is_local
 from voiceflow.security.trust import Trust
 
 log = logging.getLogger("voiceflow.server")
@@ -35,6 +36,10 @@ class Admission:
         if not admitted:
             log.warning("a browser was refused: %s", REFUSED)
         return admitted
+
+    def is_here(self, scope: Scope) -> bool:
+        """Whether the browser is on this machine and whoever runs the server sits at it, who may learn what fails."""
+        return is_local(scope) and self._trust.is_operators(scope)
 
     def cors(self) -> list[Middleware]:
         """What lets pages of other origins read the answers of an endpoint."""

@@ -132,6 +132,8 @@ class BrowserCalls:
         self._routes = routes
         self._calls: dict[str, BrowserCall] = {}
         self._stopping = False
+        self.ends_calls = False
+        """Whether this is the context, which ends calls when it is over."""
 
     async def ice_servers(self, *, local: bool) -> list[dict[str, Any]]:
         """The STUN and TURN servers for the browser, in the form that `RTCPeerConnection` takes. `local` says whether
@@ -170,10 +172,10 @@ class BrowserCalls:
         del self._calls[call.id]
 
     async def __aenter__(self) -> None:
-        self._stopping = False
+        self._stopping, self.ends_calls = False, True
 
     async def __aexit__(self, *error: object) -> None:
-        self._stopping = True
+        self._stopping, self.ends_calls = True, False
         await asyncio.gather(*(call.hang_up() for call in self._calls.values()))
 
 

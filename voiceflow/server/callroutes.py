@@ -22,7 +22,7 @@ WHIP: Final = "/whip"
 
 def call_routes(calls: BrowserCalls, admission: Admission) -> list[Route]:
     """The routes of offers in JSON, of WHIP, and of the calls that were made by WHIP."""
-    offers, whip, cors = Offers(calls), Whip(calls), admission.cors()
+    offers, whip, cors = Offers(calls, admission), Whip(calls, admission), admission.cors()
 
     async def begin(request: Request) -> Response:
         match request.method:

@@ -29,25 +29,16 @@ from voiceflow.security.tokens import run_key
 from .logs import FORMAT, OneLine, quieten_libraries
 from .pipelinefile import load_pipeline
 from .server import Server
+from .uvicorn_limits import limits
 from .workers import Workers
 
 log = logging.getLogger("voiceflow.server")
 
 VARIABLE: Final = "VOICEFLOW_SERVE"
 """The environment variable that holds the `Options` as JSON for the workers."""
-LARGEST_MESSAGE: Final = 1 << 20
-"""Bytes that a WebSocket message may have. A carrier's has a few hundred; ten seconds of L16 would be 430 000."""
-
 UNABLE: Final = 2
 """The exit code of a command that could not do what it was asked for."""
-LONGEST_GOODBYE: Final = 10
-"""Seconds that a stopping server waits for its calls to end: a peer that does not read would delay it for ever."""
-_UVICORN: Final[dict[str, Any]] = {
-    "http": "voiceflow.server.http:HttpProtocol",
-    "ws": "voiceflow.server.websocket:WebSocketProtocol",
-    "ws_per_message_deflate": False,  # it does not make audio smaller
-    "ws_max_size": LARGEST_MESSAGE,
-    "timeout_graceful_shutdown": LONGEST_GOODBYE,
+_ALONE: Final[dict[str, Any]] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
@@ -56,9 +47,8 @@ _UVICORN: Final[dict[str, Any]] = {
 
 
 def uvicorn_settings(config: Config) -> dict[str, Any]:
-    """Settings of uvicorn, the same for every address and any number of processes."""
-    half = config.peer_timeout / 2
-    return _UVICORN | {"ws_ping_interval": half, "ws_ping_timeout": half}
+    """Settings of uvicorn in a process of its own."""
+    return _ALONE | limits(config)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from voiceflow.errors import VoiceflowError
-from voiceflow.security.local_requests import is_local
 from voiceflow.transports.dialect import UNREADABLE
 
+from .admission import Admission
 from .body import read_body
 from .browsercalls import BrowserCall, BrowserCalls
 
@@ -59,8 +59,9 @@ class RefusalError(VoiceflowError):
 class Offers:
     """The endpoint of /api/offer, for browsers that may call."""
 
-    def __init__(self, calls: BrowserCalls) -> None:
+    def __init__(self, calls: BrowserCalls, admission: Admission) -> None:
         self._calls = calls
+        self._admission = admission
 
     async def post(self, request: Request) -> Response:
         offer = await read_json(request, HttpOffer, "{sdp, type}")
@@ -70,7 +71,7 @@ class Offers:
         if call is not None:
             await call.renegotiate(offer.sdp, restart=bool(offer.restart_pc))
         else:
-            call = await self._calls.start(offer.sdp, local=is_local(request.scope))
+            call = await self._calls.start(offer.sdp, local=self._admission.is_here(request.scope))
         return JSONResponse({"sdp": call.sdp, "type": "answer", "pc_id": call.id})
 
     async def patch(self, request: Request) -> Response:

@@ -20,7 +20,6 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voiceflow.errors import VoiceflowError
-from voiceflow.security.local_requests import is_local
 from voiceflow.transports.dialect import UNREADABLE
 from voiceflow.transports.websocket import POLICY
 
@@ -39,6 +38,8 @@ RATE: Final = 2.0
 """Messages a second that one WebSocket may bring in the long run. A client pings every 30 s."""
 TOO_LARGE: Final = 1009
 """The close code for a message that is too large (RFC 6455, section 7.4.1)."""
+SERVER_STOPS: Final = 1012
+"""The close code of a server that stops (IANA's registry of WebSocket close codes)."""
 
 
 class SignalingMessage(msgspec.Struct, frozen=True, tag_field="type"):
@@ -82,7 +83,7 @@ class SignalingEndpoint:
             return
         await websocket.accept()
         admit(websocket.scope)
-        conversation = _Conversation(self._calls, local=is_local(websocket.scope))
+        conversation = _Conversation(self._calls, local=self._admission.is_here(websocket.scope))
         budget = _Budget(LARGEST_BURST, RATE)
         while (received := await websocket.receive())["type"] == "websocket.receive":
             text = received.get("text")
@@ -98,6 +99,8 @@ class SignalingEndpoint:
                     await websocket.send_json(answer)
                 except WebSocketDisconnect:
                     return
+        if received.get("code") == SERVER_STOPS and not self._calls.ends_calls:
+            await conversation.hang_up()
 
 
 class _Conversation:
@@ -122,11 +125,16 @@ class _Conversation:
                     return {"type": "pong"}
                 case SignalingOffer(sdp, id):
                     return await self._offered(sdp, id or "")
-                case SignalingHangup() if self._call is not None:
-                    await self._call.hang_up()
+                case SignalingHangup():
+                    await self.hang_up()
         except VoiceflowError as error:
             return _error(str(error))
         return None
+
+    async def hang_up(self) -> None:
+        """End the call, if there is one."""
+        if self._call is not None:
+            await self._call.hang_up()
 
     async def _offered(self, sdp: str, id: str) -> dict[str, Any]:
         if not sdp:

@@ -15,8 +15,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from voiceflow.security.local_requests import is_local
-
+from .admission import Admission
 from .browsercalls import BrowserCalls
 from .offers import MOST, RefusalError, known, read_text
 
@@ -27,12 +26,13 @@ FRAGMENT: Final = "application/trickle-ice-sdpfrag"
 class Whip:
     """The endpoints of WHIP, for browsers that may call."""
 
-    def __init__(self, calls: BrowserCalls) -> None:
+    def __init__(self, calls: BrowserCalls, admission: Admission) -> None:
         self._calls = calls
+        self._admission = admission
 
     async def post(self, request: Request) -> Response:
         """Begin a call."""
-        local = is_local(request.scope)
+        local = self._admission.is_here(request.scope)
         call = await self._calls.start(await read_text(request), local=local)
         response = Response(call.sdp, 201, media_type=SDP)
         response.headers["Location"] = f"{request.scope['path'].rstrip('/')}/{call.id}"

@@ -1,0 +1,336 @@
+"""The server inside of other programs: FastAPI, Starlette and a plain ASGI application, served by uvicorn as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from server.serving import FROM, SPEECH, TO, TUNNEL, Uvicorn, carrier, dialled, echo, hears, parameters, run, until
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+from twilio.request_validator import RequestValidator
+from webrtc.browser import Browser
+from websockets.exceptions import ConnectionClosed
+
+from voiceflow.config.address import MEDIA
+from voiceflow.config.settings import Config
+from voiceflow.errors import VoiceflowError
+from voiceflow.server import app, uvicorn_settings
+from voiceflow.server.embedding import Embedded
+from voiceflow.transports.carriers.twilio.settings import TwilioSettings
+
+AUTH_TOKEN = "12345"
+PUBLIC = Config(
+    public_ws_url=f"wss://calls.example.com{MEDIA}", provider_config=(TwilioSettings(auth_token=AUTH_TOKEN),)
+)
+LOCAL = Config()
+CALL = "CA" + "1" * 32
+
+Program = Callable[[str, Embedded], ASGIApp]
+
+
+@pytest.fixture(autouse=True)
+def _marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens that were used are noted here, and not in the system's folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def in_fastapi(path: str, voice: Embedded) -> ASGIApp:
+    api = FastAPI(lifespan=voice.lifespan)
+    api.mount(path, voice)
+    return api
+
+
+def in_fastapi_without_lifespan(path: str, voice: Embedded) -> ASGIApp:
+    api = FastAPI()
+    api.mount(path, voice)
+    return api
+
+
+def in_starlette(path: str, voice: Embedded) -> ASGIApp:
+    return Starlette(routes=[Mount(path, voice)], lifespan=voice.lifespan)
+
+
+def in_plain_asgi(path: str, voice: Embedded) -> ASGIApp:
+    """As a program without a framework may do it: the paths stay as they are."""
+
+    async def program(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or scope["path"].startswith(path):
+            await voice(scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": 404})
+            await send({"type": "http.response.body"})
+
+    return program
+
+
+PROGRAMS = [in_fastapi, in_fastapi_without_lifespan, in_starlette, in_plain_asgi]
+
+
+class Running:
+    """A program that uvicorn serves."""
+
+    def __init__(self, port: int, server: Uvicorn) -> None:
+        self.http = f"http://127.0.0.1:{port}"
+        self.ws = f"ws://127.0.0.1:{port}"
+        self._server = server
+
+    def asking(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.http, trust_env=False)
+
+    def stop(self) -> None:
+        self._server.stop.set()
+
+    async def idle(self) -> None:
+        await until(lambda: not self._server.server_state.tasks)
+
+
+@contextlib.asynccontextmanager
+async def serving(program: ASGIApp, **settings: Any) -> AsyncIterator[Running]:
+    """Serve with uvicorn's own settings but for these."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = Uvicorn(uvicorn.Config(program, log_config=None, **settings))
+    task = asyncio.create_task(server.serve([listener]))
+    await until(lambda: server.started or task.done())
+    try:
+        yield Running(listener.getsockname()[1], server)
+    finally:
+        server.stop.set()
+        await task
+
+
+def signed(url: str, form: dict[str, str]) -> dict[str, str]:
+    return {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)}
+
+
+async def call_by_carrier(running: Running, path: str) -> bytes:
+    """Have Twilio's webhook answered, and the stream that it asks for. Returns what the caller hears."""
+    form = {"CallSid": CALL, "From": FROM, "To": TO, "CallStatus": "ringing"}
+    headers = signed(f"https://calls.example.com{path}/sip/twilio/answer", form)
+    async with running.asking() as client:
+        answer = await client.post(f"{path}/sip/twilio/answer", data=form, headers=TUNNEL | headers)
+    assert answer.status_code == 200, answer.text
+    assert f'url="wss://calls.example.com{path}{MEDIA}"' in answer.text
+    upgrade = TUNNEL | signed(f"wss://calls.example.com{path}{MEDIA}", {})
+    async with dialled(f"{running.ws}{path}{MEDIA}", additional_headers=upgrade) as websocket:
+        return await hears(websocket, carrier(call_sid=CALL, token=parameters(answer)["token"]))
+
+
+async def call_from_page(client: httpx.AsyncClient, path: str, browser: Browser) -> None:
+    """Call as the page does that `client` has opened."""
+    body = {"sdp": await browser.offer(), "type": "offer"}
+    answer = await client.post(f"{path}/api/offer", json=body)
+    assert answer.status_code == 200, answer.text
+    await browser.accept(answer.json()["sdp"])
+    await until(lambda: len(browser.heard()) > 0)
+
+
+def links(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The queries of the links by which the page opens, as they were logged."""
+    return re.findall(r"this link, .*/(\?key=\S+)", caplog.text)
+
+
+@pytest.mark.parametrize("settings", [{}, uvicorn_settings(Config())], ids=["as it is", "with our limits"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_carriers_call_a_mounted_application(program: Program, settings: dict[str, Any]) -> None:
+    async def main() -> None:
+        voice = app(echo, config=PUBLIC, prefix="/voice" if program is in_plain_asgi else None)
+        async with serving(program("/voice", voice), **settings) as running:
+            assert await call_by_carrier(running, "/voice") == SPEECH
+            await running.idle()
+            async with running.asking() as client:
+                assert (await client.get("/voice/health")).json()["active_calls"] == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("program", [in_fastapi, in_fastapi_without_lifespan, in_plain_asgi])
+def test_the_page_opens_by_the_link_that_is_logged_and_calls(
+    program: Program, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        voice = app(echo, config=Config(), prefix="/voice" if program is in_plain_asgi else None)
+        async with serving(program("/voice", voice)) as running, running.asking() as client, Browser() as browser:
+            page = await client.get("/voice/")
+            assert 'src="page.js"' in page.text
+            body = {"sdp": await browser.offer(), "type": "offer"}
+            assert (await client.post("/voice/api/offer", json=body)).status_code == 403
+            (query,) = links(caplog)
+            opened = await client.get(f"/voice/{query}", follow_redirects=True)
+            assert str(opened.url) == f"{running.http}/voice/"
+            await call_from_page(client, "/voice", browser)
+            browser.send(type="hangup")
+            await until(lambda: browser.connection.connectionState == "closed")
+            await until(lambda: not voice.calls.active)
+
+    run(main())
+
+
+@pytest.mark.parametrize("program", [in_fastapi, in_fastapi_without_lifespan])
+def test_a_call_from_the_page_ends_with_the_program(program: Program, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a lifespan, too: the server says on the page's WebSocket that it stops."""
+
+    async def main() -> None:
+        voice = app(echo, config=Config(), trust_loopback=True)
+        async with Browser() as browser:
+            async with serving(program("/voice", voice)) as running, dialled(f"{running.ws}/voice/ws") as websocket:
+                await websocket.send(json.dumps({"type": "webrtc_offer", "sdp": await browser.offer()}))
+                await browser.accept(json.loads(await websocket.recv())["sdp"])
+                await until(lambda: len(browser.heard()) > 0)
+                running.stop()
+                with pytest.raises(ConnectionClosed):
+                    await websocket.recv()
+            await until(lambda: browser.connection.connectionState == "closed")
+            assert not voice.calls.active
+
+    run(main())
+
+
+def test_a_browsers_call_whose_task_is_cancelled_ends_with_a_goodbye() -> None:
+    """So event loops end what is left when a program ends."""
+
+    async def main() -> None:
+        voice = app(echo, config=Config(), trust_loopback=True)
+        program = in_fastapi_without_lifespan("/voice", voice)
+        async with serving(program) as running, running.asking() as client, Browser() as browser:
+            await call_from_page(client, "/voice", browser)
+            (task,) = [task for task in asyncio.all_tasks() if task.get_name().startswith("browser call")]
+            task.cancel()
+            await until(lambda: browser.connection.connectionState == "closed")
+
+    run(main())
+
+
+def test_nobody_is_trusted_for_their_address(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever sits in front of the program may be on its machine, and uvicorn believes it when it names an address."""
+    forwarded = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https"}
+
+    async def main(trust: bool, headers: dict[str, str], admitted: bool, config: Config = LOCAL) -> None:
+        voice = app(echo, config=config, trust_loopback=trust)
+        async with serving(in_fastapi("/voice", voice), proxy_headers=True) as running, running.asking() as client:
+            form = {"CallSid": CALL, "From": FROM, "To": TO}
+            answer = await client.post("/voice/sip/twilio/answer", data=form, headers=headers)
+            assert (answer.status_code == 200) == admitted
+            async with dialled(f"{running.ws}/voice{MEDIA}", additional_headers=headers) as websocket:
+                if admitted:
+                    assert await hears(websocket, carrier(call_sid=CALL)) == SPEECH
+                else:
+                    with pytest.raises(ConnectionClosed):
+                        await hears(websocket, carrier(call_sid=CALL))
+
+    run(main(trust=False, headers={}, admitted=False))
+    run(main(trust=False, headers=forwarded, admitted=False))
+    run(main(trust=True, headers=forwarded, admitted=False))
+    run(main(trust=True, headers={}, admitted=False, config=PUBLIC))
+    run(main(trust=True, headers={}, admitted=True))
+
+
+def test_two_applications_in_one_program_know_nothing_of_each_other(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        first, second = app(echo, config=PUBLIC), app(echo, config=PUBLIC)
+
+        @contextlib.asynccontextmanager
+        async def both(api: FastAPI) -> AsyncIterator[None]:
+            async with first.lifespan(api), second.lifespan(api):
+                yield
+
+        api = FastAPI(lifespan=both)
+        api.mount("/first", first)
+        api.mount("/second", second)
+        async with serving(api) as running, running.asking() as client:
+            assert await call_by_carrier(running, "/first") == SPEECH
+            form = {"CallSid": CALL, "From": FROM, "To": TO, "CallStatus": "ringing"}
+            headers = TUNNEL | signed("https://calls.example.com/first/sip/twilio/answer", form)
+            assert (await client.post("/second/sip/twilio/answer", data=form, headers=headers)).status_code == 403
+            token = parameters(await client.post("/first/sip/twilio/answer", data=form, headers=headers))["token"]
+            async with dialled(f"{running.ws}/second{MEDIA}", additional_headers=TUNNEL) as websocket:
+                with pytest.raises(ConnectionClosed):
+                    await hears(websocket, carrier(call_sid=CALL, token=token))
+            one, other = links(caplog)
+            await client.get(f"/first/{one}")
+            await client.get(f"/second/{one}")
+            assert [(cookie.path, cookie.name) for cookie in client.cookies.jar] == [
+                ("/first/", next(iter(client.cookies)))
+            ]
+            await client.get(f"/second/{other}")
+            assert len({cookie.name for cookie in client.cookies.jar}) == 2
+
+    run(main())
+
+
+def test_a_pipeline_is_given_by_name_or_file_and_its_configuration_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "voiceflow.yaml").write_text("public_ws_url: wss://found.example.com\n")
+    (tmp_path / ".env").write_text("SIP_SERVER_PORT=1\n")
+    (tmp_path / "other.yaml").write_text("dids:\n  '+12025550199': {}\n")
+    (tmp_path / "own.py").write_text("def pipeline(call):\n    return call.source | call.sink\n")
+    before = dict(os.environ)
+
+    async def main() -> None:
+        for pipeline in ("echo", tmp_path / "own.py", "own.py"):
+            for config, numbers in (("other.yaml", 1), (None, 0)):
+                voice = app(pipeline, config=config)
+                async with serving(in_fastapi("/voice", voice)) as running, running.asking() as client:
+                    assert (await client.get("/voice/health")).json()["dids"] == numbers
+
+    run(main())
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda: app("no_such_pipeline"), "there is no file no_such_pipeline"),
+        (lambda: app(echo, config="no_such.yaml"), "there is no configuration file no_such.yaml"),
+        (lambda: app(echo, config=Config(), prefix="voice"), "expected a path such as '/voice'"),
+        (lambda: app(echo, config=Config(), prefix="/voice/"), "expected a path such as '/voice'"),
+        (
+            lambda: app(echo, config=Config(public_ws_url=f"wss://example.com/a{MEDIA}"), prefix="/b"),
+            "prefix is '/b', and public_ws_url has '/a'",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_told_when_it_is_made(mistake: Callable[[], object], words: str) -> None:
+    with pytest.raises(VoiceflowError) as raised:
+        mistake()
+    assert words in str(raised.value)
+
+
+def test_the_link_names_the_public_address(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        for address in ("wss://calls.example.com/voice", "wss://calls.example.com"):
+            caplog.clear()
+            async with app(echo, config=Config(public_ws_url=f"{address}{MEDIA}"), prefix="/voice").lifespan():
+                assert "https://calls.example.com/voice/?key=" in caplog.text
+
+    run(main())
+
+
+def test_the_example_serves_its_own_and_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    from voiceflow.pipelines.embed_fastapi import api
+
+    async def main() -> None:
+        async with serving(api) as running, running.asking() as client:
+            path = (await client.get("/")).json()["talk to it"]
+            assert "voiceflow" in (await client.get(path)).text
+            assert (await client.get(f"{path}health")).json()["status"] == "ok"
+
+    run(main())

@@ -1,0 +1,118 @@
+"""The server inside of another program: an ASGI application for FastAPI, Starlette or any ASGI server.
+
+How the program is reached is not known here, so everything is closed: from its own machine, too, nobody calls without
+credentials. The program's signals, logging, environment and garbage collector are its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from voiceflow.call import Build
+from voiceflow.config.address import MEDIA
+from voiceflow.config.routes import Routes
+from voiceflow.config.settings import Config, find_config, load_config
+from voiceflow.errors import ConfigError
+from voiceflow.security.trust import secret_of
+
+from .pipelinefile import load_pipeline
+from .prefix import prefix_of, public_http
+from .server import Server
+from .uvicorn_limits import limits
+
+log = logging.getLogger("voiceflow.server")
+
+_PREFIX: Final = re.compile(r"(/[^\s/?#]+)*")
+WITHOUT_LIFESPAN: Final = (
+    "this application is mounted, and nobody runs its lifespan: models load with its first request, and calls that "
+    "began without a WebSocket end without a goodbye when the program stops. Hand its lifespan to the application "
+    "around it: FastAPI(lifespan=voice.lifespan)"
+)
+
+
+class Embedded(Server):
+    """A server that another program mounts. It has a key and a secret of its own."""
+
+    def __init__(
+        self, build: Build, config: Config, routes: Routes, *, prefix: str | None, trust_loopback: bool
+    ) -> None:
+        key = secrets.token_hex(32).encode()
+        exposed = config.public_ws_url is not None or not trust_loopback
+        super().__init__(build, config, routes, key, exposed=exposed, prefix=prefix)
+        here = public_http(config.public_ws_url) if config.public_ws_url else f"http://HOST:PORT{prefix or '/PATH'}"
+        self._link = f"{here}/?key={secret_of(key)}" if exposed else None
+        self._warned = False
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        async with super().lifespan(app):
+            self._say_how_to_open()
+            yield
+
+    async def _begin(self) -> bool:
+        if not self._warned:
+            self._warned = True
+            log.warning("%s", WITHOUT_LIFESPAN)
+            self._say_how_to_open()
+        return await super()._begin()
+
+    def _say_how_to_open(self) -> None:
+        if self._link is not None:
+            log.warning("the page opens by this link, until the program ends: %s", self._link)
+
+
+def embedded(
+    pipeline: Build | str | Path,
+    *,
+    config: Config | str | Path | None,
+    prefix: str | None,
+    trust_loopback: bool,
+) -> Embedded:
+    """See `voiceflow.server.app`."""
+    build = load_pipeline(str(pipeline)) if isinstance(pipeline, str | Path) else pipeline
+    if not callable(build):
+        raise TypeError(f"expected a function pipeline(call), a file or the name of one; got {type(build).__name__}")
+    found = _configuration(config)
+    settings = found.config if prefix is None else _below(found.config, prefix)
+    return Embedded(build, settings, found.routes, prefix=prefix, trust_loopback=trust_loopback)
+
+
+def settings_of_uvicorn(config: Config | str | Path | None) -> dict[str, Any]:
+    """See `voiceflow.server.uvicorn_settings`."""
+    return limits(_configuration(config).config)
+
+
+class _Configuration(NamedTuple):
+    config: Config
+    routes: Routes
+
+
+def _configuration(given: Config | str | Path | None) -> _Configuration:
+    if isinstance(given, Config):
+        return _Configuration(given, Routes())
+    file = find_config(None if given is None else Path(given))
+    return _Configuration(load_config(file), Routes(file))
+
+
+def _below(config: Config, prefix: str) -> Config:
+    """The configuration whose public address, if it has one, is below `prefix`. Raises `ConfigError`."""
+    if not _PREFIX.fullmatch(prefix):
+        raise ConfigError(f"prefix is {prefix!r}: expected a path such as '/voice', without a slash at its end, or ''")
+    address = config.public_ws_url
+    named = prefix_of(address)
+    if address is None or named == prefix:
+        return config
+    if named:
+        raise ConfigError(
+            f"prefix is {prefix!r}, and public_ws_url has {named!r} before {MEDIA}: leave one of them out, or name "
+            f"in both the path at which carriers reach the application"
+        )
+    return msgspec.structs.replace(config, public_ws_url=address.removesuffix(MEDIA) + prefix + MEDIA)
