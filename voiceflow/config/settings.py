@@ -24,9 +24,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from dotenv import dotenv_values, load_dotenv
@@ -37,14 +36,14 @@ from voiceflow.transports.carriers import Carrier, CarrierSettings, carriers
 from voiceflow.variables import variable
 
 from .address import PublicAddress, completed
-from .ice import ICE, ICE_PROVIDERS, IceUrl, StaticServers
+from .fields import ConfigSetting, build, in_file, types_of
+from .ice import ICE, read_ice
 from .origins import Origin, read_origins
-from .unknown_keys import Warn, nearest
+from .unknown_keys import Warn
 from .yamlfile import Value, read_yaml
 
 logger = logging.getLogger("voiceflow.config")
 
-S = TypeVar("S", bound=msgspec.Struct)
 C = TypeVar("C", bound=CarrierSettings)
 
 PLACES = ("voiceflow.yaml", "~/.config/voiceflow/config.yaml", "~/.vibecode/sip_config.yaml")
@@ -86,12 +85,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def of(self, kind: type[C]) -> C:
         """A carrier's settings, by their type: those that are configured, or else the defaults."""
         return next((settings for settings in self.provider_config if type(settings) is kind), kind())
-
-
-class _Setting(NamedTuple):
-    text: str
-    origin: str
-    """Where the text comes from, for errors: option, variable, or file, line and key."""
 
 
 def read_env_file(folder: Path) -> None:
@@ -143,11 +136,11 @@ def load_config(
     """
     root = None if file is None else read_yaml(file)
     elsewhere = ("dids", "country", "language", "words", "ice", "provider_config", "allowed_origins")
-    settings = {} if root is None else dict(_in_file(root, _kinds(Config), warn, elsewhere=elsewhere))
+    settings = {} if root is None else dict(in_file(root, types_of(Config), warn, elsewhere=elsewhere))
     settings |= _of_carriers(root, warn)
     for name, key in environment().items():
         if value := variable(name):
-            settings[key] = _Setting(value, name)
+            settings[key] = ConfigSetting(value, name)
     options = {
         "provider": ("--provider", provider),
         "server_host": ("--host", host),
@@ -155,8 +148,10 @@ def load_config(
         "public_ws_url": ("--ws-url", ws_url),
         "log_level": ("--log-level", log_level),
     }
-    settings |= {key: _Setting(str(value).strip(), name) for key, (name, value) in options.items() if value is not None}
-    config = msgspec.structs.replace(_build(Config, settings), provider_config=_build_carriers(settings))
+    settings |= {
+        key: ConfigSetting(str(value).strip(), name) for key, (name, value) in options.items() if value is not None
+    }
+    config = msgspec.structs.replace(build(Config, settings), provider_config=_build_carriers(settings))
     if config.public_ws_url is not None:
         config = msgspec.structs.replace(config, public_ws_url=_completed(settings["public_ws_url"]))
     ice = None if root is None else root.get("ice")
@@ -164,7 +159,7 @@ def load_config(
     if origins is not None:
         config = msgspec.structs.replace(config, allowed_origins=read_origins(origins))
     if ice is not None:
-        config = msgspec.structs.replace(config, ice=tuple(_ice(entry, warn) for entry in ice.items()))
+        config = msgspec.structs.replace(config, ice=tuple(read_ice(entry, warn) for entry in ice.items()))
     return config
 
 
@@ -178,18 +173,18 @@ def environment() -> dict[str, str]:
     return carriers_own | ENVIRONMENT
 
 
-def _of_carriers(root: Value | None, warn: Warn) -> dict[str, _Setting]:
+def _of_carriers(root: Value | None, warn: Warn) -> dict[str, ConfigSetting]:
     """The settings under `provider_config`."""
     part = None if root is None else root.get("provider_config")
     if part is None:
         return {}
     kinds = {carrier.name: carrier.settings for carrier in sorted(carriers(), key=lambda carrier: carrier.name)}
-    return dict(_in_file(part, kinds, warn, "provider_config."))
+    return dict(in_file(part, kinds, warn, "provider_config."))
 
 
-def _build_carriers(settings: dict[str, _Setting]) -> tuple[CarrierSettings, ...]:
+def _build_carriers(settings: dict[str, ConfigSetting]) -> tuple[CarrierSettings, ...]:
     return tuple(
-        _build(carrier.settings, settings, _prefix(carrier))
+        build(carrier.settings, settings, _prefix(carrier))
         for carrier in carriers()
         if any(key.startswith(_prefix(carrier)) for key in settings)
     )
@@ -199,94 +194,8 @@ def _prefix(carrier: Carrier[Any]) -> str:
     return f"provider_config.{carrier.name}."
 
 
-def _ice(value: Value, warn: Warn) -> ICE:
-    """Read an entry of `ice`, whose `provider` decides which other keys it has."""
-    named = value.get("provider")
-    provider = named.text().strip() if named else ""
-    kind = ICE_PROVIDERS.get(provider.lower())
-    if kind is None:
-        near = nearest(provider, filter(None, ICE_PROVIDERS))
-        hint = f", did you mean {near}?" if near else "."
-        known = ", ".join(filter(None, ICE_PROVIDERS))
-        raise (named or value).error(f"ice.provider is {provider!r}{hint} Expected {known}; or none, with urls")
-    found: dict[str, Any] = {
-        name.removeprefix("ice."): setting.text
-        for name, setting in _in_file(value, _kinds(kind), warn, "ice.", elsewhere=("provider", "urls"))
-    }
-    if urls := value.get("urls"):
-        found["urls"] = tuple(map(_ice_url, urls.items()))
-    needed = [field.name for field in msgspec.structs.fields(kind) if field.required]
-    if kind is StaticServers and any(url.startswith("turn") for url in found.get("urls", ())):
-        needed += ["username", "credential"]
-    if missing := [name for name in needed if not found.get(name)]:
-        raise value.error(f"expected {' and '.join(missing)} in ice{f', for {provider}' if provider else ''}")
-    return kind(**{name: found[name] for name in _kinds(kind) if name in found})
-
-
-def _ice_url(value: Value) -> str:
-    try:
-        return msgspec.convert(value.text().strip(), IceUrl)
-    except msgspec.ValidationError:
-        shown = value.text().rpartition("@")[2]  # before the @ there would be a password
-        raise value.error(f"ice.urls is {shown!r}: expected {_meaning(IceUrl)}") from None
-
-
-def _in_file(
-    mapping: Value, kinds: Mapping[str, Any], warn: Warn, prefix: str = "", elsewhere: tuple[str, ...] = ()
-) -> Iterator[tuple[str, _Setting]]:
-    """The settings in a part of the file whose keys should be those of `kinds`, with values of its types. The keys in
-    `elsewhere` are read by other code and skipped; `warn` is told of any others."""
-    for key, value in mapping.entries():
-        name = key.text()
-        kind = kinds.get(name)
-        if kind is None and name not in elsewhere:
-            known = list(dict.fromkeys([*kinds, *elsewhere]))
-            near = nearest(name, known)
-            hint = f"did you mean {prefix}{near}?" if near else f"known here: {', '.join(known)}"
-            warn(f"{key.place}: {prefix}{name} is unknown and ignored, {hint}")
-        elif kind is None or name in elsewhere or value.missing:
-            continue
-        elif _is_struct(kind):
-            yield from _in_file(value, _kinds(kind), warn, f"{prefix}{name}.")
-        elif text := value.text().strip():
-            yield prefix + name, _Setting(text, f"{value.place}: {prefix}{name}")
-
-
-def _build(struct: type[S], settings: dict[str, _Setting], prefix: str = "") -> S:
-    values: dict[str, Any] = {}
-    for name, kind in _kinds(struct).items():
-        if _is_struct(kind):
-            values[name] = _build(kind, settings, f"{prefix}{name}.")
-        elif setting := settings.get(prefix + name):
-            values[name] = _convert(setting, kind)
-    return struct(**values)
-
-
-def _convert(setting: _Setting, kind: Any) -> Any:
-    chosen = any(get_origin(part) is Literal for part in get_args(kind))  # names are accepted in upper and lower case
-    try:
-        return msgspec.convert(setting.text.upper() if chosen else setting.text, kind, strict=False)
-    except msgspec.ValidationError:
-        raise ConfigError(f"{setting.origin} is {setting.text!r}: expected {_meaning(kind)}") from None
-
-
-def _completed(setting: _Setting) -> str:
+def _completed(setting: ConfigSetting) -> str:
     try:
         return completed(setting.text)
     except ConfigError as error:
         raise ConfigError(f"{setting.origin} is {setting.text!r}: {error}") from None
-
-
-def _kinds(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    return {field.name: field.type for field in msgspec.structs.fields(struct)}
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
-def _meaning(kind: Any) -> str:
-    """The description in the `Meta` of a type or of the first member of a union, such as `X | None`."""
-    parts = get_args(kind)
-    described = [part.description for part in parts if isinstance(part, Meta)]
-    return described[0] or "" if described else _meaning(parts[0])
