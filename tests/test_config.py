@@ -472,6 +472,10 @@ def test_a_public_address_is_wss_or_local_and_gets_the_path_of_streams(
     assert load_config(None).public_ws_url == completed
 
 
+def test_a_public_address_whose_host_cannot_be_is_refused() -> None:
+    assert problem(None, ws_url="wss://[::1").startswith(f"--ws-url is 'wss://[::1': expected wss://HOST{MEDIA} (")
+
+
 @pytest.mark.parametrize(
     "address", ["wss://example.com/voice", "wss://example.com/sip/media", f"wss://example.com{MEDIA}/x"]
 )

@@ -55,6 +55,10 @@ class ProviderConnectionError(VoiceflowError):
     """A carrier, model or other party that could not be reached, or that answered with an error."""
 
 
+class TunnelError(VoiceflowError):
+    """A tunnel that could not be opened. Says what cloudflared has printed last, and what to do."""
+
+
 class WeightsError(VoiceflowError):
     """Model weights that cannot be obtained, or are not the expected ones. Says what was tried and what to run."""
 

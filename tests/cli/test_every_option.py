@@ -16,6 +16,7 @@ from typing import NamedTuple
 import click
 import pytest
 from cli.processes import Serving, command, serving
+from tunnel.double import ADDRESS, Double
 
 from voiceflow.audio import AudioFormat
 from voiceflow.cli import main
@@ -27,6 +28,9 @@ PIPELINE = "def pipeline(call):\n    return call.source | call.sink\n"
 PUBLIC = "wss://calls.example.com/sip/media-stream"
 ENVIRONMENT = {"HF_ENDPOINT": "http://127.0.0.1:9", "VOICEFLOW_CACHE": "cache", "HF_HUB_CACHE": "hub"}
 """No model is to be had from there, and none is here."""
+
+NOBODY = "http://127.0.0.1:9"
+"""A proxy that is not there: no request leaves this machine."""
 
 
 class Case(NamedTuple):
@@ -126,6 +130,7 @@ SERVERS = [
     ),
     ("run file.py -p 0 --workers 2", "numbers: any"),
     ("run file.py -p 0 --reload", "numbers: any"),
+    ("run file.py -p 0 --tunnel", f"publicly +{ADDRESS}"),
 ]
 """Command lines that serve, and what they print."""
 
@@ -138,6 +143,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("config.yaml").write_text(CONFIG)
     Path("script.yaml").write_text("steps:\n  - {say: in.wav, at: 0}\n")
     speech = read_wav(SPEECH)
+    monkeypatch.setenv("PATH", Double(tmp_path / "double").path)
     write_wav("in.wav", type(speech)(speech.data[: speech.format.bytes_for(1.0)], speech.format))
     return tmp_path
 
@@ -197,7 +203,7 @@ def test_it_does_what_it_says(folder: Path, echo: Serving, case: Case) -> None:
 
 @pytest.mark.parametrize(("line", "said"), SERVERS, ids=[line for line, _ in SERVERS])
 def test_it_serves_until_it_is_ended(folder: Path, line: str, said: str) -> None:
-    with serving(folder, *line.split()[1:]) as server:
+    with serving(folder, *line.split()[1:], HTTPS_PROXY=NOBODY) as server:
         assert re.search(said, server.log), server.log
         called = command(folder, "call", server.media, "--seconds", 0.5, "--to", "+15125551234")
     assert called.returncode == 0, called.stderr

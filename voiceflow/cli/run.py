@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from voiceflow.config.precedence import Settled
     from voiceflow.linking.plan import Plan
 
-SERVING = ("host", "port", "ws_url", "provider", "reload", "workers", "insecure")
+SERVING = ("host", "port", "ws_url", "provider", "reload", "workers", "insecure", "tunnel")
 """Options that are about serving, and so do not go with a call from a recording."""
 
 
@@ -27,6 +27,7 @@ SERVING = ("host", "port", "ws_url", "provider", "reload", "workers", "insecure"
 Examples:
   voiceflow run echo                                       serve on http://127.0.0.1:8000
   voiceflow run hello.py --ws-url wss://example.com/sip/media-stream
+  voiceflow run hello.py --tunnel                          at a public address, by cloudflared
   voiceflow run hello.py --reload                          start again when a file changes
   voiceflow run hello.py --wav speech.wav heard.wav        one call from a recording
   voiceflow run hello.py --wav speech.wav heard.wav --fast --json
@@ -50,6 +51,11 @@ what the caller said, or the caller was never answered), 2 it could not begin.
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to serve with.")
 @click.option("--insecure", is_flag=True, help="Let everybody call, without signature or token.")
 @click.option(
+    "--tunnel",
+    is_flag=True,
+    help="Serve at a public address as well, by cloudflared: the tunnel that .tunnel-config names, or a quick one.",
+)
+@click.option(
     "--wav",
     nargs=2,
     type=click.Path(path_type=Path),
@@ -69,6 +75,7 @@ def run(
     reload: bool,
     workers: int,
     insecure: bool,
+    tunnel: bool,
     wav: tuple[Path, Path] | None,
     fast: bool,
     as_json: bool,
@@ -92,10 +99,12 @@ def run(
         raise Refused("--fast and --json go with --wav IN OUT")
     if reload and workers > 1:
         raise Refused("--reload serves with one process: leave out --workers")
+    if tunnel and ws_url is not None:
+        raise Refused("--tunnel makes the public address, and --ws-url gives another: leave one of them out")
     from voiceflow.security.secret_file import published
     from voiceflow.security.tokens import run_key
     from voiceflow.security.trust import secret_of
-    from voiceflow.server.launch import Options, serve
+    from voiceflow.server.launch import Options, leave_on_sigterm, serve
     from voiceflow.server.listening import is_exposed, listening, port_of
 
     options = Options(
@@ -108,13 +117,19 @@ def run(
         settled = options.settle(logging.getLogger("voiceflow.config").warning)
         start_logging(settled.config.log_level)
         plan = _linked(target, settled.config.provider)
+        leave_on_sigterm()
         with ExitStack() as stack:
             sockets = stack.enter_context(listening(settled.config.server_host, settled.config.server_port))
+            port = port_of(sockets)
             key = stack.enter_context(run_key())
+            if tunnel:
+                from .tunnel import tunnelled
+
+                options, settled = stack.enter_context(tunnelled(options, settled, port, secret_of(key)))
             secret = secret_of(key) if is_exposed(settled.config) else None
             if secret is not None:
-                stack.enter_context(published(secret, port_of(sockets)))
-            _say_what_is_served(plan, settled, port_of(sockets), secret, insecure=insecure)
+                stack.enter_context(published(secret, port))
+            _say_what_is_served(plan, settled, port, secret, insecure=insecure, tunnel=tunnel)
             serve(options.fixed(settled), settled.config, sockets, workers=workers, reload=reload)
 
 
@@ -132,15 +147,18 @@ def _linked(target: str, provider: str | None) -> Plan:
     return link(load_pipeline(target)(nominal_call(provider)))
 
 
-def _say_what_is_served(plan: Plan, settled: Settled, port: int, secret: str | None, *, insecure: bool) -> None:
+def _say_what_is_served(
+    plan: Plan, settled: Settled, port: int, secret: str | None, *, insecure: bool, tunnel: bool
+) -> None:
     """Print the pipeline, and the addresses of everything that is served, as they can be reached from this machine. The
     page opens by a link with the `secret` of the run, if it has one."""
     from voiceflow import draw
     from voiceflow.config.address import MEDIA
     from voiceflow.config.settings import origin
     from voiceflow.server.listening import reachable
-    from voiceflow.server.prefix import public_http
     from voiceflow.transports.carriers import carriers
+
+    from .addresses import public_lines
 
     dids, config = settled.routes.dids, settled.config
     here = reachable(config.server_host, port)
@@ -158,10 +176,15 @@ def _say_what_is_served(plan: Plan, settled: Settled, port: int, secret: str | N
         f"state            http://{here}/health",
     ]
     if public:
-        lines.append(f"publicly         {public_http(public)}{key}")
-        lines += [f"for {each.name:12} {public_http(public)}{each.webhook_path}" for each in carriers()]
+        lines += public_lines(public, key)
     else:
-        lines.append(f"for a carrier    add --ws-url wss://HOST{MEDIA}, the address at which it reaches us")
+        lines.append(
+            f"for a carrier    add --ws-url wss://HOST{MEDIA}, the address at which it reaches us, or --tunnel"
+        )
+    if tunnel:
+        from .tunnel import tunnel_lines
+
+        lines += tunnel_lines(settled)
     click.echo("\n".join(lines), err=True)
     if insecure:
         logging.getLogger("voiceflow.server").warning(

@@ -35,9 +35,12 @@ RestAddress = Annotated[
 def completed(address: str) -> str:
     """A `PublicAddress` with the path of media streams, which may be missing, and without needless slashes.
 
-    Raises `ConfigError` for one with another path: at it no stream is served.
+    Raises `ConfigError` for one with another path, at which no stream is served, and for one whose host cannot be.
     """
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise ConfigError(f"expected wss://HOST{MEDIA} ({error})") from None
     path = re.sub("/+", "/", parts.path).rstrip("/")
     base = f"{parts.scheme}://{parts.netloc}"
     if path and not path.endswith(MEDIA):

@@ -99,7 +99,6 @@ def serve(options: Options, settings: Config, sockets: list[socket.socket], *, w
 
 
 def _serve_alone(config: uvicorn.Config, sockets: list[socket.socket]) -> None:
-    signal.signal(signal.SIGTERM, _leave)  # uvicorn raises SIGTERM again once its calls have ended
     try:
         uvicorn.Server(config).run(sockets)
     except KeyboardInterrupt:
@@ -109,8 +108,13 @@ def _serve_alone(config: uvicorn.Config, sockets: list[socket.socket]) -> None:
             raise SystemExit(UNABLE) from None
 
 
+def leave_on_sigterm() -> None:
+    """Have SIGTERM raise `SystemExit`, so that whatever was made for this run is removed. uvicorn, which has
+    handlers of its own while it serves, raises SIGTERM again once its calls have ended."""
+    signal.signal(signal.SIGTERM, _leave)
+
+
 def _leave(signum: int, frame: FrameType | None) -> None:
-    """Exit by `SystemExit`, so that `run_key` removes what it made for this run."""
     sys.exit()
 
 

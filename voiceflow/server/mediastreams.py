@@ -11,6 +11,7 @@ import msgspec
 
 from voiceflow.call import Build, Call
 from voiceflow.call_control import CallControl
+from voiceflow.config.current_address import current_address
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.engine.loop_lag import lag_reported
@@ -106,7 +107,7 @@ class CarrierCalls:
         signature may still bring a token, which `_admit` checks."""
         if trusted:
             return
-        configured = self._config.public_ws_url
+        configured = current_address(self._config)
         address = configured and public_address(configured, scope)
         for carrier in carriers():
             carrier.verify_upgrade(self._config.of(carrier.settings), address, scope["headers"])

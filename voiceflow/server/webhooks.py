@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from voiceflow.config.current_address import current_address
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.errors import CallRejectedError, DIDNotFoundError
@@ -51,7 +52,7 @@ class Webhooks:
             body = await read_body(request, LARGEST_BODY)
             if body is None:
                 raise CallRejectedError(f"the webhook's body has more than {LARGEST_BODY} bytes")
-            configured = self._config.public_ws_url
+            configured = current_address(self._config)
             address = configured and public_address(configured, request.scope)
             url = requested_url(address, request.scope) if address else None
             webhook = Webhook(url, request.scope["headers"], body, request.scope["query_string"])
