@@ -71,11 +71,12 @@ class Madeup(Carrier[MadeupSettings]):
     def ids(self, unique: UUID) -> tuple[str, str]:
         return f"line-{unique}", f"call-{unique}"
 
-    def verify_webhook(self, settings: MadeupSettings, webhook: Webhook) -> None:
+    def verify_webhook(self, settings: MadeupSettings, webhook: Webhook) -> bytes:
         if settings.key is None:
             raise CallRejectedError("webhooks of madeup are closed until provider_config.madeup.key is configured")
         if not hmac.compare_digest(by_name(webhook.headers).get(b"x-madeup-key", b""), settings.key.encode()):
             raise CallRejectedError("X-Madeup-Key is not the one that is configured")
+        return webhook.body
 
     def incoming(self, webhook: Webhook) -> IncomingCall:
         try:

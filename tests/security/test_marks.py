@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from voiceflow.security import marks as module
-from voiceflow.security.marks import KEPT, SWEEP_EVERY, SharedMarks, remove_left_behind
+from voiceflow.security.marks import KEPT, KEPT_OF_MANY, SWEEP_EVERY, SharedMarks, remove_left_behind
 
 
 class Clock:
@@ -137,13 +137,24 @@ def test_neither_a_link_nor_a_file_is_taken_for_the_folder(tmp_path: Path) -> No
 def test_marks_are_kept_for_their_time_and_do_not_pile_up() -> None:
     clock = Clock()
     marks = SharedMarks(b"key", clock=clock)
-    step = 100.0
+    step = KEPT / 50
     for number in range(200):
         marks.claim(str(number))
         kept = int(KEPT / step)
         assert {str(each) for each in range(max(0, number - kept + 1), number + 1)} <= names(marks)
         assert len(names(marks)) <= kept + SWEEP_EVERY // step + 3
         clock.now += step
+
+
+def test_of_many_marks_the_old_ones_are_removed_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MANY", 20)
+    clock = Clock()
+    marks = SharedMarks(b"key", clock=clock)
+    for number in range(100):
+        marks.claim(str(number))
+        assert {str(each) for each in range(max(0, number - 9), number + 1)} <= names(marks)
+        assert len(names(marks)) <= 22
+        clock.now += KEPT_OF_MANY / 10
 
 
 def test_a_wall_clock_that_is_set_forward_removes_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:

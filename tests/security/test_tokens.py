@@ -224,6 +224,15 @@ def test_tokens_of_previous_keys_are_good_once_and_the_first_key_signs(temporary
     assert StreamTokens(b"new").redeem(token) == CLAIMS
 
 
+def test_a_request_gets_one_token_also_where_the_keys_have_changed(temporary: Path) -> None:
+    first = StreamTokens(b"old").issue(CLAIMS, b"request")
+    assert StreamTokens(b"old").issue(CLAIMS, b"request") == first
+    assert StreamTokens(b"new", b"old").issue(CLAIMS, b"request") == first
+    others = {StreamTokens(b"old").issue(CLAIMS, other) for other in (b"another", b"", None)}
+    others.add(StreamTokens(b"old").issue(Claims("twilio", "CA1", "", "", ""), b"request"))  # of another carrier
+    assert len(others | {first}) == 5
+
+
 def test_a_token_cannot_pass_for_one_of_another_key(tokens: StreamTokens, key: bytes) -> None:
     _, payload, tag = tokens.issue(CLAIMS).split(".")
     for name in ("", "x", StreamTokens(b"other").issue(CLAIMS).partition(".")[0]):

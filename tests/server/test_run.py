@@ -12,8 +12,9 @@ import httpx
 import pytest
 from server.running import Running, running
 from server.serving import FROM, MULAW, SPEECH, TO, TUNNEL, begin, call_id, carrier, closing, dialled, parameters
+from twilio.request_validator import RequestValidator
+from websockets.exceptions import ConnectionClosed
 
-from voiceflow.security.secret_file import secret_for
 from voiceflow.simulator.caller import Load
 from voiceflow.simulator.script import write
 from voiceflow.sounds.wavfile import read_wav
@@ -102,27 +103,36 @@ def test_a_process_that_starts_anew_opens_to_no_number_what_was_closed(tmp_path:
         asyncio.run(asyncio.wait_for(main(server), 60))
 
 
-def test_workers_share_the_calls_and_what_tokens_were_used(tmp_path: Path) -> None:
-    async def main(server: Running) -> None:
-        operator = {"Authorization": f"Bearer {secret_for('127.0.0.1', int(server.http.rpartition(':')[2]))}"}
-        async with httpx.AsyncClient() as client:
-            for number in range(8):  # which of the workers takes each connection is up to the system
-                form = {"CallSid": call_id(number=number), "From": FROM, "To": TO}
-                answer = await client.post(
-                    f"{server.http}/sip/twilio/answer", data=form, headers=operator | {"Connection": "close"}
-                )
-                once = parameters(answer)["token"]
-                for attempt in range(2):
-                    caller = carrier(call_sid=call_id(number=number), token=once)
-                    async with dialled(server.media, additional_headers=TUNNEL) as websocket:
-                        await begin(websocket, caller)
-                        if attempt == 0:
-                            assert caller.receive(await websocket.recv())
-                        else:
-                            code, reason = await closing(websocket)
-                            assert (code, reason.split(":")[0]) == (1008, "the stream token was used before")
+def test_workers_answer_a_signed_webhook_alike_and_let_one_stream_in(tmp_path: Path) -> None:
+    url = "https://calls.example.com/sip/twilio/answer"
 
-    options = "--workers", "2", "--ws-url", "wss://calls.example.com/sip/media-stream"
+    async def main(server: Running) -> None:
+        for number in range(4):  # which of the workers takes each connection is up to the system
+            form = {"CallSid": call_id(number=number), "From": FROM, "To": TO}
+            signature = {"X-Twilio-Signature": RequestValidator("12345").compute_signature(url, form)}
+
+            async def token(form: dict[str, str] = form, signature: dict[str, str] = signature) -> str:
+                async with httpx.AsyncClient(headers=TUNNEL | signature) as client:
+                    return parameters(await client.post(f"{server.http}/sip/twilio/answer", data=form))["token"]
+
+            async def refusal(once: str, call_sid: str = form["CallSid"]) -> str | None:
+                async with dialled(server.media, additional_headers=TUNNEL) as websocket:
+                    caller = carrier(call_sid=call_sid, token=once)
+                    await begin(websocket, caller)
+                    try:
+                        assert caller.receive(await websocket.recv())
+                    except ConnectionClosed:
+                        return (await closing(websocket))[1].partition(":")[0]
+                    return None
+
+            tokens = await asyncio.gather(*(token() for _ in range(6)))
+            assert len(set(tokens)) == 1
+            refusals = await asyncio.gather(*(refusal(once) for once in tokens))
+            assert sorted(map(str, refusals)) == ["None"] + ["the stream token was used before"] * 5
+
+    config = tmp_path / "voiceflow.yaml"
+    config.write_text("provider_config: {twilio: {auth_token: '12345'}}\n")
+    options = "--workers", "2", "--ws-url", "wss://calls.example.com/sip/media-stream", "-c", str(config)
     with running(tmp_path, *options) as server:
         asyncio.run(main(server))
         assert server.interrupt() == 0

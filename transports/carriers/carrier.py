@@ -115,8 +115,11 @@ class Carrier(ABC, Generic[S]):
         settings require. The server checks the stream's token in addition."""
 
     @abstractmethod
-    def verify_webhook(self, settings: S, webhook: Webhook) -> None:
-        """Raise `CallRejectedError` if the webhook is not from the carrier, or if the settings do not allow to tell."""
+    def verify_webhook(self, settings: S, webhook: Webhook) -> bytes:
+        """Raise `CallRejectedError` if the webhook is not from the carrier, or if the settings do not allow to tell.
+
+        Returns what the carrier signed it with: the same if the webhook comes again, however it is spelled then, and
+        something else for every other webhook. What comes again gets its first answer again."""
 
     # Answers to webhooks
 

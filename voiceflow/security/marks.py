@@ -24,8 +24,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-KEPT: Final = 3600.0
-"""Seconds for which a mark is kept at least."""
+KEPT: Final = 86_400.0
+"""Seconds for which a mark is kept."""
+MANY: Final = 10_000
+KEPT_OF_MANY: Final = 3_600.0
+"""Seconds for which one is kept where there are more than `MANY`, so that sweeping them never takes long."""
 SWEEP_EVERY: Final = 60.0
 _OWNER: Final = "owner"
 _NAME: Final = re.compile(r"voiceflow-[0-9a-f]{32}")
@@ -86,8 +89,8 @@ class SharedMarks:
             os.close(descriptor)
 
     def _sweep(self, folder: int) -> None:
-        """Remove the marks that are older than `KEPT`. Only the age of those that were there before this process is
-        that of the wall clock, which may be set."""
+        """Remove the marks that have been kept for their time. The wall clock, which may be set, says only how old
+        those are that were there before this process."""
         now = self._clock()
         if now < self._swept + SWEEP_EVERY:
             return
@@ -97,8 +100,9 @@ class SharedMarks:
             remove_left_behind()
             self._since = {name: now - _age(folder, name) for name in names}
         self._since = {name: self._since.get(name, now) for name in names}
+        kept = KEPT if len(names) <= MANY else KEPT_OF_MANY
         for name, since in self._since.items():
-            if now > since + KEPT:
+            if now > since + kept:
                 with suppress(FileNotFoundError):  # other processes sweep, too
                     os.unlink(name, dir_fd=folder)
 

@@ -103,15 +103,29 @@ class StreamTokens:
         self._current = _id(key)
         self._clock = clock
 
-    def issue(self, claims: Claims) -> str:
-        """A new token. It has only letters, digits, `-`, `_` and dots, so it needs no escaping in URLs and XML.
+    def issue(self, claims: Claims, request: bytes | None = None) -> str:
+        """A token. It has only letters, digits, `-`, `_` and dots, so it needs no escaping in URLs and XML.
+
+        It is a new one, unless a token was issued for the same `request` before, as long as marks are kept:
+        that is returned again, whichever process issued it. So a carrier that has missed the answer to its request may
+        repeat it, and nobody gains by repeating what they have seen.
 
         Raises `CallRejectedError` if it would be longer than carriers take, as with long SIP addresses for numbers, or
         if it could not be redeemed.
         """
-        key, marks = self._keys[self._current]
+        _, marks = self._keys[self._current]
         with _noting(marks, "no stream token can be issued"):
-            issuer = marks.owner()
+            if request is None:
+                return self._new(claims)
+            name = f"answer-{_text(hashlib.sha256(claims.provider.encode() + b' ' + request).digest())}"
+            for _, each in self._keys.values():
+                if known := each.get(name):
+                    return known
+            return marks.put(name, self._new(claims))
+
+    def _new(self, claims: Claims) -> str:
+        key, marks = self._keys[self._current]
+        issuer = marks.owner()
         signed = _Signed(int(self._clock()), issuer, secrets.token_bytes(8), claims)
         head = f"{self._current}.{_text(msgspec.msgpack.encode(signed))}"
         token = f"{head}.{_tag(key, head)}"

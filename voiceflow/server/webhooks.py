@@ -56,9 +56,10 @@ class Webhooks:
             address = configured and public_address(configured, request.scope)
             url = requested_url(address, request.scope) if address else None
             webhook = Webhook(url, request.scope["headers"], body, request.scope["query_string"])
+            signature = None
             if not self._trust.trusts(request.scope):
-                carrier.verify_webhook(self._config.of(carrier.settings), webhook)
-            document = self._document(carrier, webhook, address)
+                signature = carrier.verify_webhook(self._config.of(carrier.settings), webhook)
+            document = self._document(carrier, webhook, address, signature)
         except CallRejectedError as error:
             log.warning(
                 "a webhook of %s from %s was refused: %s", carrier.name, request.client and request.client.host, error
@@ -66,8 +67,9 @@ class Webhooks:
             return Response(f"{error}\n", status_code=403, media_type="text/plain")
         return Response(document, media_type=carrier.media_type)
 
-    def _document(self, carrier: Carrier[Any], webhook: Webhook, address: str | None) -> str:
-        """The answer to a webhook. `address` is where the carrier reaches media streams."""
+    def _document(self, carrier: Carrier[Any], webhook: Webhook, address: str | None, signature: bytes | None) -> str:
+        """The answer to a webhook. `address` is where the carrier reaches media streams. The same `signature` gets the
+        same token."""
         call = carrier.incoming(webhook)
         if not call.call_id:
             raise CallRejectedError("the webhook has no call's id: it is about something else than a call")
@@ -84,4 +86,4 @@ class Webhooks:
             return carrier.refuse(said.not_set_up, language)
         settings = self._config.of(carrier.settings)
         claims = Claims(carrier.name, call.call_id, call.caller_id, call.did, carrier.codec(settings))
-        return carrier.connect(settings, address, call, self._tokens.issue(claims))
+        return carrier.connect(settings, address, call, self._tokens.issue(claims, signature))

@@ -65,14 +65,14 @@ class Twilio(XmlCarrier[TwilioSettings]):
 
             verify(settings.auth_token, url, headers)
 
-    def verify_webhook(self, settings: TwilioSettings, webhook: Webhook) -> None:
+    def verify_webhook(self, settings: TwilioSettings, webhook: Webhook) -> bytes:
         if not settings.auth_token or not webhook.url:
             raise CallRejectedError(
                 "webhooks of twilio are closed until provider_config.twilio.auth_token and public_ws_url are configured"
             )
         from voiceflow.transports.carriers.twilio.signature import verify
 
-        verify(settings.auth_token, webhook.url, webhook.headers, webhook.body)
+        return verify(settings.auth_token, webhook.url, webhook.headers, webhook.body)
 
     def codec(self, settings: TwilioSettings) -> str:
         return ""  # both directions have the format that the start names

@@ -23,8 +23,8 @@ _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _url = re.compile(r"(\w+)://([^/?#]*)(.*)", re.DOTALL)
 
 
-def verify(key: str, url: str, headers: Headers, body: bytes = b"") -> None:
-    """Raise `CallRejectedError` unless Twilio has signed the request.
+def verify(key: str, url: str, headers: Headers, body: bytes = b"") -> bytes:
+    """The signature. Raises `CallRejectedError` unless Twilio has signed the request.
 
     `url` is the URL that Twilio requested: for HTTP that of `requested_url`, for a WebSocket the one in our TwiML.
     `key` is the account's auth token, or the shared key's secret if Twilio was set up to sign with one.
@@ -48,6 +48,7 @@ def verify(key: str, url: str, headers: Headers, body: bytes = b"") -> None:
             f"X-Twilio-Signature does not fit a request to {address!r}: check that Twilio was given just this "
             "address (public_ws_url says how we are reached), and provider_config.twilio.auth_token"
         )
+    return signature
 
 
 def _is_form(found: dict[bytes, bytes]) -> bool:
