@@ -14,7 +14,7 @@ Commands use `precedence.settle`, which does all three. The fields of `Config` a
       - {provider: cloudflare, key_id: "${TURN_KEY}", api_token: "${TURN_TOKEN}"}
       - provider: twilio  # with provider_config.twilio
 
-So is `allowed_origins`: https://app.example.com, or a list of such.
+So are `allowed_origins` (https://app.example.com) and `stream_keys`.
 
 Values are stripped, and an empty one counts as not given: with `api_key: ${KEY}` and an empty KEY there is no key,
 rather than an empty one.
@@ -39,6 +39,7 @@ from .address import PublicAddress, completed
 from .fields import ConfigSetting, build, in_file, types_of
 from .ice import ICE, read_ice
 from .origins import Origin, read_origins
+from .stream_keys import StreamKey, read_stream_keys
 from .unknown_keys import Warn
 from .yamlfile import Value, read_yaml
 
@@ -81,6 +82,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     empty list: none at all."""
     allowed_origins: tuple[Origin, ...] = ()
     """Where other pages are from that may call, besides those of this machine."""
+    stream_keys: tuple[StreamKey, ...] = ()
+    """The keys of stream tokens: the one that signs, and those that came before. Empty: each run makes one."""
 
     def of(self, kind: type[C]) -> C:
         """A carrier's settings, by their type: those that are configured, or else the defaults."""
@@ -135,7 +138,7 @@ def load_config(
     `warn` is told of unknown keys in `file`. Raises `ConfigError`.
     """
     root = None if file is None else read_yaml(file)
-    elsewhere = ("dids", "country", "language", "words", "ice", "provider_config", "allowed_origins")
+    elsewhere = ("dids", "country", "language", "words", "ice", "provider_config", "allowed_origins", "stream_keys")
     settings = {} if root is None else dict(in_file(root, types_of(Config), warn, elsewhere=elsewhere))
     settings |= _of_carriers(root, warn)
     for name, key in environment().items():
@@ -158,6 +161,9 @@ def load_config(
     origins = None if root is None else root.get("allowed_origins")
     if origins is not None:
         config = msgspec.structs.replace(config, allowed_origins=read_origins(origins))
+    keys = None if root is None else root.get("stream_keys")
+    if keys is not None:
+        config = msgspec.structs.replace(config, stream_keys=read_stream_keys(keys))
     if ice is not None:
         config = msgspec.structs.replace(config, ice=tuple(read_ice(entry, warn) for entry in ice.items()))
     return config

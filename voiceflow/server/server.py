@@ -57,12 +57,13 @@ class Server:
         exposed: bool | None = None,
         prefix: str | None = None,
     ) -> None:
-        """`key` is that of the run (`run_key`). `open` admits calls from anybody, without signature or token.
+        """`key` is that of the run (`run_key`), which signs stream tokens unless `stream_keys` do. `open` admits calls
+        from anybody, without signature or token.
         `exposed`: others than this machine's user may reach the server; None: if the configuration says so.
         `prefix` is the path below which everything is publicly; None: that of the public address, or else where the
         server is mounted."""
         self._routes = routes
-        tokens = StreamTokens(key)
+        tokens = StreamTokens(*([each.text.encode() for each in config.stream_keys] or [key]))
         # Connections are not kept: there is none to be closed, whether or not anybody runs the lifespan.
         self._client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
         trust = self._trust = Trust(
