@@ -114,8 +114,9 @@ class Carrier:
 
     digits_end_stream = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, connects: bool = True) -> None:
         self.done: list[str] = []
+        self._connects = connects
 
     async def hangup(self) -> bool:
         self.done.append("hangup")
@@ -127,20 +128,20 @@ class Carrier:
 
     async def transfer(self, to: str) -> bool:
         self.done.append(to)
-        return True
+        return self._connects
 
 
 def test_what_is_refused_never_reaches_the_carrier() -> None:
     async def main() -> None:
         with pytest.raises(CallError):
             await control.transfer("+19005550123")
-        assert await control.transfer("+12025550123")
+        assert await control.send_digits("1")
         assert await control.hangup()
 
     carrier = Carrier()
     control = GuardedControl(carrier, OURS, None)
     asyncio.run(main())
-    assert carrier.done == ["+12025550123", "hangup"]
+    assert carrier.done == ["1", "hangup"]
 
 
 def test_a_call_has_a_number_of_transfers() -> None:
@@ -154,6 +155,18 @@ def test_a_call_has_a_number_of_transfers() -> None:
     control = GuardedControl(carrier, OURS, None)
     asyncio.run(main())
     assert len(carrier.done) == TRANSFERS
+
+
+@pytest.mark.parametrize("connects", [True, False])
+def test_a_caller_who_was_transferred_is_not_hung_up_on(connects: bool) -> None:
+    async def main() -> None:
+        carrier = Carrier(connects=connects)
+        control = GuardedControl(carrier, OURS, None)
+        assert await control.transfer("+12025550123") is connects
+        assert await control.hangup() is not connects
+        assert ("hangup" in carrier.done) is not connects
+
+    asyncio.run(main())
 
 
 def test_a_call_has_a_number_of_digits() -> None:

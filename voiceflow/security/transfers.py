@@ -46,13 +46,15 @@ class GuardedControl:
         self._transfer_to = transfer_to
         self._transfers = TRANSFERS
         self._digits = DIGITS
+        self._transferred = False
 
     @property
     def digits_end_stream(self) -> bool:
         return self._control.digits_end_stream
 
     async def hangup(self) -> bool:
-        return await self._control.hangup()
+        """End the call, unless it was transferred: the caller would be cut off from whom they talk to by now."""
+        return not self._transferred and await self._control.hangup()
 
     async def transfer(self, to: str) -> bool:
         check_transfer(to, self._did, self._transfer_to)
@@ -61,7 +63,9 @@ class GuardedControl:
                 f"cannot transfer to {to!r}: this call has asked for {TRANSFERS} transfers, the most it may"
             )
         self._transfers -= 1
-        return await self._control.transfer(to)
+        transferred = await self._control.transfer(to)
+        self._transferred |= transferred
+        return transferred
 
     async def send_digits(self, digits: str) -> bool:
         if len(digits) > self._digits:
