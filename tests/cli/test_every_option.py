@@ -21,6 +21,7 @@ from tunnel.double import ADDRESS, Double
 from voiceflow.audio import AudioFormat
 from voiceflow.cli import main
 from voiceflow.sounds.wavfile import read_wav, write_wav
+from voiceflow.transports.carriers import carrier_named
 
 SPEECH = Path(__file__).parent.parent / "data" / "speech.wav"
 CONFIG = "ice: []\nlog_level: error\ndids:\n  +1 (512) 555-1234: {user_id: ann}\n"
@@ -34,7 +35,7 @@ NOBODY = "http://127.0.0.1:9"
 
 
 class Case(NamedTuple):
-    """A command line, with SERVER for the address of a server that echoes, and what comes of it."""
+    """A command line, with ADDRESS for a server that echoes and SERVER for its media streams, and what comes of it."""
 
     line: str
     code: int
@@ -80,6 +81,10 @@ def _has_vanished(stdout: str) -> None:
     assert json.loads(stdout)["ended"][0]["reason"] == "vanished"
 
 
+def _is_private_key(stdout: str) -> None:
+    assert Path("carrier.key").stat().st_mode & 0o777 == 0o600
+
+
 def _is_list_of_models(stdout: str) -> None:
     assert {"base", "en_US-lessac-medium"} <= {model["name"] for model in json.loads(stdout)["models"]}
 
@@ -93,7 +98,7 @@ def _is_diagnosis_of_ice(stdout: str) -> None:
     assert {finding["check"] for finding in json.loads(stdout)["findings"]} >= {"servers", "connection"}
 
 
-NAMES = ("call", "doctor", "graph", "models", "models download", "new", "routes", "run")
+NAMES = ("call", "doctor", "graph", "models", "models download", "new", "routes", "run", "signing-key")
 CASES = [
     Case("--version", 0, r"^voiceflow, version \d"),
     Case("--help", 0, "Usage: .* COMMAND"),
@@ -118,6 +123,12 @@ CASES = [
     Case("call SERVER --script script.yaml --seconds 1", 0, "called .*as twilio"),
     Case("call SERVER --digits 1 --barge-in-at 0.2 --seconds 0.6", 0, "called .*as twilio"),
     Case(f"call SERVER --token abc --call-id CA{'0' * 32}", 1, "the stream token is not one that this server"),
+    Case("signing-key carrier.key --as telnyx", 0, "^TELNYX_PUBLIC_KEY=[A-Za-z0-9+/]{43}=$", _is_private_key),
+    Case(
+        "call --via-webhook ADDRESS/sip/telnyx/answer --signing-key of-a-carrier.key --config config.yaml",
+        2,
+        "Error: the server refused the call: the caller hears 'This number is not set up yet.'",
+    ),
     Case("call SERVER --calls 2 --seconds 0.5 --json", 0, "", _is_two_calls),
     Case("call SERVER --vanish-after 0.2 --json", 0, "", _has_vanished),
 ]
@@ -141,6 +152,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("file.py").write_text(PIPELINE)
     Path("config.yaml").write_text(CONFIG)
+    Path("of-a-carrier.key").write_bytes(carrier_named("telnyx").make_signing_key())
     Path("script.yaml").write_text("steps:\n  - {say: in.wav, at: 0}\n")
     speech = read_wav(SPEECH)
     monkeypatch.setenv("PATH", Double(tmp_path / "double").path)
@@ -192,7 +204,7 @@ def test_an_option_without_a_case_would_be_noticed() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.line)
 def test_it_does_what_it_says(folder: Path, echo: Serving, case: Case) -> None:
-    line = case.line.replace("SERVER", echo.media)
+    line = case.line.replace("SERVER", echo.media).replace("ADDRESS", echo.address)
     done = command(folder, *line.split(), **ENVIRONMENT)
     assert done.returncode == case.code, done.stderr
     assert re.search(case.said, done.stdout + done.stderr), done.stdout + done.stderr

@@ -25,7 +25,7 @@ import msgspec
 from voiceflow.audio import AudioFormat
 from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.security.signatures import by_name
-from voiceflow.transports.carriers import Carrier, CarrierSettings, IncomingCall, Webhook
+from voiceflow.transports.carriers import Carrier, CarrierDouble, CarrierSettings, IncomingCall, Webhook
 from voiceflow.transports.dialect import Message, Mirror, Start, Stream
 
 
@@ -93,6 +93,11 @@ class Madeup(Carrier[MadeupSettings]):
 
     def busy(self) -> str:
         return json.dumps({"do": "busy"})
+
+    def double(self, settings: MadeupSettings, signing_key: bytes | None = None) -> CarrierDouble:
+        from madeup.double import MadeupDouble
+
+        return MadeupDouble(settings)
 
 
 CARRIER: Final = Madeup()

@@ -1,6 +1,7 @@
 """Phone carriers: everything specific to one carrier is in the folder of its name, behind one `Carrier` object.
 
     carrier.py    the interface of a carrier to the rest of voiceflow
+    double.py     the carrier's end of webhooks and of its REST interface, for simulated calls
     discovery.py  finds the carriers: in this folder, in installed packages
     ids.py        the shapes of ids
     xml.py        the base of carriers that are answered in TwiML or the like
@@ -19,11 +20,15 @@ from voiceflow.transports.carriers.discovery import (
     register,
     unregister,
 )
+from voiceflow.transports.carriers.double import AnnouncedCall, CarrierDouble, SentWebhook
 
 __all__ = [
+    "AnnouncedCall",
     "Carrier",
+    "CarrierDouble",
     "CarrierSettings",
     "IncomingCall",
+    "SentWebhook",
     "Webhook",
     "carrier_named",
     "carriers",

@@ -16,7 +16,9 @@ import msgspec
 from voiceflow.audio import AudioFormat
 from voiceflow.call_control import CallControl
 from voiceflow.config.secrets import Secrets
+from voiceflow.errors import VoiceflowError
 from voiceflow.security.signatures import Headers
+from voiceflow.transports.carriers.double import CarrierDouble
 from voiceflow.transports.carriers.ids import PLAIN, Shape
 from voiceflow.transports.dialect import Message, Mirror, Start, Stream
 
@@ -158,3 +160,24 @@ class Carrier(ABC, Generic[S]):
     def control(self, settings: S, client: httpx.AsyncClient, call_id: str) -> CallControl | None:
         """The REST interface to one call. None: the carrier has none, or the settings lack credentials."""
         return None
+
+    # The simulated caller
+
+    signing_variable: ClassVar[str] = ""
+    """The environment variable for the public key, where the carrier signs its webhooks with a private one."""
+
+    def double(self, settings: S, signing_key: bytes | None = None) -> CarrierDouble:
+        """The carrier's end of webhooks and of its REST interface, for `voiceflow call --via-webhook`. `signing_key` is
+        what a file with a private key holds. Raises `VoiceflowError` if it cannot be used, or there is no double."""
+        raise VoiceflowError(
+            f"{self.title} has no double that sends webhooks ({type(self).__name__}.double): call the media stream "
+            "itself, such as ws://127.0.0.1:8000/sip/media-stream"
+        )
+
+    def make_signing_key(self) -> bytes:
+        """A new private key to sign webhooks with. Raises `VoiceflowError` if the carrier has none."""
+        raise VoiceflowError(f"{self.title} signs webhooks with no key pair")
+
+    def public_key(self, signing_key: bytes) -> str:
+        """The public key of a private one, as it is configured. Raises `VoiceflowError` for what is no key."""
+        raise VoiceflowError(f"{self.title} signs webhooks with no key pair")

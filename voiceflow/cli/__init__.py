@@ -11,6 +11,7 @@ from .models import models
 from .new import new
 from .routes import routes
 from .run import run
+from .signing_key import signing_key
 
 
 @click.group(
@@ -35,5 +36,6 @@ main.add_command(call)
 main.add_command(graph)
 main.add_command(new)
 main.add_command(routes)
+main.add_command(signing_key)
 main.add_command(models)
 main.add_command(doctor)

@@ -11,7 +11,16 @@ import msgspec
 
 from .call_options import BROWSER, KEYS, KEYS_EXPECTED, CallOptions
 from .choices import OneOf, callers, codecs
-from .cli_errors import INTERRUPTED, Refused, check_writable, explained, given, log_level_option, start_logging
+from .cli_errors import (
+    INTERRUPTED,
+    Refused,
+    check_writable,
+    config_option,
+    explained,
+    given,
+    log_level_option,
+    start_logging,
+)
 
 OPUS = "Opus"
 """The codec of browsers, at 48 kHz. Their transport encodes and decodes it."""
@@ -25,6 +34,16 @@ CARRIERS_ONLY = {
     "call_id": "a browser's call has no id of its own",
 }
 """Options that a call from a browser cannot have, each with the reason."""
+WEBHOOK_ONLY = {
+    "signing_key": "for signing webhooks",
+    "config": "for the keys of webhooks",
+}
+"""Options that a call without a webhook cannot have, each with what it is for."""
+ANSWERED = {
+    "token": "the answer to the webhook brings the token",
+    "call_id": "the carrier gives a call its id",
+}
+"""Options that a call by a webhook cannot have, each with the reason."""
 TO = "+12025550199"
 """The number that is called unless another is given."""
 SECONDS = click.FloatRange(min=0, min_open=True)
@@ -44,6 +63,7 @@ Examples, with URL as `voiceflow run` prints it:
   voiceflow call URL --loss 2 --jitter 30
   voiceflow call URL --play hello.wav --play goodbye.wav
   voiceflow call URL --script booking.yaml
+  voiceflow call --via-webhook http://127.0.0.1:8000/sip/CARRIER/answer --from +12025550111
 
 \b
 A script:
@@ -65,13 +85,28 @@ Exit codes: 0 every call ended well, 1 one failed, the first caller waited for a
 could not be written, 2 none could begin.
 """,
 )
-@click.argument("url")
+@click.argument("url", required=False)
+@click.option(
+    "--via-webhook",
+    metavar="URL",
+    help="Call as the carrier does from the beginning: ask this webhook what to do, signed with the keys that the "
+    "server has; open the stream that it names; and do what the server tells the carrier's REST interface, which "
+    "stands at its configured address if that is on this machine.",
+)
+@click.option(
+    "--signing-key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The private key that signs webhooks, where the carrier has a key pair: see `voiceflow signing-key`. Without "
+    "it, or without an auth token, a webhook on this machine shows the secret of the server's run instead.",
+)
+@config_option
 @click.option(
     "--as",
     "provider",
     type=OneOf(callers),
     help="The carrier whose dialect it speaks, or webrtc for a browser. Without it, an http(s):// URL is called as a "
-    "browser, a ws(s):// URL as the first of the carriers.",
+    "browser, a ws(s):// URL as the first of the carriers, and a webhook as the carrier in its path.",
 )
 @click.option(
     "--codec",
@@ -180,7 +215,14 @@ def _asked(options: dict[str, Any]) -> CallOptions:
     """The options, with the provider and the codec filled in where they were not given."""
     from voiceflow.transports.carriers import carrier_named, names
 
-    provider = options["provider"]
+    provider, webhook = options["provider"], options["via_webhook"]
+    if webhook is None:
+        for name, option in given(WEBHOOK_ONLY):
+            raise Refused(f"{option} is {WEBHOOK_ONLY[name]}: add --via-webhook URL")
+        if options["url"] is None:
+            raise click.MissingParameter(param_type="argument", param_hint="'URL'")
+    else:
+        provider = _announced_by(options)
     if provider is None:
         provider = BROWSER if re.match("https?:", options["url"], re.IGNORECASE) else names()[0]
     codec = options["codec"]
@@ -190,7 +232,23 @@ def _asked(options: dict[str, Any]) -> CallOptions:
         codec = OPUS
     elif codec is None:
         codec = next(iter(carrier_named(provider).codecs))
-    return CallOptions(**{**options, "provider": provider, "codec": codec})
+    url = options["url"] if webhook is None else webhook
+    return CallOptions(
+        **{**options, "url": url, "via_webhook": webhook is not None, "provider": provider, "codec": codec}
+    )
+
+
+def _announced_by(options: dict[str, Any]) -> str:
+    """The carrier that announces the calls at a webhook."""
+    from .call_webhook import carrier_at
+
+    if options["url"] is not None:
+        raise Refused(f"{options['url']} and --via-webhook: the webhook says where the stream is, leave out the one")
+    for name, option in given(ANSWERED):
+        raise Refused(f"{option} goes with the URL of a media stream: {ANSWERED[name]}")
+    if options["provider"] == BROWSER:
+        raise Refused("--via-webhook is a carrier's: leave out --as webrtc")
+    return carrier_at(options["via_webhook"], options["provider"]).name
 
 
 def _check(asked: CallOptions) -> None:

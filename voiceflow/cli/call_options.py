@@ -22,6 +22,10 @@ class CallOptions(msgspec.Struct, frozen=True):
     Hz; `loss` and `reorder` are in percent."""
 
     url: str
+    """Of the media stream, of a server for browsers, or of the webhook."""
+    via_webhook: bool
+    config: Path | None
+    signing_key: Path | None
     provider: str
     codec: str
     rate: int | None

@@ -31,6 +31,11 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
     for ending in report.ended:
         times = f"{ending.count} x " if report.calls > 1 else ""
         yield "ended", f"{times}{ending.reason}", "red" if ending.failed else ""
+    if report.webhook_ms is not None:
+        yield "webhook", f"answered after {_quantiles(report.webhook_ms)}", ""
+    for command in report.commands:
+        times = f"{command.count} x " if report.calls > 1 else ""
+        yield "commanded", f"{times}{command.what}", ""
     if report.delay_ms is not None:
         yield "delay", _quantiles(report.delay_ms), ""
     if report.jitter_ms is not None:

@@ -95,6 +95,10 @@ def _cuts(first: Conversation) -> list[float]:
 
 
 def _calls(asked: CallOptions, script: Script) -> Calls[Any]:
+    if asked.via_webhook:
+        from .call_webhook import announced_calls
+
+        return announced_calls(asked, script)
     if asked.provider != BROWSER:
         return Load(asked.url, [_mirror(asked) for _ in range(asked.calls)], script)
     try:

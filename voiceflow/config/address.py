@@ -12,6 +12,8 @@ from voiceflow.errors import ConfigError
 
 MEDIA: Final = "/sip/media-stream"
 """The path of carriers' media streams."""
+LOCAL: Final = ("localhost", "127.0.0.1", "::1")
+"""The hosts of URLs that stay on this machine."""
 
 # Carriers connect by TLS only, and some refuse a query in the address of a stream.
 PublicAddress = Annotated[

@@ -40,6 +40,8 @@ class Caller:
         buffer = mirror.buffer.seconds if mirror.buffer else math.inf
         self.player = Player(outbound, buffer=buffer, jitter_buffer=JITTER_BUFFER, record=record)
         self.ended: CallOutcome | None = None
+        self.closed: Closed | None = None
+        """How the server closed the stream. None: it did not, or after the caller had left."""
         self.number = 0
         """How many pieces the caller has spoken."""
         self._line = line
@@ -74,7 +76,9 @@ class Caller:
         ends: set[asyncio.Future[Any]] = {self._left, self._line.closed}
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            self.ended = CallOutcome(self._reason) if self._reason else _closed(self._line.closed.result())
+            if not self._reason:
+                self.closed = self._line.closed.result()
+            self.ended = CallOutcome(self._reason) if self.closed is None else _closed(self.closed)
             self._leave(self.ended.reason)
             self._send(self._mirror.stop())
             await self._line.close()

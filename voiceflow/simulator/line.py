@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 import msgspec
@@ -42,13 +42,13 @@ class Closed(msgspec.Struct, frozen=True):
 class Line(asyncio.Protocol):
     """One WebSocket. That the server has closed it is a state, not an exception."""
 
-    def __init__(self, uri: WebSocketURI) -> None:
+    def __init__(self, uri: WebSocketURI, headers: Mapping[str, str]) -> None:
+        """`headers` are those of the request that opens it, besides the usual ones."""
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[Closed] = loop.create_future()
         self._websocket = ClientProtocol(uri, max_size=LARGEST)
-        # A server on this machine that others may reach asks its operator for the secret of its run.
-        self._secret = secret_for(uri.host, uri.port)
+        self._headers = headers
         self._early: list[str | bytes] = []
         self._on_message: Callable[[str | bytes], None] = self._early.append
         self._transport: asyncio.Transport | None = None
@@ -103,8 +103,8 @@ class Line(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports have no base class
         request = self._websocket.connect()
-        if self._secret is not None:
-            request.headers["Authorization"] = f"Bearer {self._secret}"
+        for name, value in self._headers.items():
+            request.headers[name] = value
         self._websocket.send_request(request)
         self._write()
 
@@ -169,10 +169,13 @@ class Line(asyncio.Protocol):
                 self._transport.close()
 
 
-async def dial(url: str) -> Line:
-    """Open a WebSocket. Raises `ProviderConnectionError`, which says why there is none and what to do."""
+async def dial(url: str, headers: Mapping[str, str] | None = None) -> Line:
+    """Open a WebSocket, with `headers`. None: as the operator of a server on this machine.
+
+    Raises `ProviderConnectionError`, which says why there is none and what to do.
+    """
     uri = parse(url)
-    line = Line(uri)
+    line = Line(uri, operators_headers(uri.host, uri.port) if headers is None else headers)
     try:
         async with asyncio.timeout(HANDSHAKE):
             tls = ssl.create_default_context() if uri.secure else None
@@ -184,6 +187,13 @@ async def dial(url: str) -> Line:
         if not line.is_open:
             line.abort()
     return line
+
+
+def operators_headers(host: str, port: int) -> dict[str, str]:
+    """What shows to the server at `host`, `port` that a request is from its operator: a server on this machine that
+    others may reach asks for the secret of its run. Empty where there is none."""
+    secret = secret_for(host, port)
+    return {} if secret is None else {"Authorization": f"Bearer {secret}"}
 
 
 def parse(url: str) -> WebSocketURI:

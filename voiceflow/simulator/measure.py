@@ -7,7 +7,7 @@ No I/O and no clock: the simulated callers report what happened and when, in sec
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -81,6 +81,8 @@ class Tally:
         (as in RFC 3550, section 6.4.1)."""
         self.not_echoes = 0
         """Calls in which more audio came back than was sent: those are no echoes, and have no delay."""
+        self.webhook = Durations()
+        """From a webhook to the end of its answer."""
         self.first_audio = Durations()
         """From the start of the stream to the agent's first audio."""
         self.clear = Durations()
@@ -99,6 +101,8 @@ class Tally:
         self.clears = 0
         self.gaps = 0
         self.gap_seconds = 0.0
+        self.commands: Counter[str] = Counter()
+        """What the carrier was told to do with calls, once their streams had begun."""
         self.refusals: dict[int, Refusals] = {}
 
     def refuse(self, refused: Refusal) -> None:

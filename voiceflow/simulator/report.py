@@ -32,6 +32,13 @@ class Heard(msgspec.Struct, frozen=True):
     """The correlation with the audio that the agent sent, without the gaps in its playout."""
 
 
+class ReportedCommand(msgspec.Struct, frozen=True):
+    """How often the carrier's REST interface was told one thing."""
+
+    what: str
+    count: int
+
+
 class Said(msgspec.Struct, frozen=True):
     """A line of a conversation, as a page shows it."""
 
@@ -96,6 +103,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ended: list[ReportedEnding]
     call_seconds: float
     """Of all calls together."""
+    webhook_ms: Quantiles | None
+    """From a webhook to its answer. None: the calls began without."""
+    commands: list[ReportedCommand]
+    """What the carrier's REST interface was told."""
     delay_ms: Quantiles | None
     """From sending 20 ms of audio to receiving what the server made of it. None if it is no echo, or lost audio."""
     jitter_ms: Quantiles | None
@@ -167,6 +178,8 @@ def report(
             for ended, count in endings.most_common()
         ],
         call_seconds=round(seconds, 2),
+        webhook_ms=tally.webhook.quantiles(),
+        commands=[ReportedCommand(what, count) for what, count in tally.commands.most_common()],
         delay_ms=tally.delay.quantiles() if is_echo else None,
         jitter_ms=tally.jitter.quantiles() if is_echo or is_browser else None,
         heard=heard,

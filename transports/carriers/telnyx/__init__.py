@@ -12,9 +12,10 @@ import msgspec
 
 from voiceflow.audio import AudioFormat
 from voiceflow.call_control import CallControl
-from voiceflow.errors import CallRejectedError
+from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.security.signatures import Headers
 from voiceflow.transports.carriers.carrier import IncomingCall, Webhook
+from voiceflow.transports.carriers.double import CarrierDouble
 from voiceflow.transports.carriers.ids import PLAIN, Shape
 from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
 from voiceflow.transports.carriers.xml import XmlCarrier
@@ -53,6 +54,7 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
         "call_session_id": PLAIN,
     }
     settings = TelnyxSettings
+    signing_variable = "TELNYX_PUBLIC_KEY"
 
     def recognises(self, first: Mapping[str, Any] | Message) -> bool:
         # Any `connected` may be Telnyx's: what follows it decides.
@@ -118,6 +120,30 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
         from voiceflow.transports.carriers.telnyx.control import TelnyxControl
 
         return TelnyxControl(client, settings, call_id)
+
+    def double(self, settings: TelnyxSettings, signing_key: bytes | None = None) -> CarrierDouble:
+        from voiceflow.transports.carriers.telnyx.double import TelnyxCarrierDouble
+        from voiceflow.transports.carriers.telnyx.signing import private_key
+
+        if signing_key is None:
+            return TelnyxCarrierDouble(settings, None)
+        public = self.public_key(signing_key)
+        if settings.public_key not in (None, public):
+            raise VoiceflowError(
+                f"provider_config.telnyx.public_key ({self.signing_variable}) is not that of --signing-key, so what "
+                f"that signs would be refused: configure {public}"
+            )
+        return TelnyxCarrierDouble(settings, private_key(signing_key))
+
+    def make_signing_key(self) -> bytes:
+        from voiceflow.transports.carriers.telnyx.signing import make_private_key
+
+        return make_private_key()
+
+    def public_key(self, signing_key: bytes) -> str:
+        from voiceflow.transports.carriers.telnyx.signing import private_key, public_text
+
+        return public_text(private_key(signing_key))
 
 
 class _Data(msgspec.Struct):

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from voiceflow.audio import AudioFormat
 from voiceflow.call_control import CallControl
-from voiceflow.errors import CallRejectedError
+from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.security.signatures import Headers, by_name
 from voiceflow.transports.carriers.carrier import IncomingCall, Webhook
+from voiceflow.transports.carriers.double import CarrierDouble
 from voiceflow.transports.carriers.ids import Shape
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 from voiceflow.transports.carriers.xml import XmlCarrier
@@ -88,6 +89,16 @@ class Twilio(XmlCarrier[TwilioSettings]):
         from voiceflow.transports.carriers.twilio.control import TwilioControl
 
         return TwilioControl(client, settings, call_id)
+
+    def double(self, settings: TwilioSettings, signing_key: bytes | None = None) -> CarrierDouble:
+        if signing_key is not None:
+            raise VoiceflowError(
+                "Twilio signs with provider_config.twilio.auth_token (TWILIO_AUTH_TOKEN), which the server has, too: "
+                "leave out --signing-key"
+            )
+        from voiceflow.transports.carriers.twilio.double import TwilioCarrierDouble
+
+        return TwilioCarrierDouble(settings)
 
 
 CARRIER: Final = Twilio()
