@@ -325,6 +325,20 @@ def test_a_check_that_fails_itself_is_a_finding() -> None:
     assert found == Finding("broken", "warn", "could not be checked: ZeroDivisionError: by zero")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--from", "+12025550123"), "--from goes with --phone"),
+        (("--ice", "--to", "+12025550123"), "--to goes with --phone"),
+        (("--ice", "--phone"), "--ice and --phone are two tests"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options: tuple[str, ...], said: str) -> None:
+    result = run(*options)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 # -- --ice
 
 

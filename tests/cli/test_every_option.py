@@ -113,6 +113,7 @@ CASES = [
     Case("models download tiny.en --plain-http", 1, "Error: .*tiny.en(?s:.*)refused"),
     Case("doctor -c config.yaml --json", 0, "", _is_diagnosis),
     Case("doctor -c config.yaml --ice --json", 0, "", _is_diagnosis_of_ice),
+    Case("doctor -c config.yaml --phone --from +12025550123 --to +15125551234", 1, "fail +address +no public address"),
     Case(
         "call SERVER --as telnyx --codec l16 --rate 8000 --play in.wav --record call.wav --mono --seconds 0.8 --loss 1 "
         "--jitter 1 --reorder 1 --from +12025550111 --to +12025550122 --json --log-level info",

@@ -32,11 +32,17 @@ def below_prefix(name: str) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def documented(
-    name: str, folder: Path, upstream: int, certificate: Certificate, *changes: tuple[str, str]
+    name: str,
+    folder: Path,
+    upstream: int,
+    certificate: Certificate,
+    *changes: tuple[str, str],
+    https: int | None = None,
+    host: str = HOST,
 ) -> Iterator[tuple[int, int]]:
-    """Run a proxy as it is documented, with `changes`, before the port `upstream`. Yields its ports of HTTPS and
-    HTTP."""
-    https, http = free_port(), free_port()
+    """Run a proxy as it is documented, with `changes`, before the port `upstream`, for `host`, at the port `https` or
+    at any. Yields its ports of HTTPS and HTTP."""
+    https, http = https or free_port(), free_port()
     places = {
         "nginx": [
             ("listen 443", f"listen 127.0.0.1:{https}"),
@@ -57,7 +63,7 @@ def documented(
         ],
     }
     content = block(name)
-    for old, new in [*changes, *places[name], ("127.0.0.1:8000", f"127.0.0.1:{upstream}")]:
+    for old, new in [*changes, *places[name], (HOST, host), ("127.0.0.1:8000", f"127.0.0.1:{upstream}")]:
         assert old in content, f"{old!r} is not in the configuration of {name}"
         content = content.replace(old, new)
     with getattr(proxies, name)(folder, content, [https] if name == "caddy" else [https, http]):

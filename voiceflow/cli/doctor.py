@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .cli_errors import config_option, start_logging
+from .cli_errors import Refused, config_option, given, start_logging
 from .program import program
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ Examples:
   voiceflow doctor
   voiceflow doctor -c voiceflow.yaml
   voiceflow doctor --ice        check that browsers can connect
+  voiceflow doctor --phone      check that carriers can, from outside in
   voiceflow doctor --json
 
 \b
@@ -34,8 +35,18 @@ Exit codes: 0 nothing fails, 1 something does, 2 the options cannot be used.
 @click.option(
     "--ice", is_flag=True, help="Test the STUN and TURN servers instead, and connect two peers with and without them."
 )
+@click.option(
+    "--phone",
+    is_flag=True,
+    help="Test the public address of a running server instead: name, certificate, proxy, path, and that strangers are "
+    "refused.",
+)
+@click.option(
+    "--from", "caller_id", default="+12025550123", show_default=True, metavar="NUMBER", help="With --phone: who calls."
+)
+@click.option("--to", "did", metavar="NUMBER", help="With --phone: who is called, if not the first number configured.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(config: Path | None, ice: bool, as_json: bool) -> None:
+def doctor(config: Path | None, ice: bool, phone: bool, caller_id: str, did: str | None, as_json: bool) -> None:
     """Check that everything that calls need is there, and say how to fix what is not.
 
     Python, extras, models, the language model, Ollama, the port, the carriers' credentials, the public
@@ -45,8 +56,17 @@ def doctor(config: Path | None, ice: bool, as_json: bool) -> None:
     from voiceflow.doctor import Setting
 
     start_logging("warning")
-    examined = _examined_ice if ice else _examined
-    findings = asyncio.run(examined(Setting.read(config)))
+    if ice and phone:
+        raise Refused("--ice and --phone are two tests: make one after the other")
+    if not phone:
+        for _, option in given(("caller_id", "did")):
+            raise Refused(f"{option} goes with --phone")
+    setting = Setting.read(config)
+    if phone:
+        examined = _examined_phone(setting, caller_id, did)
+    else:
+        examined = _examined_ice(setting) if ice else _examined(setting)
+    findings = asyncio.run(examined)
     if as_json:
         import msgspec
 
@@ -68,6 +88,18 @@ async def _examined_ice(setting: Setting) -> list[Finding]:
 
     with Console(stderr=True).status("asking servers, connecting two peers"):
         return await examine_ice(setting)
+
+
+async def _examined_phone(setting: Setting, caller_id: str, did: str | None) -> list[Finding]:
+    from rich.console import Console
+
+    from voiceflow.doctor import Party, examine_phone
+
+    from .call import TO
+
+    party = Party(caller_id, did or (setting.dids[0] if setting.dids else TO))
+    with Console(stderr=True).status("calling from outside"):
+        return await examine_phone(setting, party)
 
 
 async def _examined(setting: Setting) -> list[Finding]:

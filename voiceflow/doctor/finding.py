@@ -39,6 +39,8 @@ class Setting(msgspec.Struct, frozen=True):
     environment: Mapping[str, str]
     config: Config = Config()
     routes: tuple[Route, ...] = (Route(),)
+    dids: tuple[str, ...] = ()
+    """The numbers that have a route of their own."""
     file: Path | None = None
     error: str | None = None
     """Why the configuration cannot be used. The defaults stand in for it."""
@@ -53,7 +55,7 @@ class Setting(msgspec.Struct, frozen=True):
             file, config, routes = settle(named=named, warn=warnings.append)
         except VoiceflowError as error:
             return cls(os.environ, error=str(error))
-        return cls(os.environ, config, tuple(routes.all()), file, warnings=tuple(warnings))
+        return cls(os.environ, config, tuple(routes.all()), tuple(routes.dids), file, warnings=tuple(warnings))
 
 
 Check: TypeAlias = Callable[[Setting], Awaitable[Finding]]

@@ -39,8 +39,10 @@ class Trust:
         self._exposed = exposed
         self._open = open
         self._origins = origins
+        self.run = hashlib.sha256(secret.encode()).hexdigest()[:8]
+        """The name of this run, by which `doctor` tells it from others. It is no secret."""
         # Browsers send cookies to all ports of a host: each server has a name of its own.
-        self.cookie = f"voiceflow_{hashlib.sha256(secret.encode()).hexdigest()[:8]}"
+        self.cookie = f"voiceflow_{self.run}"
 
     def trusts(self, scope: Mapping[str, Any]) -> bool:
         """Whether the request of an ASGI scope (HTTP or WebSocket) needs no credentials."""

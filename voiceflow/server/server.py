@@ -147,6 +147,7 @@ class Server:
         return JSONResponse(
             {
                 "status": "ok",
+                "run": self._trust.run,
                 "dids": dids if self._trust.is_operators(request.scope) else len(dids),
                 "active_calls": len(self.calls.active),
                 "ollama": await self._ollama(),

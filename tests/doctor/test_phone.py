@@ -1,0 +1,349 @@
+"""`voiceflow doctor --phone` before a real proxy with TLS: what it says of a set-up in order, and of each fault."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from certificates import Certificate, certificate
+from launching import free_port
+from server.documented import below_prefix, documented
+from server.proxies import needs, nginx
+from server.serving import FROM, TO, run, serving
+
+from voiceflow.config.address import MEDIA
+from voiceflow.config.settings import Config
+from voiceflow.doctor import Finding, Party, Setting, examine_phone
+from voiceflow.transports.carriers.twilio.settings import TwilioSettings
+
+pytestmark = needs("nginx")
+
+HOST = "localhost"
+KEY = b"the key of this run"
+PARTY = Party(FROM, TO)
+CARRIERS = (TwilioSettings(auth_token="12345"),)
+
+
+class Site:
+    """A public address, the proxy that serves it, and the certificate that this machine believes."""
+
+    def __init__(self, folder: Path, own: Certificate) -> None:
+        self.folder, self.own = folder, own
+        self.port = free_port()
+        self.proxies = contextlib.ExitStack()
+
+    def config(self, prefix: str = "", host: str = HOST) -> Config:
+        return Config(provider_config=CARRIERS, public_ws_url=f"wss://{host}:{self.port}{prefix}{MEDIA}")
+
+    def before(self, upstream: int, *changes: tuple[str, str], own: Certificate | None = None) -> None:
+        """Have nginx, as it is documented but for `changes`, pass on to a port."""
+        (folder := self.folder / "nginx").mkdir()
+        proxy = documented("nginx", folder, upstream, own or self.own, *changes, https=self.port, host=HOST)
+        self.proxies.enter_context(proxy)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return certificate(tmp_path_factory.mktemp("certificate"), HOST)
+
+
+@pytest.fixture
+def site(tmp_path: Path, own: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # tokens that were used are noted here
+    monkeypatch.setenv("SSL_CERT_FILE", str(own.authority))
+    site = Site(tmp_path, own)
+    with site.proxies:
+        yield site
+
+
+@contextlib.asynccontextmanager
+async def in_front(
+    site: Site, *changes: tuple[str, str], prefix: str = "", open: bool = False
+) -> AsyncIterator[Config]:
+    """A server, and nginx before it. Yields the configuration, as `doctor` reads it."""
+    config = site.config(prefix)
+    async with serving(config=config, key=KEY, open=open) as served:
+        site.before(served.port, *changes)
+        yield msgspec.structs.replace(config, server_port=served.port)
+
+
+async def found(config: Config, party: Party = PARTY) -> dict[str, Finding]:
+    findings = await examine_phone(Setting(os.environ, config), party)
+    return {finding.check: finding for finding in findings}
+
+
+def failing(findings: dict[str, Finding]) -> tuple[str, str, str]:
+    """The only check that fails, what it says, and what it advises."""
+    (failed,) = (finding for finding in findings.values() if finding.status == "fail")
+    assert failed.remedy
+    return failed.check, failed.said, failed.remedy
+
+
+@pytest.mark.parametrize("prefix", ["", "/voice"])
+def test_a_set_up_in_order_has_nothing_that_fails(site: Site, prefix: str) -> None:
+    async def main() -> None:
+        async with in_front(site, *([below_prefix("nginx")] if prefix else []), prefix=prefix) as config:
+            findings = await found(config)
+            assert {check: each.status for check, each in findings.items()} == {
+                "address": "warn",  # it is this machine's own
+                "certificate": "ok",
+                "server": "ok",
+                "media stream": "ok",
+                "strangers": "ok",
+            }
+            assert "valid for 29 days" in findings["certificate"].said
+            for closed in ("unsigned webhooks of Twilio", "of Telnyx", "streams without a token", "browsers without"):
+                assert closed in findings["strangers"].said
+
+    run(main())
+
+
+# The address and the certificate
+
+
+def test_without_a_public_address_nothing_else_is_tried() -> None:
+    async def main() -> None:
+        findings = await found(Config())
+        assert findings.keys() == {"address"}
+        assert "--ws-url wss://HOST/sip/media-stream" in failing(findings)[2]
+
+    run(main())
+
+
+def test_a_configuration_that_cannot_be_used_is_told() -> None:
+    async def main() -> None:
+        (finding,) = await examine_phone(Setting({}, error="line 1: no such key"), PARTY)
+        assert (finding.status, finding.said) == ("fail", "line 1: no such key")
+
+    run(main())
+
+
+def test_a_name_that_leads_nowhere(site: Site) -> None:
+    async def main() -> None:
+        check, said, remedy = failing(await found(site.config(host="nobody.invalid")))
+        assert check == "address"
+        assert said.startswith("nobody.invalid has no address")
+        assert "correct public_ws_url" in remedy
+
+    run(main())
+
+
+def test_a_host_for_which_the_proxy_has_no_certificate(site: Site) -> None:
+    async def main() -> None:
+        site.before(free_port())
+        check, said, remedy = failing(await found(site.config(host="127.0.0.1")))
+        assert check == "certificate"
+        assert f"127.0.0.1 port {site.port} refuses TLS for 127.0.0.1" in said
+        assert "with a certificate for 127.0.0.1" in remedy
+
+    run(main())
+
+
+def test_a_certificate_for_another_host(site: Site) -> None:
+    async def main() -> None:
+        site.before(
+            free_port(),
+            ("ssl_reject_handshake on;", f"ssl_certificate {site.own.both}; ssl_certificate_key {site.own.both};"),
+        )
+        check, said, remedy = failing(await found(site.config(host="127.0.0.1")))
+        assert check == "certificate"
+        assert "mismatch" in said
+        assert "correct the host in public_ws_url, or get a certificate for 127.0.0.1" in remedy
+
+    run(main())
+
+
+def test_a_certificate_that_has_expired(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        old = certificate(site.folder / "old", HOST, days=-1)
+        monkeypatch.setenv("SSL_CERT_FILE", str(old.authority))
+        site.before(free_port(), own=old)
+        check, said, remedy = failing(await found(site.config()))
+        assert check == "certificate"
+        assert "certificate has expired" in said
+        assert remedy.startswith("renew the certificate, and reload the proxy")
+
+    run(main())
+
+
+def test_a_certificate_that_ends_soon(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        old = certificate(site.folder / "old", HOST, days=10.5)
+        monkeypatch.setenv("SSL_CERT_FILE", str(old.authority))
+        site.before(free_port(), own=old)
+        finding = (await found(site.config()))["certificate"]
+        assert finding.status == "warn"
+        assert finding.said.startswith("valid for 10 days")
+
+    run(main())
+
+
+def test_a_certificate_that_nobody_knows(site: Site) -> None:
+    async def main() -> None:
+        site.before(free_port(), own=certificate(site.folder / "own", HOST))
+        check, _, remedy = failing(await found(site.config()))
+        assert check == "certificate"
+        assert "with its whole chain (fullchain.pem)" in remedy
+
+    run(main())
+
+
+def test_a_port_at_which_nothing_listens(site: Site) -> None:
+    async def main() -> None:
+        check, said, remedy = failing(await found(site.config()))
+        assert check == "certificate"
+        assert said.startswith(f"nothing listens at localhost port {site.port}")
+        assert "start the proxy" in remedy
+
+    run(main())
+
+
+def test_a_port_without_tls(site: Site) -> None:
+    async def main() -> None:
+        config = site.config()
+        async with serving(config=config) as served:
+            site.port = served.port
+            check, said, remedy = failing(await found(site.config()))
+            assert check == "certificate"
+            assert "refuses TLS for localhost" in said
+            assert "have the proxy end TLS there" in remedy
+
+    run(main())
+
+
+def test_a_port_that_says_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voiceflow.doctor.certificate.DEADLINE", 0.05)
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", site.port)):
+            check, said, remedy = failing(await found(site.config()))
+        assert check == "certificate"
+        assert "has not answered" in said
+        assert "let the firewall pass TCP" in remedy
+
+    run(main())
+
+
+# The path to the server
+
+
+def test_a_server_that_does_not_run(site: Site) -> None:
+    async def main() -> None:
+        site.before(port := free_port())
+        config = msgspec.structs.replace(site.config(), server_port=port)
+        check, said, remedy = failing(await found(config))
+        assert check == "server"
+        assert "is answered with 502" in said
+        assert f"no server runs at 127.0.0.1:{port}" in said
+        assert remedy == f"voiceflow run FILE --ws-url {config.public_ws_url}"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "changes", "hint"),
+    [
+        ("", [("location / {", "location /voice/ {")], "Is a prefix missing from public_ws_url"),
+        ("/voice", [("location / {", "location /sip/ {")], "Is /voice in public_ws_url as the proxy has it?"),
+    ],
+)
+def test_a_prefix_that_the_proxy_does_not_have(
+    site: Site, prefix: str, changes: list[tuple[str, str]], hint: str
+) -> None:
+    async def main() -> None:
+        async with in_front(site, *changes, prefix=prefix) as config:
+            check, said, remedy = failing(await found(config))
+            assert check == "server"
+            assert f"https://localhost:{site.port}{prefix}/health is answered with 404" in said
+            assert hint in remedy
+
+    run(main())
+
+
+def test_a_prefix_that_the_running_server_does_not_know(site: Site) -> None:
+    async def main() -> None:
+        async with in_front(site) as config:
+            changed = msgspec.structs.replace(config, public_ws_url=site.config("/voice").public_ws_url)
+            check, said, _ = failing(await found(changed))
+            assert check == "server"
+            assert "/voice/health is answered with 404 'Not Found'" in said
+
+    run(main())
+
+
+def test_another_server_behind_the_proxy(site: Site) -> None:
+    async def main() -> None:
+        async with in_front(site), serving(config=site.config(), key=b"another run") as other:
+            check, said, remedy = failing(await found(msgspec.structs.replace(site.config(), server_port=other.port)))
+            assert check == "server"
+            assert said.startswith(f"another voiceflow server than the one at 127.0.0.1:{other.port} answers")
+            assert f"to http://127.0.0.1:{other.port}" in remedy
+
+    run(main())
+
+
+def test_a_server_on_another_machine_may_be_anybodys(site: Site) -> None:
+    async def main() -> None:
+        async with in_front(site) as config:
+            findings = await found(msgspec.structs.replace(config, server_port=free_port()))
+            assert findings["server"].status == "warn"
+            assert "strangers" in findings
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("proxy_set_header Upgrade $http_upgrade;", ""),
+        ("proxy_set_header Connection $connection_upgrade;", ""),
+    ],
+    ids=lambda change: change[0],
+)
+def test_a_proxy_that_does_not_upgrade(site: Site, change: tuple[str, str]) -> None:
+    async def main() -> None:
+        async with in_front(site, change) as config:
+            check, said, remedy = failing(await found(config))
+            assert check == "media stream"
+            assert said.startswith(f"no WebSocket opens at {config.public_ws_url}: the handshake was answered with")
+            assert "the headers Upgrade and Connection" in remedy
+
+    run(main())
+
+
+# Open doors
+
+
+def test_a_server_that_is_open_to_everybody(site: Site) -> None:
+    async def main() -> None:
+        async with in_front(site, open=True) as config:
+            check, said, remedy = failing(await found(config))
+            assert check == "strangers"
+            assert said == (
+                "everybody gets in: unsigned webhooks of Twilio, unsigned webhooks of Telnyx, "
+                "media streams without a token, browsers without the link"
+            )
+            assert remedy == f"start the server with --ws-url {config.public_ws_url}, and without --insecure"
+
+    run(main())
+
+
+def test_a_server_that_takes_the_proxys_requests_for_its_users(site: Site) -> None:
+    plain = "server {{ listen 127.0.0.1:{} ssl; ssl_certificate {}; ssl_certificate_key {}; location / {{"
+    plain += " proxy_pass http://127.0.0.1:{}; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade;"
+    plain += " proxy_set_header Connection $http_connection; }} }}"
+
+    async def main() -> None:
+        async with serving(key=KEY) as served:  # without the public address
+            content = plain.format(site.port, site.own.chain, site.own.key, served.port)
+            site.proxies.enter_context(nginx(site.folder, content, [site.port]))
+            findings = await found(msgspec.structs.replace(site.config(), server_port=served.port))
+            assert failing(findings)[0] == "strangers"
+
+    run(main())

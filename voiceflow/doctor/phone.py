@@ -1,0 +1,34 @@
+"""Tries a set-up from outside in, at its public address: as a carrier reaches it, and as strangers do."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from voiceflow.config.address import MEDIA
+
+from .certificate import address, certificate
+from .finding import Finding, Setting, examine
+from .outside import Outside
+from .path import media_stream, server
+from .phonecall import Party
+from .strangers import strangers
+
+
+async def examine_phone(setting: Setting, party: Party) -> list[Finding]:
+    """All findings, in order. What needs something that failed is not tried."""
+    if setting.error:
+        return [Finding("configuration", "fail", setting.error, "correct it; .env.example documents the variables")]
+    public = setting.config.public_ws_url
+    if public is None:
+        remedy = f"voiceflow run FILE --ws-url wss://HOST{MEDIA}, and the same as public_ws_url or SIP_PUBLIC_WS_URL"
+        return [Finding("address", "fail", "no public address is configured: carriers cannot reach us", remedy)]
+    outside = Outside(public)
+    findings: list[Finding] = []
+    for name, check in (("address", address), ("certificate", certificate), ("server", server)):
+        findings.append(await examine(name, partial(check, outside), setting))
+        if findings[-1].status == "fail":
+            return findings
+    findings.append(await examine("media stream", partial(media_stream, outside), setting))
+    if findings[-1].status != "fail":
+        findings.append(await strangers(outside, party))
+    return findings
