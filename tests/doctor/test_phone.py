@@ -19,14 +19,14 @@ from server.serving import FROM, TO, run, serving
 
 from voiceflow.config.address import MEDIA
 from voiceflow.config.settings import Config
-from voiceflow.doctor import Finding, Party, Setting, examine_phone
+from voiceflow.doctor import CallNumbers, Finding, Setting, examine_phone
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
 pytestmark = needs("nginx")
 
 HOST = "localhost"
 KEY = b"the key of this run"
-PARTY = Party(FROM, TO)
+NUMBERS = CallNumbers(FROM, TO)
 CARRIERS = (TwilioSettings(auth_token="12345"),)
 
 
@@ -73,8 +73,8 @@ async def in_front(
         yield msgspec.structs.replace(config, server_port=served.port)
 
 
-async def found(config: Config, party: Party = PARTY) -> dict[str, Finding]:
-    findings = await examine_phone(Setting(os.environ, config), party)
+async def found(config: Config, numbers: CallNumbers = NUMBERS) -> dict[str, Finding]:
+    findings = await examine_phone(Setting(os.environ, config), numbers)
     return {finding.check: finding for finding in findings}
 
 
@@ -118,7 +118,7 @@ def test_without_a_public_address_nothing_else_is_tried() -> None:
 
 def test_a_configuration_that_cannot_be_used_is_told() -> None:
     async def main() -> None:
-        (finding,) = await examine_phone(Setting({}, error="line 1: no such key"), PARTY)
+        (finding,) = await examine_phone(Setting({}, error="line 1: no such key"), NUMBERS)
         assert (finding.status, finding.said) == ("fail", "line 1: no such key")
 
     run(main())

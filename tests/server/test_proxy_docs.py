@@ -8,6 +8,7 @@ import re
 import ssl
 import tempfile
 from collections.abc import Iterator
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -87,14 +88,15 @@ def client(port: int, tls: ssl.SSLContext) -> httpx.AsyncClient:
 def test_a_signed_webhook_and_its_stream_come_through(ports: Ports, own: Certificate, name: str, prefix: str) -> None:
     async def main() -> None:
         (port, _), tls = ports[name, prefix], own.client()
+        form = FORM | {"CallSid": f"CA{uuid4().hex}"}
         path = f"{prefix}/sip/twilio/answer?region=ie%31&x=a+b"
-        signature = RequestValidator(AUTH_TOKEN).compute_signature(f"https://{HOST}{path}", FORM)
+        signature = RequestValidator(AUTH_TOKEN).compute_signature(f"https://{HOST}{path}", form)
         async with client(port, tls) as asking:
-            answer = await asking.post(path, data=FORM, headers={"X-Twilio-Signature": signature})
+            answer = await asking.post(path, data=form, headers={"X-Twilio-Signature": signature})
         assert answer.status_code == 200, answer.text
         media = f"wss://{HOST}{prefix}/sip/media-stream"
         assert f'<Stream url="{media}">' in answer.text
-        caller = carrier(token=parameters(answer)["token"])
+        caller = carrier(call_sid=form["CallSid"], token=parameters(answer)["token"])
         signed = {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(media, {})}
         options = {"host": "127.0.0.1", "port": port, "ssl": tls, "additional_headers": signed}
         async with dialled(media, **options) as websocket:

@@ -93,13 +93,13 @@ async def _examined_ice(setting: Setting) -> list[Finding]:
 async def _examined_phone(setting: Setting, caller_id: str, did: str | None) -> list[Finding]:
     from rich.console import Console
 
-    from voiceflow.doctor import Party, examine_phone
+    from voiceflow.doctor import CallNumbers, examine_phone
 
     from .call import TO
 
-    party = Party(caller_id, did or (setting.dids[0] if setting.dids else TO))
+    numbers = CallNumbers(caller_id, did or (setting.dids[0] if setting.dids else TO))
     with Console(stderr=True).status("calling from outside"):
-        return await examine_phone(setting, party)
+        return await examine_phone(setting, numbers)
 
 
 async def _examined(setting: Setting) -> list[Finding]:

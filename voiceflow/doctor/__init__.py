@@ -16,10 +16,10 @@ from voiceflow.transports.carriers import carriers
 from . import machine, reach
 from .finding import Check, Finding, Setting, examine
 from .ice import examine_ice
+from .outside import CallNumbers
 from .phone import examine_phone
-from .phonecall import Party
 
-__all__ = ["Check", "Finding", "Party", "Setting", "checks", "examine", "examine_ice", "examine_phone"]
+__all__ = ["CallNumbers", "Check", "Finding", "Setting", "checks", "examine", "examine_ice", "examine_phone"]
 
 
 def checks(setting: Setting) -> dict[str, Check]:

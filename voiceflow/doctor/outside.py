@@ -23,6 +23,13 @@ LARGEST: Final = 64 * 1024
 """Bytes of an answer that are read."""
 
 
+class CallNumbers(msgspec.Struct, frozen=True):
+    """Who calls whom in the calls that are tried."""
+
+    caller_id: str
+    did: str
+
+
 class UnreachedError(Exception):
     """Nothing could be asked. Says why."""
 

@@ -8,13 +8,12 @@ from voiceflow.config.address import MEDIA
 
 from .certificate import address, certificate
 from .finding import Finding, Setting, examine
-from .outside import Outside
+from .outside import CallNumbers, Outside
 from .path import media_stream, server
-from .phonecall import Party
 from .strangers import strangers
 
 
-async def examine_phone(setting: Setting, party: Party) -> list[Finding]:
+async def examine_phone(setting: Setting, numbers: CallNumbers) -> list[Finding]:
     """All findings, in order. What needs something that failed is not tried."""
     if setting.error:
         return [Finding("configuration", "fail", setting.error, "correct it; .env.example documents the variables")]
@@ -30,5 +29,5 @@ async def examine_phone(setting: Setting, party: Party) -> list[Finding]:
             return findings
     findings.append(await examine("media stream", partial(media_stream, outside), setting))
     if findings[-1].status != "fail":
-        findings.append(await strangers(outside, party))
+        findings.append(await strangers(outside, numbers))
     return findings

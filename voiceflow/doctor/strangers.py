@@ -15,17 +15,16 @@ from voiceflow.transports.dialect import Start
 from voiceflow.transports.websocket import POLICY
 
 from .finding import DEADLINE, Finding
-from .outside import Outside, UnreachedError
-from .phonecall import Party
+from .outside import CallNumbers, Outside, UnreachedError
 
 
-async def strangers(outside: Outside, party: Party) -> Finding:
+async def strangers(outside: Outside, numbers: CallNumbers) -> Finding:
     """Whether everything is closed to whoever shows nothing."""
     name = "strangers"
     every = carriers()
     doors = {
-        **{f"unsigned webhooks of {each.title}": _webhook(outside, each, party) for each in every},
-        "media streams without a token": _stream(outside, every[0], party),
+        **{f"unsigned webhooks of {each.title}": _webhook(outside, each, numbers) for each in every},
+        "media streams without a token": _stream(outside, every[0], numbers),
         "browsers without the link": _offer(outside),
     }
     try:
@@ -41,19 +40,19 @@ async def strangers(outside: Outside, party: Party) -> Finding:
     return Finding(name, "ok", f"refused: {', '.join(closed)}")
 
 
-async def _webhook(outside: Outside, carrier: Carrier[Any], party: Party) -> bool:
+async def _webhook(outside: Outside, carrier: Carrier[Any], numbers: CallNumbers) -> bool:
     _, call_id = carrier.ids(uuid.uuid4())
-    body = urlencode({"CallSid": call_id, "From": party.caller_id, "To": party.did}).encode()
+    body = urlencode({"CallSid": call_id, "From": numbers.caller_id, "To": numbers.did}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = await outside.ask("POST", carrier.webhook_path, headers=headers, body=body)
     return answer.status == 200
 
 
-async def _stream(outside: Outside, carrier: Carrier[Any], party: Party) -> bool:
+async def _stream(outside: Outside, carrier: Carrier[Any], numbers: CallNumbers) -> bool:
     """Whether a stream is not refused that brings no token."""
     stream_id, call_id = carrier.ids(uuid.uuid4())
     usual = carrier.usual_format
-    start = Start(carrier.name, stream_id, call_id, party.caller_id, party.did, usual, usual)
+    start = Start(carrier.name, stream_id, call_id, numbers.caller_id, numbers.did, usual, usual)
     try:
         async with asyncio.timeout(DEADLINE), outside.dialled() as websocket:
             mirror = carrier.mirror(start)
