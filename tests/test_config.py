@@ -142,7 +142,8 @@ def test_every_variable_stands_for_its_key(variable: str, key: str, environment:
     config = load_config(None)
     *within, name = key.split(".")
     found = config.of(carrier_named(within[1]).settings) if within else config
-    assert str(getattr(found, name)) == value
+    read = getattr(found, name)
+    assert (",".join(read) if isinstance(read, tuple) else str(read)) == value
 
 
 def test_no_variable_is_forgotten() -> None:
@@ -153,6 +154,7 @@ def test_no_variable_is_forgotten() -> None:
         "TELNYX_APP_ID",
         "TELNYX_BASE_URL",
         "TELNYX_PUBLIC_KEY",
+        "TELNYX_SIGNING_KEYS",
         "TWILIO_ACCOUNT_SID",
         "TWILIO_API_KEY",
         "TWILIO_API_SECRET",
@@ -160,6 +162,7 @@ def test_no_variable_is_forgotten() -> None:
         "TWILIO_BASE_URL",
         "TWILIO_EDGE",
         "TWILIO_REGION",
+        "TWILIO_SIGNING_KEYS",
     ]
 
 
@@ -360,6 +363,31 @@ def test_the_example_documents_every_variable_and_sets_none(environment: dict[st
     documented = re.findall(r"^#([A-Z_]+)=", text, re.MULTILINE)
     assert sorted(documented) == sorted([*ENVIRONMENT, *others.split(), "GOOGLE_CLIENT_ID"])
     assert all(line.startswith("#") or not line for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("written", "keys"),
+    [
+        ("[second, ' third ', '']", ("second", "third")),
+        ("second", ("second",)),
+        ("'second, third'", ("second", "third")),
+    ],
+)
+def test_signing_keys_are_one_or_a_list(write: Write, written: str, keys: tuple[str, ...]) -> None:
+    config = load_config(write(f"provider_config:\n  twilio: {{auth_token: first, signing_keys: {written}}}\n"))
+    settings = config.of(TwilioSettings)
+    assert settings.signing_keys == keys
+    assert settings.keys == ("first", *keys)
+    assert not any(key in repr(settings) for key in settings.keys)
+
+
+def test_signing_keys_may_come_from_the_environment(write: Write, environment: dict[str, str]) -> None:
+    file = write("provider_config:\n  twilio: {account_sid: AC1, auth_token: first, signing_keys: [file]}\n")
+    environment |= {"TWILIO_SIGNING_KEYS": " second,,third ", "TELNYX_SIGNING_KEYS": "fourth"}
+    config = load_config(file)
+    assert config.of(TwilioSettings).keys == ("first", "second", "third")
+    assert config.of(TwilioSettings).user == ("AC1", "first")  # the password for the REST interface is the current one
+    assert config.of(TelnyxSettings).keys == ("fourth",)
 
 
 # -- variables in the file

@@ -19,12 +19,12 @@ from twilio.request_validator import RequestValidator
 
 from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.security.signatures import requested_url
-from voiceflow.transports.carriers.telnyx.signature import public_key as telnyx_public_key
+from voiceflow.transports.carriers.telnyx.signature import public_keys as telnyx_public_keys
 from voiceflow.transports.carriers.telnyx.signature import verify as verify_telnyx
 from voiceflow.transports.carriers.telnyx.signature import verify_stream as verify_telnyx_stream
 from voiceflow.transports.carriers.twilio.signature import verify as verify_twilio
 
-KEY = "12345"
+KEYS = ["12345"]
 URL = "https://example.com/voice"
 FORM = "application/x-www-form-urlencoded"
 
@@ -55,11 +55,11 @@ def multidict(pairs: list[tuple[str, str]]) -> MultiDict:
 
 def test_twilios_form_vector() -> None:
     body = urlencode({"CallSid": "CA1", "From": "+15550100"}).encode()
-    verify_twilio(KEY, URL, headers("0oGUgt+sqwJ5xiuHZt7SJ2eeIP8=", kind=FORM), body)
+    verify_twilio(KEYS, URL, headers("0oGUgt+sqwJ5xiuHZt7SJ2eeIP8=", kind=FORM), body)
 
 
 def test_twilios_websocket_vector() -> None:
-    verify_twilio(KEY, "wss://example.com/media", headers("7PR3qMkpDyEJtMrVOY/LDyNq8J8="))
+    verify_twilio(KEYS, "wss://example.com/media", headers("7PR3qMkpDyEJtMrVOY/LDyNq8J8="))
 
 
 # Twilio's form bodies are UTF-8; no surrogates.
@@ -69,23 +69,23 @@ pairs = st.lists(st.tuples(text, text), max_size=8)
 
 @given(pairs, st.sampled_from([None, "HMAC_SHA1", "HMAC_SHA256"]))
 def test_forms_that_twilios_sdk_signs_are_good(form: list[tuple[str, str]], algorithm: str | None) -> None:
-    signature = RequestValidator(KEY).compute_signature(URL, multidict(form), algorithm)
+    signature = RequestValidator(*KEYS).compute_signature(URL, multidict(form), algorithm)
     settings = algorithm and f"key=webhooks_sharedkey_1,algorithm={algorithm}"
-    verify_twilio(KEY, URL, headers(signature, kind=FORM, settings=settings), urlencode(form).encode())
+    verify_twilio(KEYS, URL, headers(signature, kind=FORM, settings=settings), urlencode(form).encode())
 
 
 @given(st.binary(max_size=50))
 def test_json_bodies_that_twilios_sdk_signs_are_good(body: bytes) -> None:
     url = f"{URL}?bodySHA256={hashlib.sha256(body).hexdigest()}"
-    signature = RequestValidator(KEY).compute_signature(url, {})
-    verify_twilio(KEY, url, headers(signature, kind="application/json"), body)
+    signature = RequestValidator(*KEYS).compute_signature(url, {})
+    verify_twilio(KEYS, url, headers(signature, kind="application/json"), body)
 
 
 @pytest.mark.parametrize("scheme", ["https", "wss"])
 @pytest.mark.parametrize(("given", "signed"), [("", ":443"), (":443", ""), (":8443", ""), (":8443", ":8443")])
 def test_twilio_may_sign_with_or_without_the_port(scheme: str, given: str, signed: str) -> None:
-    signature = RequestValidator(KEY).compute_signature(f"{scheme}://example.com{signed}/a?b=c", {})
-    verify_twilio(KEY, f"{scheme}://example.com{given}/a?b=c", headers(signature))
+    signature = RequestValidator(*KEYS).compute_signature(f"{scheme}://example.com{signed}/a?b=c", {})
+    verify_twilio(KEYS, f"{scheme}://example.com{given}/a?b=c", headers(signature))
 
 
 def refused(match: str | None, *arguments: Any) -> None:
@@ -94,25 +94,25 @@ def refused(match: str | None, *arguments: Any) -> None:
 
 
 def test_a_body_that_is_no_form_needs_its_hash_in_the_url() -> None:
-    refused("no bodySHA256", KEY, URL, headers(RequestValidator(KEY).compute_signature(URL, {})), b"{}")
+    refused("no bodySHA256", KEYS, URL, headers(RequestValidator(*KEYS).compute_signature(URL, {})), b"{}")
 
 
 def test_another_body_than_the_one_hashed_is_refused() -> None:
     url = f"{URL}?bodySHA256={hashlib.sha256(b'{}').hexdigest()}"
-    refused("not the one", KEY, url, headers(RequestValidator(KEY).compute_signature(url, {})), b"[]")
+    refused("not the one", KEYS, url, headers(RequestValidator(*KEYS).compute_signature(url, {})), b"[]")
 
 
 def test_an_unsigned_request_is_refused() -> None:
-    refused("no X-Twilio-Signature", KEY, URL, [], b"")
+    refused("no X-Twilio-Signature", KEYS, URL, [], b"")
 
 
 def test_an_unknown_algorithm_is_refused_by_name() -> None:
-    refused("HMAC_MD5", KEY, URL, headers("x", settings="key=1,algorithm=HMAC_MD5"), b"")
+    refused("HMAC_MD5", KEYS, URL, headers("x", settings="key=1,algorithm=HMAC_MD5"), b"")
 
 
 def test_a_sha1_signature_does_not_pass_as_sha256() -> None:
-    signature = RequestValidator(KEY).compute_signature(URL, {})
-    refused("does not fit", KEY, URL, headers(signature, settings="algorithm=HMAC_SHA256"), b"")
+    signature = RequestValidator(*KEYS).compute_signature(URL, {})
+    refused("does not fit", KEYS, URL, headers(signature, settings="algorithm=HMAC_SHA256"), b"")
 
 
 @given(pairs, pairs)
@@ -120,25 +120,39 @@ def test_a_changed_form_is_refused(form: list[tuple[str, str]], other: list[tupl
     def signed(form: list[tuple[str, str]]) -> str:
         return "".join(name + value for name, value in sorted(set(form)))
 
-    signature = RequestValidator(KEY).compute_signature(URL, multidict(form))
+    signature = RequestValidator(*KEYS).compute_signature(URL, multidict(form))
     if signed(form) != signed(other):
-        refused("does not fit", KEY, URL, headers(signature, kind=FORM), urlencode(other).encode())
+        refused("does not fit", KEYS, URL, headers(signature, kind=FORM), urlencode(other).encode())
 
 
 @pytest.mark.parametrize("url", ["https://example.org/voice", "http://example.com/voice", URL + "/", URL + "?a=b"])
 def test_a_signature_for_another_address_is_refused(url: str) -> None:
-    refused("does not fit", KEY, url, headers(RequestValidator(KEY).compute_signature(URL, {})), b"")
+    refused("does not fit", KEYS, url, headers(RequestValidator(*KEYS).compute_signature(URL, {})), b"")
 
 
 def test_a_refusal_does_not_repeat_the_query_which_may_hold_a_secret() -> None:
     with pytest.raises(CallRejectedError) as refusal:
-        verify_twilio(KEY, URL + "?token=s3cret", headers("x"))
+        verify_twilio(KEYS, URL + "?token=s3cret", headers("x"))
     assert URL in str(refusal.value)
     assert "s3cret" not in str(refusal.value)
 
 
 def test_another_key_is_refused() -> None:
-    refused("does not fit", "54321", URL, headers(RequestValidator(KEY).compute_signature(URL, {})), b"")
+    refused("does not fit", ["54321"], URL, headers(RequestValidator(*KEYS).compute_signature(URL, {})), b"")
+
+
+@given(pairs, st.lists(text.filter(bool), min_size=2, max_size=3, unique=True), st.data())
+def test_a_signature_with_any_of_the_keys_is_good(
+    form: list[tuple[str, str]], keys: list[str], data: st.DataObject
+) -> None:
+    """As while the auth token is changed."""
+    signing = RequestValidator(data.draw(st.sampled_from(keys)))
+    body = urlencode(form).encode()
+    verify_twilio(keys, URL, headers(signing.compute_signature(URL, multidict(form)), kind=FORM), body)
+    websocket = headers(signing.compute_signature("wss://example.com/media", {}))
+    verify_twilio(keys, "wss://example.com/media", websocket)
+    signature = RequestValidator("".join(keys)).compute_signature(URL, multidict(form))
+    refused("does not fit", keys, URL, headers(signature, kind=FORM), body)
 
 
 header_names = st.sampled_from(
@@ -159,14 +173,14 @@ any_headers = st.lists(st.tuples(header_names, header_values), max_size=6)
 
 @given(any_headers, st.binary(max_size=200), st.text(max_size=50))
 def test_any_request_that_twilio_did_not_sign_is_refused(found: Headers, body: bytes, rest: str) -> None:
-    refused(None, KEY, URL + "?bodySHA256=" + rest, found, body)
+    refused(None, KEYS, URL + "?bodySHA256=" + rest, found, body)
 
 
 @given(st.binary(max_size=80), st.binary(max_size=200))
 def test_any_form_that_twilio_did_not_sign_is_refused(signature: bytes, form: bytes) -> None:
     found = [(b"x-twilio-signature", signature), (b"content-type", FORM.encode())]
-    refused("does not fit", KEY, URL, found, form)
-    refused("does not fit", KEY, URL, found, b"a=%" + form.hex("%").encode())
+    refused("does not fit", KEYS, URL, found, form)
+    refused("does not fit", KEYS, URL, found, b"a=%" + form.hex("%").encode())
 
 
 # The requested URL
@@ -200,6 +214,7 @@ def test_a_path_cannot_change_the_host_that_is_signed_for(path: str) -> None:
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = base64.b64encode(PRIVATE.public_key().public_bytes_raw()).decode()
+OTHER = base64.b64encode(Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()).decode()
 NOW = 1_750_000_000
 
 
@@ -215,12 +230,12 @@ def raw(named: dict[str, str]) -> Headers:
 
 def telnyx_refused(match: str | None, found: Headers, body: bytes, now: float = NOW) -> None:
     with pytest.raises(CallRejectedError, match=match):
-        verify_telnyx(telnyx_public_key(PUBLIC), found, body, now=now)
+        verify_telnyx(telnyx_public_keys([PUBLIC]), found, body, now=now)
 
 
 @given(st.binary(max_size=100))
 def test_a_webhook_that_telnyx_signed_is_good(body: bytes) -> None:
-    verify_telnyx(telnyx_public_key(PUBLIC), raw(telnyx_headers(body)), body, now=NOW)
+    verify_telnyx(telnyx_public_keys([PUBLIC]), raw(telnyx_headers(body)), body, now=NOW)
 
 
 @pytest.mark.parametrize("skew", [-301, -300, 0, 300, 301])
@@ -233,7 +248,7 @@ def test_telnyxs_sdk_agrees(skew: int, sent: bytes, monkeypatch: pytest.MonkeyPa
     except WebhookVerificationError:
         telnyx_refused(None, raw(signed), sent, NOW + skew)
     else:
-        verify_telnyx(telnyx_public_key(PUBLIC), raw(signed), sent, now=NOW + skew)
+        verify_telnyx(telnyx_public_keys([PUBLIC]), raw(signed), sent, now=NOW + skew)
 
 
 @pytest.mark.parametrize(("skew", "says"), [(301, "301 s ago"), (-301, "301 s ahead")])
@@ -247,6 +262,14 @@ def test_a_webhook_with_one_bit_changed_is_refused(body: bytes, place: int, bit:
     found = raw(telnyx_headers(bytes(changed)))
     changed[place % len(changed)] ^= 1 << bit
     telnyx_refused("does not fit", found, bytes(changed))
+
+
+def test_a_signature_with_any_of_telnyxs_keys_is_good() -> None:
+    found = raw(telnyx_headers(b"{}"))
+    for texts in ([OTHER, PUBLIC], [PUBLIC, OTHER]):
+        verify_telnyx(telnyx_public_keys(texts), found, b"{}", now=NOW)
+    with pytest.raises(CallRejectedError, match="does not fit"):
+        verify_telnyx(telnyx_public_keys([OTHER]), found, b"{}", now=NOW)
 
 
 def test_another_timestamp_than_the_one_signed_is_refused() -> None:
@@ -274,7 +297,7 @@ def test_any_request_that_telnyx_did_not_sign_is_refused(found: Headers, body: b
 @pytest.mark.parametrize("text", ["", "abc", "not base64 é", base64.b64encode(bytes(31)).decode(), PUBLIC + "\n"])
 def test_a_configured_key_that_is_none_is_an_error_that_says_where_to_find_it(text: str) -> None:
     with pytest.raises(VoiceflowError, match="copy it from the Telnyx portal"):
-        telnyx_public_key(text)
+        telnyx_public_keys([PUBLIC, text])
 
 
 def test_a_telnyx_stream_with_the_configured_token_is_good() -> None:

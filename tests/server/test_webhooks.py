@@ -135,6 +135,25 @@ def test_what_callers_can_choose_is_escaped() -> None:
     assert sent_along["from"] == form["From"]
 
 
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+def test_two_signing_keys_are_valid_while_they_are_changed(carrier: str) -> None:
+    other = base64.b64encode(Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()).decode()
+    for twilio, telnyx in (
+        (TwilioSettings(auth_token="new", signing_keys=(AUTH_TOKEN,)),
+         TelnyxSettings(public_key=other, signing_keys=(PUBLIC_KEY,))),
+        (TwilioSettings(auth_token=AUTH_TOKEN, signing_keys=("new",)),
+         TelnyxSettings(public_key=PUBLIC_KEY, signing_keys=(other,))),
+        (TwilioSettings(signing_keys=(AUTH_TOKEN,)), TelnyxSettings(signing_keys=(PUBLIC_KEY,))),
+    ):  # fmt: skip
+        config = Config(public_ws_url=PUBLIC_URL, provider_config=(twilio, telnyx))
+        assert stream(answered(carrier, signature(carrier), config=config))
+    without = Config(
+        public_ws_url=PUBLIC_URL,
+        provider_config=(TwilioSettings(auth_token="new", signing_keys=("x",)), TelnyxSettings(public_key=other)),
+    )
+    assert "does not fit" in answered(carrier, signature(carrier), config=without).text
+
+
 # Who is not answered
 
 

@@ -41,7 +41,7 @@ def in_file(
             continue
         elif _is_struct(kind):
             yield from in_file(value, types_of(kind), warn, f"{prefix}{name}.")
-        elif text := value.text().strip():
+        elif text := (",".join(map(Value.text, value.items())) if _is_list(kind) else value.text()).strip():
             yield prefix + name, ConfigSetting(text, f"{value.place}: {prefix}{name}")
 
 
@@ -57,6 +57,8 @@ def build(struct: type[S], settings: dict[str, ConfigSetting], prefix: str = "")
 
 
 def _convert(setting: ConfigSetting, kind: Any) -> Any:
+    if _is_list(kind):  # as in an environment variable, separated by commas
+        return tuple(part.strip() for part in setting.text.split(",") if part.strip())
     chosen = any(get_origin(part) is Literal for part in get_args(kind))  # names are accepted in upper and lower case
     try:
         return msgspec.convert(setting.text.upper() if chosen else setting.text, kind, strict=False)
@@ -67,6 +69,11 @@ def _convert(setting: ConfigSetting, kind: Any) -> Any:
 def types_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
     """The types of a struct's fields, by name."""
     return {field.name: field.type for field in msgspec.structs.fields(struct)}
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether a field of this type, `tuple[str, ...]`, has several texts."""
+    return get_origin(kind) is tuple
 
 
 def _is_struct(kind: Any) -> bool:

@@ -80,14 +80,14 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
             verify_stream(settings.stream_auth_token, headers)
 
     def verify_webhook(self, settings: TelnyxSettings, webhook: Webhook) -> bytes:
-        if not settings.public_key:
+        if not settings.keys:
             raise CallRejectedError(
                 "webhooks of telnyx are closed until provider_config.telnyx.public_key is configured"
             )
-        from voiceflow.transports.carriers.telnyx.signature import public_key, verify
+        from voiceflow.transports.carriers.telnyx.signature import public_keys, verify
 
-        key, signed = public_key(settings.public_key), webhook.body or webhook.query
-        return verify(key, webhook.headers, signed, now=time.time())
+        keys, signed = public_keys(settings.keys), webhook.body or webhook.query
+        return verify(keys, webhook.headers, signed, now=time.time())
 
     def incoming(self, webhook: Webhook) -> IncomingCall:
         event = _voice_api_event(webhook.body)

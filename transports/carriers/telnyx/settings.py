@@ -18,6 +18,7 @@ class TelnyxSettings(CarrierSettings, frozen=True, kw_only=True):
         "TELNYX_API_KEY": "api_key",
         "TELNYX_APP_ID": "app_id",
         "TELNYX_PUBLIC_KEY": "public_key",
+        "TELNYX_SIGNING_KEYS": "signing_keys",
         "TELNYX_BASE_URL": "base_url",
     }
     credentials: ClassVar[tuple[str, ...]] = ("api_key", "public_key")
@@ -26,6 +27,8 @@ class TelnyxSettings(CarrierSettings, frozen=True, kw_only=True):
     app_id: str | None = None
     public_key: str | None = None
     """The key that verifies that a webhook comes from Telnyx, as base64."""
+    signing_keys: tuple[str, ...] = ()
+    """Further such keys, while the key is changed."""
     stream_auth_token: str | None = None
     """The token that Telnyx was told to send with its media streams, in the header X-Telnyx-Streaming-Auth-Token."""
     codec: TelnyxCodec = "PCMU"
@@ -34,8 +37,13 @@ class TelnyxSettings(CarrierSettings, frozen=True, kw_only=True):
     base_url: RestAddress = "https://api.telnyx.com/v2"
     """The address of the REST interface, with its version."""
 
-    def check(self) -> None:
-        if self.public_key:
-            from voiceflow.transports.carriers.telnyx.signature import public_key
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All keys that verify webhooks."""
+        return tuple(key for key in (self.public_key, *self.signing_keys) if key)
 
-            public_key(self.public_key)
+    def check(self) -> None:
+        if self.keys:
+            from voiceflow.transports.carriers.telnyx.signature import public_keys
+
+            public_keys(self.keys)

@@ -61,19 +61,19 @@ class Twilio(XmlCarrier[TwilioSettings]):
 
     def verify_upgrade(self, settings: TwilioSettings, url: str | None, headers: Headers) -> None:
         signed = b"x-twilio-signature" in by_name(headers)
-        if signed and settings.auth_token and url:
+        if signed and settings.keys and url:
             from voiceflow.transports.carriers.twilio.signature import verify
 
-            verify(settings.auth_token, url, headers)
+            verify(settings.keys, url, headers)
 
     def verify_webhook(self, settings: TwilioSettings, webhook: Webhook) -> bytes:
-        if not settings.auth_token or not webhook.url:
+        if not settings.keys or not webhook.url:
             raise CallRejectedError(
                 "webhooks of twilio are closed until provider_config.twilio.auth_token and public_ws_url are configured"
             )
         from voiceflow.transports.carriers.twilio.signature import verify
 
-        return verify(settings.auth_token, webhook.url, webhook.headers, webhook.body)
+        return verify(settings.keys, webhook.url, webhook.headers, webhook.body)
 
     def codec(self, settings: TwilioSettings) -> str:
         return ""  # both directions have the format that the start names

@@ -18,6 +18,7 @@ class TwilioSettings(CarrierSettings, frozen=True, kw_only=True):
     environment: ClassVar[Mapping[str, str]] = {
         "TWILIO_ACCOUNT_SID": "account_sid",
         "TWILIO_AUTH_TOKEN": "auth_token",
+        "TWILIO_SIGNING_KEYS": "signing_keys",
         "TWILIO_API_KEY": "api_key",
         "TWILIO_API_SECRET": "api_secret",
         "TWILIO_REGION": "region",
@@ -30,6 +31,8 @@ class TwilioSettings(CarrierSettings, frozen=True, kw_only=True):
     auth_token: str | None = None
     """The key of the signatures of Twilio's requests, and, without an API key, the password for its REST interface.
     Each region has its own."""
+    signing_keys: tuple[str, ...] = ()
+    """Further keys of the signatures: the secondary auth token while the auth token is changed, or shared keys."""
     api_key: str | None = None
     """The SID of an API key, which is used for the REST interface in place of the account's own password."""
     api_secret: str | None = None
@@ -39,6 +42,11 @@ class TwilioSettings(CarrierSettings, frozen=True, kw_only=True):
     """Where Twilio's network is entered."""
     base_url: RestAddress | None = None
     """The address of the REST interface, if it is not the one that `region` and `edge` make."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All keys of signatures."""
+        return tuple(key for key in (self.auth_token, *self.signing_keys) if key)
 
     @property
     def user(self) -> tuple[str, str] | None:

@@ -13,6 +13,8 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
+from itertools import product
 from urllib.parse import parse_qs, parse_qsl
 
 from voiceflow.errors import CallRejectedError
@@ -23,11 +25,12 @@ _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _url = re.compile(r"(\w+)://([^/?#]*)(.*)", re.DOTALL)
 
 
-def verify(key: str, url: str, headers: Headers, body: bytes = b"") -> bytes:
+def verify(keys: Sequence[str], url: str, headers: Headers, body: bytes = b"") -> bytes:
     """The signature. Raises `CallRejectedError` unless Twilio has signed the request.
 
     `url` is the URL that Twilio requested: for HTTP that of `requested_url`, for a WebSocket the one in our TwiML.
-    `key` is the account's auth token, or the shared key's secret if Twilio was set up to sign with one.
+    `keys` are the account's auth token, or the shared key's secret if Twilio was set up to sign with one, and others
+    that may be used while these are changed.
     """
     found = by_name(headers)
     signature = found.get(b"x-twilio-signature")
@@ -39,14 +42,15 @@ def verify(key: str, url: str, headers: Headers, body: bytes = b"") -> bytes:
     digest = _digest(found.get(b"x-twilio-webhooks-signature-settings", b""))
     signed = "".join(name + value for name, value in sorted(set(form or ())))
     good = False
-    for spelling in _spellings(url):
+    for key, spelling in product(keys, _spellings(url)):
         expected = base64.b64encode(hmac.digest(key.encode(), (spelling + signed).encode(), digest))
         good |= hmac.compare_digest(expected, signature)
     if not good:
         address = url.partition("?")[0][:200]  # a query may hold a secret
         raise CallRejectedError(
             f"X-Twilio-Signature does not fit a request to {address!r}: check that Twilio was given just this "
-            "address (public_ws_url says how we are reached), and provider_config.twilio.auth_token"
+            "address (public_ws_url says how we are reached), and provider_config.twilio.auth_token "
+            "or signing_keys"
         )
     return signature
 
