@@ -41,7 +41,7 @@ def test_a_page_on_plain_http_from_elsewhere_says_how_to_open_it():
 def test_a_page_from_elsewhere_that_may_not_call_says_so():
     async def main() -> None:
         async with serving() as served, open_page(f"http://{HOST}:{served.port}", ready=False) as page:
-            await expect(page.locator("#status")).to_contain_text("--insecure")
+            await expect(page.locator("#status")).to_contain_text("open the link that was printed at start")
             await expect(page.locator("#call")).to_be_disabled()
 
     run(main())

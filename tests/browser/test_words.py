@@ -15,7 +15,6 @@ from voiceflow import Call, Clear
 from voiceflow.pipeline import Element
 from voiceflow.processors import AutoLLM
 from voiceflow.server.browsercalls import STOPPING
-from voiceflow.server.signaling import REFUSED
 from voiceflow.transports.media_stream import FAILURE
 
 pytestmark = needs_chromium
@@ -23,7 +22,7 @@ pytestmark = needs_chromium
 WEB = Path(__file__).parent.parent.parent / "voiceflow" / "web"
 COMMENT = re.compile(r"/\*.*?\*/|(?<!:)//[^\n]*", re.DOTALL)
 LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
-OF_THE_SERVER = {REFUSED, STOPPING, "hung up"}
+OF_THE_SERVER = {STOPPING, "hung up"}
 """Reasons that come from the server."""
 NOT_SHOWN = {FAILURE, "a call is on already: hang up first"}
 """What the page puts in other words, and an error for authors of pages."""

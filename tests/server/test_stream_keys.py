@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from voiceflow.config.settings import Config
 from voiceflow.config.stream_keys import StreamKey
 from voiceflow.security.tokens import Claims, StreamTokens
+from voiceflow.server.refusals import REFUSED
 
 NEW, OLD = (StreamKey(text=text) for text in ("p0/Pp5Sq3FZGh1n3U1yYxzFRbvu5g7F4", "1b9c7a60d2f84e35a1c0f7d94be8236f"))
 CLAIMS = Claims("twilio", call_id(), FROM, TO, "")
@@ -32,16 +33,17 @@ def _marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
-async def refusal(media: str, token: str) -> str | None:
-    """Why a stream with this token is refused. None: it becomes a call in which the caller is heard."""
-    async with dialled(media, additional_headers=TUNNEL) as websocket:
+async def refusal(media: str, token: str, operator: Mapping[str, str] = {}) -> str | None:
+    """Why a stream with this token is refused, as it is told. None: it becomes a call in which the caller is
+    heard."""
+    async with dialled(media, additional_headers={**TUNNEL, **operator}) as websocket:
         caller = carrier(token=token)
         await begin(websocket, caller)
         try:
             assert caller.receive(await websocket.recv())
         except ConnectionClosed:
             reason = (await closing(websocket))[1]
-            return next(known for known in (USED, FOREIGN, reason) if reason.startswith(known))
+            return next(known for known in (USED, FOREIGN, REFUSED, reason) if reason.startswith(known))
         return None
 
 
@@ -54,10 +56,11 @@ def test_a_token_is_good_for_one_stream_at_any_process_with_the_keys() -> None:
         config = Config(public_ws_url=PUBLIC, stream_keys=(NEW, OLD))
         for token in (issued(NEW), issued(OLD), issued(NEW, OLD)):
             async with serving(config=config, key=b"one") as one, serving(config=config, key=b"other") as other:
-                assert await refusal(other.media, token) is None
-                assert await refusal(one.media, token) == await refusal(other.media, token) == USED
+                assert await refusal(other.media, token, other.operator) is None
+                for served in (one, other):
+                    assert await refusal(served.media, token, served.operator) == USED
             async with serving(config=config, key=b"after a restart") as again:
-                assert await refusal(again.media, token) == USED
+                assert await refusal(again.media, token, again.operator) == USED
 
     run(main())
 
@@ -66,7 +69,7 @@ def test_without_keys_and_with_others_a_token_is_refused() -> None:
     async def main() -> None:
         for config in (Config(public_ws_url=PUBLIC), Config(public_ws_url=PUBLIC, stream_keys=(OLD,))):
             async with serving(config=config, key=b"its own") as served:
-                assert await refusal(served.media, issued(NEW)) == FOREIGN
+                assert await refusal(served.media, issued(NEW), served.operator) == FOREIGN
 
     run(main())
 
@@ -75,7 +78,7 @@ def test_a_key_of_the_run_signs_nothing_where_there_are_keys() -> None:
     async def main() -> None:
         async with serving(config=Config(public_ws_url=PUBLIC, stream_keys=(NEW,)), key=b"key of this run") as served:
             token = StreamTokens(b"key of this run").issue(CLAIMS)
-            assert await refusal(served.media, token) == FOREIGN
+            assert await refusal(served.media, token, served.operator) == FOREIGN
 
     run(main())
 
@@ -114,7 +117,7 @@ def test_workers_of_another_server_share_their_tokens_across_a_restart_with_a_ne
         assert await before(http) == once
         media = http.replace("http", "ws", 1) + "/sip/media-stream"
         refusals = await asyncio.gather(*(refusal(media, once) for _ in range(6)))
-        assert sorted(map(str, refusals)) == ["None"] + [USED] * 5
+        assert sorted(map(str, refusals)) == ["None"] + [REFUSED] * 5
 
     with embedded(tmp_path, f"['{OLD.text}']") as http:
         once = asyncio.run(asyncio.wait_for(before(http), 30))

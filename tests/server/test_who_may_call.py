@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -37,6 +38,7 @@ from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.security.tokens import LIFETIME, Claims, StreamTokens
 from voiceflow.security.trust import secret_of
+from voiceflow.server.refusals import REFUSED
 from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 from voiceflow.transports.dialect import Mirror
@@ -60,14 +62,34 @@ def _marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def call(served: Served, caller: Mirror, headers: Mapping[str, str] = TUNNEL) -> Ended | None:
-    """How a stream is refused; None if it becomes a call."""
+    """How a stream is refused; None if it becomes a call. Of strangers' streams the log alone tells why."""
     async with dialled(served.media, additional_headers=headers) as websocket:
         await begin(websocket, caller)
         try:
             await websocket.recv()
         except ConnectionClosed:
-            return await closing(websocket)
+            code, reason = await closing(websocket)
+            return code, _reasons[-1] if reason == REFUSED else reason
         return None
+
+
+class _Reasons(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _, refused, reason = record.getMessage().partition(" was refused: ")
+        if refused:
+            _reasons.append(reason)
+
+
+_reasons: list[str] = []
+"""Why something was refused, as it was logged."""
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    handler = _Reasons()
+    logging.getLogger("voiceflow.server").addHandler(handler)
+    yield
+    logging.getLogger("voiceflow.server").removeHandler(handler)
 
 
 def attempt(
@@ -349,8 +371,8 @@ def test_a_page_that_rebinds_its_name_to_this_machine_is_not_local(host: str) ->
                 for message in carrier().hello():
                     await websocket.send(message)
                 code, reason = await closing(websocket)
-        assert code == 1008
-        assert "no token" in reason
+        assert (code, reason) == (1008, REFUSED)
+        assert "no token" in _reasons[-1]
 
     run(main())
 

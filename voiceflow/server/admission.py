@@ -3,7 +3,6 @@ answers (CORS)."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,27 +13,26 @@ from starlette.types import Scope
 from voiceflow.security.local_requests import is_local
 from voiceflow.security.trust import Trust
 
-log = logging.getLogger("voiceflow.server")
+from .refusals import RefusalLog, host_of
 
-REFUSED: Final = (
-    "calls from this browser are refused: open the link that was printed at start, or start with --insecure"
-)
-"""Short enough for the reason of a close (RFC 6455, section 5.5)."""
+WHAT_TO_DO: Final = "open the link that was printed at start, or start with --insecure"
 
 
 class Admission:
     """Decides which browsers may call."""
 
-    def __init__(self, trust: Trust, origins: Sequence[str]) -> None:
+    def __init__(self, trust: Trust, origins: Sequence[str], refusals: RefusalLog) -> None:
         """`origins` are those of other pages that may call, "*" stands for all."""
         self._trust = trust
         self._origins = origins
+        self._refusals = refusals
 
     def may_call(self, scope: Scope) -> bool:
         """Whether the browser of an HTTP request or WebSocket may call. A refusal is logged."""
         admitted = self._trust.trusts(scope)
         if not admitted:
-            log.warning("a browser was refused: %s", REFUSED)
+            peer = host_of(scope)
+            self._refusals.tell("a browser", peer, f"a browser from {peer} was refused: {WHAT_TO_DO}")
         return admitted
 
     def is_here(self, scope: Scope) -> bool:

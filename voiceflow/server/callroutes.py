@@ -11,9 +11,10 @@ from starlette.routing import Route
 
 from voiceflow.errors import CallRejectedError, VoiceflowError
 
-from .admission import REFUSED, Admission
+from .admission import Admission
 from .browsercalls import BrowserCalls
 from .offers import Offers, RefusalError
+from .refusals import REFUSED
 from .whip import FRAGMENT, SDP, Whip, is_type
 
 OFFER: Final = "/api/offer"

@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 
 from uvicorn.server import ServerState
 
+from .refusals import RefusalLog
+
 CLOSING: Final = 2.0
 """Seconds for which a connection that is being closed may wait for the peer to read."""
 STRANGERS_OF_A_PEER: Final = 64
@@ -48,6 +50,8 @@ class Connections:
         self._strangers: dict[SocketConnection, float] = {}  # since when, oldest first
         self._peers: Counter[str] = Counter()  # of the strangers
         self._timer: asyncio.TimerHandle | None = None
+        self.refusals = RefusalLog()
+        """What the protocols refuse, before the application knows of it."""
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.most, self.most_at_once = files // 4, files // 2
 

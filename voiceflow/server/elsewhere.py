@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from voiceflow.config.address import MEDIA
+from voiceflow.security.trust import Trust
 from voiceflow.transports.carriers import carriers
 
-log = logging.getLogger("voiceflow.server")
+from .refusals import REFUSED, RefusalLog, host_of
 
 LONGEST_SHOWN: Final = 100
 """Characters of a path that are logged."""
@@ -22,28 +22,31 @@ TRY_AGAIN: Final = 1013
 UNAVAILABLE: Final = "the pipeline cannot be served: the server's log says why"
 
 
-async def refuse_stream(websocket: WebSocket) -> None:
-    """The endpoint of WebSockets to all paths that nothing else serves."""
-    log.warning(
-        "a WebSocket from %s to %r was refused: media streams are served at %s",
-        websocket.client and websocket.client.host,
-        websocket.url.path[:LONGEST_SHOWN],
-        websocket.scope.get("root_path", "") + MEDIA,
-    )
-    said = f"media streams are served at {MEDIA}\n"
-    await websocket.send_denial_response(Response(said, status_code=403, media_type="text/plain"))
+class Elsewhere:
+    """Answers what comes to paths at which nothing is served."""
 
+    def __init__(self, trust: Trust, refusals: RefusalLog) -> None:
+        self._trust = trust
+        self._refusals = refusals
 
-async def not_found(request: Request, error: Exception) -> Response:
-    """The answer to HTTP requests to all paths that nothing serves. Webhooks are usually POSTed."""
-    if request.method == "POST":
-        log.warning(
-            "a POST from %s to %r was refused: webhooks are served at %s",
-            request.client and request.client.host,
-            request.url.path[:LONGEST_SHOWN],
-            " and ".join(request.scope.get("root_path", "") + carrier.webhook_path for carrier in carriers()),
-        )
-    return Response("Not Found", status_code=404, media_type="text/plain")
+    async def refuse_stream(self, websocket: WebSocket) -> None:
+        """The endpoint of WebSockets to all paths that nothing else serves."""
+        right = f"media streams are served at {websocket.scope.get('root_path', '')}{MEDIA}"
+        self._tell("a WebSocket", websocket, right)
+        said = right if self._trust.trusts(websocket.scope) else REFUSED
+        await websocket.send_denial_response(Response(f"{said}\n", status_code=403, media_type="text/plain"))
+
+    async def not_found(self, request: Request, error: Exception) -> Response:
+        """The answer to HTTP requests to all paths that nothing serves. Webhooks are usually POSTed."""
+        if request.method == "POST":
+            below = request.scope.get("root_path", "")
+            right = " and ".join(below + carrier.webhook_path for carrier in carriers())
+            self._tell("a POST", request, f"webhooks are served at {right}")
+        return Response("Not Found", status_code=404, media_type="text/plain")
+
+    def _tell(self, kind: str, request: HTTPConnection, right: str) -> None:
+        peer, path = host_of(request.scope), request.scope["path"][:LONGEST_SHOWN]
+        self._refusals.tell(f"{kind} elsewhere", peer, f"{kind} from {peer} to {path!r} was refused: {right}")
 
 
 async def unavailable(scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -15,6 +16,19 @@ LARGEST_HEAD: Final = 32 * 1024
 """Bytes of a request's first line and headers together."""
 REQUEST: Final = 10.0
 """Seconds within which a request must have come, with its body."""
+OF_PEERS: Final = (
+    "Invalid HTTP request received.",
+    "Unsupported upgrade request.",
+    "Invalid UTF-8 sequence received from client.",
+)
+"""What uvicorn would log whenever a peer sends such bytes, the last with a traceback. Our protocols tell of it."""
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.msg not in OF_PEERS
+
+
+logging.getLogger("uvicorn.error").addFilter(_is_ours)
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -74,6 +88,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(408)
 
     def send_400_response(self, msg: str) -> None:
+        peer = self.client[0] if self.client else "unknown"
+        refusals = connections_of(self.server_state).refusals
+        refusals.tell("a request", peer, f"a request from {peer} was refused: it breaks HTTP")
         self._refuse(400)
 
     def _refuse(self, status: int) -> None:

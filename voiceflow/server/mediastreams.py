@@ -28,8 +28,7 @@ from voiceflow.transports.websocket import FAILED, POLICY, Receive, Send, Socket
 
 from .connections import admit
 from .prefix import public_address
-
-log = logging.getLogger("voiceflow.server")
+from .refusals import REFUSED, RefusalLog, host_of
 
 HANDSHAKE: Final = 10.0
 """Seconds within which a stream must have sent its start message."""
@@ -64,6 +63,7 @@ class CarrierCalls:
         tokens: StreamTokens,
         client: httpx.AsyncClient,
         trust: Trust,
+        refusals: RefusalLog,
     ) -> None:
         self.active: set[Call] = set()
         self._build = build
@@ -72,6 +72,7 @@ class CarrierCalls:
         self._tokens = tokens
         self._client = client
         self._trust = trust
+        self._refusals = refusals
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket, from its handshake to its close."""
@@ -80,8 +81,8 @@ class CarrierCalls:
         try:
             self._check_upgrade(scope, trusted=trusted)
         except CallRejectedError as error:
-            log.warning("a media stream from %s was refused: %s", _peer(scope), error)
-            await send({"type": "websocket.close", "code": POLICY, "reason": str(error)[:100]})
+            self._refuse(scope, error)
+            await send({"type": "websocket.close", "code": POLICY, "reason": REFUSED})
             return
         await send({"type": "websocket.accept"})
         socket = Socket(receive, send)
@@ -93,14 +94,19 @@ class CarrierCalls:
             admit(scope)
             code, reason = await self._run(opened, socket)
         except StreamClosedError as error:
-            log.info("a media stream from %s ended before it began: %s", _peer(scope), error)
+            line = f"a media stream from {_peer(scope)} ended before it began: {error}"
+            self._refusals.tell("a media stream that did not begin", host_of(scope), line, level=logging.INFO)
         except (ProtocolError, ProviderDetectionError, CallRejectedError, DIDNotFoundError) as error:
-            code, reason = POLICY, str(error)
-            log.warning("a media stream from %s was refused: %s", _peer(scope), error)
+            code, reason = POLICY, str(error) if trusted else REFUSED
+            self._refuse(scope, error)
         finally:
             writing.cancel()
             await asyncio.wait({writing})
             await socket.close(code, reason)
+
+    def _refuse(self, scope: Scope, error: VoiceflowError) -> None:
+        line = f"a media stream from {_peer(scope)} was refused: {error}"
+        self._refusals.tell("a media stream", host_of(scope), line)
 
     def _check_upgrade(self, scope: Scope, *, trusted: bool) -> None:
         """Raise `CallRejectedError` if the handshake has a carrier's signature that is wrong. A stream without a

@@ -26,13 +26,14 @@ from voiceflow.security.trust import Trust, secret_of
 from .admission import Admission
 from .browsercalls import BrowserCalls
 from .callroutes import call_routes
-from .elsewhere import not_found, refuse_stream, unavailable
+from .elsewhere import Elsewhere, unavailable
 from .headers import with_headers
 from .iceservers import ice_servers
 from .listening import is_exposed
 from .mediastreams import CarrierCalls
 from .page import page
 from .prefix import at_prefix, below_prefix, prefix_of
+from .refusals import RefusalLog
 from .signaling import SignalingEndpoint
 from .startup import Startup, explained
 from .webhooks import Webhooks
@@ -72,11 +73,13 @@ class Server:
             open=open,
             origins=config.allowed_origins,
         )
-        self.calls = CarrierCalls(build, config, routes, tokens, self._client, trust)
+        refusals = self._refusals = RefusalLog()
+        self.calls = CarrierCalls(build, config, routes, tokens, self._client, trust, refusals)
         self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active, routes)
-        admission = Admission(trust, config.allowed_origins)
+        admission = Admission(trust, config.allowed_origins, refusals)
         signaling = SignalingEndpoint(self._browsers, admission)
-        webhooks = Webhooks(config, routes, tokens, trust)
+        webhooks = Webhooks(config, routes, tokens, trust, refusals)
+        elsewhere = Elsewhere(trust, refusals)
         self._startup = Startup(build, routes, config.provider)
         self.routes: tuple[Route | WebSocketRoute, ...] = (
             Route("/health", self._health),
@@ -85,9 +88,9 @@ class Server:
             *call_routes(self._browsers, admission),
             WebSocketRoute("/ws", signaling.websocket),
             *page(trust),
-            WebSocketRoute("/{path:path}", refuse_stream),
+            WebSocketRoute("/{path:path}", elsewhere.refuse_stream),
         )
-        app = Starlette(routes=self.routes, exception_handlers={404: not_found})
+        app = Starlette(routes=self.routes, exception_handlers={404: elsewhere.not_found})
         app.router.redirect_slashes = False  # such redirects lead to whatever host the request names
         self._app: ASGIApp = app
         self._prefix = prefix if prefix is not None else prefix_of(config.public_ws_url) or None
@@ -101,6 +104,7 @@ class Server:
         await self._startup.run()
         async with self._browsers:
             yield
+        self._refusals.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -12,7 +12,6 @@ call's `pc_id`, are of the same call.
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any, Final, TypeAlias
 
@@ -23,12 +22,11 @@ from voiceflow.errors import VoiceflowError
 from voiceflow.transports.dialect import UNREADABLE
 from voiceflow.transports.websocket import POLICY
 
-from .admission import REFUSED, Admission
+from .admission import Admission
 from .browsercalls import BrowserCall, BrowserCalls
 from .connections import admit
 from .offers import MISSING_SDP
-
-log = logging.getLogger("voiceflow.server")
+from .refusals import REFUSED
 
 LARGEST_OFFER: Final = 64 * 1024
 """Characters that a message may have. An offer has a few thousand."""

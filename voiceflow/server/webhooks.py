@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
+from logging import ERROR
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -23,8 +23,7 @@ from voiceflow.transports.carriers.ids import check_ids
 
 from .body import read_body
 from .prefix import public_address
-
-log = logging.getLogger("voiceflow.server")
+from .refusals import REFUSED, RefusalLog, host_of
 
 LARGEST_BODY: Final = 64 * 1024
 """Bytes that the body of a webhook may have."""
@@ -33,12 +32,15 @@ LARGEST_BODY: Final = 64 * 1024
 class Webhooks:
     """Answers the webhooks of all carriers."""
 
-    def __init__(self, config: Config, routes: Routes, tokens: StreamTokens, trust: Trust) -> None:
+    def __init__(
+        self, config: Config, routes: Routes, tokens: StreamTokens, trust: Trust, refusals: RefusalLog
+    ) -> None:
         """Raises `VoiceflowError` if a carrier's settings cannot be right."""
         self._config = config
         self._routes = routes
         self._tokens = tokens
         self._trust = trust
+        self._refusals = refusals
         for settings in config.provider_config:
             settings.check()
 
@@ -48,6 +50,7 @@ class Webhooks:
         return [Route(carrier.webhook_path, partial(self._answer, carrier), methods=methods) for carrier in carriers()]
 
     async def _answer(self, carrier: Carrier[Any], request: Request) -> Response:
+        is_stranger = not self._trust.trusts(request.scope)
         try:
             body = await read_body(request, LARGEST_BODY)
             if body is None:
@@ -57,14 +60,14 @@ class Webhooks:
             url = requested_url(address, request.scope) if address else None
             webhook = Webhook(url, request.scope["headers"], body, request.scope["query_string"])
             signature = None
-            if not self._trust.trusts(request.scope):
+            if is_stranger:
                 signature = carrier.verify_webhook(self._config.of(carrier.settings), webhook)
+                is_stranger = False
             document = self._document(carrier, webhook, address, signature)
         except CallRejectedError as error:
-            log.warning(
-                "a webhook of %s from %s was refused: %s", carrier.name, request.client and request.client.host, error
-            )
-            return Response(f"{error}\n", status_code=403, media_type="text/plain")
+            kind, peer = f"a webhook of {carrier.name}", host_of(request.scope)
+            self._refusals.tell(kind, peer, f"{kind} from {peer} was refused: {error}")
+            return Response(f"{REFUSED if is_stranger else error}\n", status_code=403, media_type="text/plain")
         return Response(document, media_type=carrier.media_type)
 
     def _document(self, carrier: Carrier[Any], webhook: Webhook, address: str | None, signature: bytes | None) -> str:
@@ -77,11 +80,12 @@ class Webhooks:
         try:
             route = self._routes.find(call.did).route
         except DIDNotFoundError as error:
-            log.warning("a call from %s was refused: %s", call.caller_id, error)
+            self._refusals.tell("a call", call.caller_id, f"a call from {call.caller_id} was refused: {error}")
             language, said = ours(self._routes.default)
             return carrier.refuse(said.not_in_service, language)
         if address is None:
-            log.error("a call came and cannot be connected: set public_ws_url (--ws-url wss://HOST/sip/media-stream)")
+            why = "set public_ws_url (--ws-url wss://HOST/sip/media-stream)"
+            self._refusals.tell("a call", call.caller_id, f"a call came and cannot be connected: {why}", level=ERROR)
             language, said = ours(route)
             return carrier.refuse(said.not_set_up, language)
         settings = self._config.of(carrier.settings)

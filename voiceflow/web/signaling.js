@@ -8,6 +8,7 @@ const PING_INTERVAL = 30_000;
 const ANSWER_TIMEOUT = 15_000;
 const FIRST_RETRY = 500;
 const LONGEST_RETRY = 15_000;
+const REFUSED = "calls from this browser are refused: open the link that was printed at start";
 
 /** An error whose message is for the person who calls. */
 export class Failure extends Error {}
@@ -56,7 +57,8 @@ export class Signaling {
     const socket = new WebSocket(this.url);
     socket.onopen = () => this.#check({ type: "hello" });
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
-    socket.onclose = ({ reason }) => this.#lost(reason || "the server cannot be reached");
+    socket.onclose = ({ reason }) =>
+      this.#lost(reason === "refused" ? REFUSED : reason || "the server cannot be reached");
     return socket;
   }
 
