@@ -358,7 +358,7 @@ def test_the_example_documents_every_variable_and_sets_none(environment: dict[st
     text = (Path(__file__).parent.parent / ".env.example").read_text()
     others = (
         "LLM_PROVIDER ANTHROPIC_API_KEY OPENAI_API_KEY OPENAI_BASE_URL OPENAI_MODEL OLLAMA_URL OLLAMA_HOST "
-        "OLLAMA_MODEL VOICEFLOW_CACHE HF_ENDPOINT HF_HUB_CACHE HF_HOME"
+        "OLLAMA_MODEL VOICEFLOW_CACHE HF_ENDPOINT HF_HUB_CACHE HF_HOME VOICEFLOW_PLAIN_HTTP"
     )
     documented = re.findall(r"^#([A-Z_]+)=", text, re.MULTILINE)
     assert sorted(documented) == sorted([*ENVIRONMENT, *others.split(), "GOOGLE_CLIENT_ID"])

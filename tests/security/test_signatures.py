@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import string
 from typing import Any
 from urllib.parse import urlencode
 
@@ -86,6 +87,28 @@ def test_json_bodies_that_twilios_sdk_signs_are_good(body: bytes) -> None:
 def test_twilio_may_sign_with_or_without_the_port(scheme: str, given: str, signed: str) -> None:
     signature = RequestValidator(*KEYS).compute_signature(f"{scheme}://example.com{signed}/a?b=c", {})
     verify_twilio(KEYS, f"{scheme}://example.com{given}/a?b=c", headers(signature))
+
+
+# What may stand in a path and in a query: RFC 3986, section 3.3 and 3.4
+path_characters = st.text(string.ascii_letters + string.digits + "-._~!$&'()*+,;=:@%/", max_size=20)
+query_characters = st.text(string.ascii_letters + string.digits + "-._~!$&'()*+,;=:@%/?", max_size=30)
+ports = st.sampled_from(["", ":443", ":8443"])
+
+
+@given(path_characters, st.none() | query_characters, ports, ports, pairs, st.booleans())
+def test_whatever_the_address_and_the_form_what_twilios_sdk_signs_is_good(
+    path: str, query: str | None, given: str, signed: str, form: list[tuple[str, str]], post: bool
+) -> None:
+    """As the address comes from the web server: a `?` with nothing behind it is not told from none."""
+    if signed != given and ":8443" in (given, signed):
+        return
+    target = f"/{path}" + ("" if query is None else f"?{query}")
+    body, kind = (urlencode(form).encode(), FORM) if post else (b"", None)
+    signature = RequestValidator(*KEYS).compute_signature(
+        f"https://calls.example.com{signed}{target}", multidict(form if post else [])
+    )
+    url = requested_url(f"wss://calls.example.com{given}/sip/media-stream", scope(f"/{path}", query or ""))
+    verify_twilio(KEYS, url, headers(signature, kind=kind), body)
 
 
 def refused(match: str | None, *arguments: Any) -> None:

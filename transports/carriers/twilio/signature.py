@@ -83,11 +83,13 @@ def _digest(settings: bytes) -> str:
 
 
 def _spellings(url: str) -> set[str]:
-    """A URL with its port and without: Twilio is not consistent in which of the two it signs."""
+    """A URL with its port and without: Twilio is not consistent in which of the two it signs. One without a query may
+    have ended with a `?`, which web servers do not pass on."""
     match = _url.fullmatch(url)
     if match is None:
         return {url}
     scheme, authority, rest = match.groups()
     bare = re.sub(r":\d*$", "", authority)
     port = authority[len(bare) :] or f":{_DEFAULT_PORTS.get(scheme, 443)}"
-    return {f"{scheme}://{bare}{rest}", f"{scheme}://{bare}{port}{rest}"}
+    ends = {rest} if "?" in rest else {rest, f"{rest}?"}
+    return {f"{scheme}://{bare}{written}{end}" for written in ("", port) for end in ends}
