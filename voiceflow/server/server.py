@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
 from urllib.parse import quote
 
 import httpx
@@ -19,7 +18,6 @@ from voiceflow.call import Build
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
-from voiceflow.processors.llm.ollama import address
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.security.trust import Trust, secret_of
 
@@ -28,6 +26,7 @@ from .browsercalls import BrowserCalls
 from .callroutes import call_routes
 from .elsewhere import Elsewhere, unavailable
 from .headers import with_headers
+from .health import OllamaStatus
 from .iceservers import ice_servers
 from .listening import is_exposed
 from .mediastreams import CarrierCalls
@@ -39,9 +38,6 @@ from .startup import Startup, explained
 from .webhooks import Webhooks
 
 log = logging.getLogger("voiceflow.server")
-
-OLLAMA_SECONDS: Final = 0.5
-"""Seconds within which an Ollama server must answer to count as there."""
 
 
 class Server:
@@ -66,7 +62,9 @@ class Server:
         self._routes = routes
         tokens = StreamTokens(*([each.text.encode() for each in config.stream_keys] or [key]))
         # Connections are not kept: there is none to be closed, whether or not anybody runs the lifespan.
-        self._client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
+        limits, certificates = httpx.Limits(max_keepalive_connections=0), httpx.create_ssl_context()
+        self._client = httpx.AsyncClient(limits=limits, verify=certificates)
+        self._ollama = OllamaStatus(httpx.AsyncClient(limits=limits, verify=certificates))
         trust = self._trust = Trust(
             secret_of(key),
             exposed=is_exposed(config) if exposed is None else exposed,
@@ -101,9 +99,11 @@ class Server:
         """What has to be around the time in which the server is asked: models are in memory before it begins, and calls
         have ended after it. Servers run it by ASGI's lifespan protocol. `app` is an application around this one, which
         has to run it where it mounts this one: Starlette and FastAPI take it as their `lifespan`."""
-        await self._startup.run()
-        async with self._browsers:
-            yield
+        async with self._ollama:
+            await self._startup.run()
+            await self._ollama.known()
+            async with self._browsers:
+                yield
         self._refusals.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,14 +154,6 @@ class Server:
                 "run": self._trust.run,
                 "dids": dids if self._trust.is_operators(request.scope) else len(dids),
                 "active_calls": len(self.calls.active),
-                "ollama": await self._ollama(),
+                "ollama": self._ollama.answers(),
             }
         )
-
-    async def _ollama(self) -> bool:
-        """Whether an Ollama server answers."""
-        try:
-            answer = await self._client.get(address(), timeout=OLLAMA_SECONDS)
-        except (httpx.HTTPError, httpx.InvalidURL):
-            return False
-        return answer.is_success
