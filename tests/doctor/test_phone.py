@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from certificates import Certificate, certificate
+from cli.processes import command
+from cli.processes import serving as serving_command
 from launching import free_port
 from server.documented import below_prefix, documented
 from server.proxies import needs, nginx
-from server.serving import FROM, TO, run, serving
+from server.serving import FROM, TO, echo, run, serving
 
+from voiceflow import AudioRaw, Call, Processor
 from voiceflow.config.address import MEDIA
+from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.doctor import CallNumbers, Finding, Setting, examine_phone
+from voiceflow.pipeline import Element
+from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
 pytestmark = needs("nginx")
@@ -64,11 +71,16 @@ def site(tmp_path: Path, own: Certificate, monkeypatch: pytest.MonkeyPatch) -> I
 
 @contextlib.asynccontextmanager
 async def in_front(
-    site: Site, *changes: tuple[str, str], prefix: str = "", open: bool = False
+    site: Site,
+    *changes: tuple[str, str],
+    prefix: str = "",
+    open: bool = False,
+    build: Callable[[Call], Element] = echo,
+    routes: Routes | None = None,
 ) -> AsyncIterator[Config]:
     """A server, and nginx before it. Yields the configuration, as `doctor` reads it."""
     config = site.config(prefix)
-    async with serving(config=config, key=KEY, open=open) as served:
+    async with serving(build, config, routes, key=KEY, open=open) as served:
         site.before(served.port, *changes)
         yield msgspec.structs.replace(config, server_port=served.port)
 
@@ -96,7 +108,11 @@ def test_a_set_up_in_order_has_nothing_that_fails(site: Site, prefix: str) -> No
                 "server": "ok",
                 "media stream": "ok",
                 "strangers": "ok",
+                "twilio webhook": "ok",
+                "twilio call": "ok",
             }
+            assert findings["twilio webhook"].said.endswith(f"with a stream to {config.public_ws_url}")
+            assert findings["twilio call"].said == f"from {FROM} to {TO}: connected, the agent spoke, ended"
             assert "valid for 29 days" in findings["certificate"].said
             for closed in ("unsigned webhooks of Twilio", "of Telnyx", "streams without a token", "browsers without"):
                 assert closed in findings["strangers"].said
@@ -344,6 +360,136 @@ def test_a_server_that_takes_the_proxys_requests_for_its_users(site: Site) -> No
             content = plain.format(site.port, site.own.chain, site.own.key, served.port)
             site.proxies.enter_context(nginx(site.folder, content, [site.port]))
             findings = await found(msgspec.structs.replace(site.config(), server_port=served.port))
-            assert failing(findings)[0] == "strangers"
+            assert findings["strangers"].status == "fail"
 
     run(main())
+
+
+# Calls as a carrier makes them
+
+
+def test_keys_that_are_not_those_of_the_server(site: Site) -> None:
+    async def main() -> None:
+        async with in_front(site) as config:
+            wrong = (TwilioSettings(auth_token="another"),)
+            check, said, remedy = failing(await found(msgspec.structs.replace(config, provider_config=wrong)))
+            assert check == "twilio webhook"
+            assert said.startswith(
+                f"a signed webhook to https://localhost:{site.port}/sip/twilio/answer is answered with 403"
+            )
+            assert "TWILIO_AUTH_TOKEN" in remedy
+
+    run(main())
+
+
+def test_a_server_that_has_another_public_address(site: Site) -> None:
+    """Its webhooks are signed for that one, so ours are refused."""
+
+    async def main() -> None:
+        other = msgspec.structs.replace(site.config(), public_ws_url=f"wss://calls.example.com{MEDIA}")
+        async with serving(config=other, key=KEY) as served:
+            site.before(served.port)
+            config = msgspec.structs.replace(site.config(), server_port=served.port)
+            check, _, remedy = failing(await found(config))
+            assert check == "twilio webhook"
+            assert f"--ws-url {config.public_ws_url}" in remedy
+
+    run(main())
+
+
+def test_a_number_without_a_route(site: Site) -> None:
+    async def main() -> None:
+        (file := site.folder / "voiceflow.yaml").write_text("dids:\n  '+15125551234':\n")
+        async with in_front(site, routes=Routes(file)) as config:
+            check, said, remedy = failing(await found(config))
+            assert check == "twilio webhook"
+            assert said == f"calls of {TO} are not connected: the caller hears 'This number is not in service.'"
+            assert "--to NUMBER" in remedy
+            findings = await found(config, CallNumbers(FROM, "+15125551234"))
+            assert findings["twilio call"].status == "ok"
+
+    run(main())
+
+
+def test_a_pipeline_that_fails(site: Site) -> None:
+    def fails(call: Call) -> Element:
+        if call.caller_id is not None:
+            raise RuntimeError("the model is gone")
+        return call.source | call.sink
+
+    async def main() -> None:
+        async with in_front(site, build=fails) as config:
+            check, said, remedy = failing(await found(config))
+            assert check == "twilio call"
+            assert said.startswith("the stream was closed with 1011")
+            assert "see the log of the server" in remedy
+
+    run(main())
+
+
+def test_a_call_that_does_not_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voiceflow.doctor.signedcall.ENDS", 0.1)
+
+    async def main() -> None:
+        async with in_front(site, build=lambda call: call.source | Stays() | call.sink) as config:
+            check, said, _ = failing(await found(config))
+            assert check == "twilio call"
+            assert said.endswith("after the caller hung up")
+
+    run(main())
+
+
+class Stays(Processor):
+    """Takes its time to end."""
+
+    def process(self, frame: AudioRaw) -> AudioRaw:
+        return frame
+
+    async def close(self) -> None:
+        await asyncio.sleep(0.5)
+
+
+def test_without_a_carrier_it_is_said_that_no_call_was_tried(site: Site) -> None:
+    async def main() -> None:
+        async with in_front(site) as config:
+            findings = await found(msgspec.structs.replace(config, provider_config=()))
+            assert findings["carrier"].status == "warn"
+            assert "signed calls of Twilio or Telnyx were not tried" in findings["carrier"].said
+
+    run(main())
+
+
+def test_what_only_the_carrier_can_sign_is_not_tried(site: Site) -> None:
+    async def main() -> None:
+        async with in_front(site) as config:
+            settings = (TelnyxSettings(public_key="A" * 43 + "="),)
+            findings = await found(msgspec.structs.replace(config, provider_config=settings))
+            assert findings["telnyx webhook"].status == "warn"
+            assert findings["telnyx webhook"].remedy == f"call {TO}"
+
+    run(main())
+
+
+# The command
+
+
+def test_the_command_tries_a_server_that_runs(site: Site) -> None:
+    port = free_port()
+    variables = {
+        "SIP_PUBLIC_WS_URL": str(site.config().public_ws_url),
+        "SIP_SERVER_PORT": str(port),
+        "TWILIO_AUTH_TOKEN": "12345",
+        "SSL_CERT_FILE": str(site.own.authority),
+        "TWILIO_ACCOUNT_SID": f"AC{0:032}",
+    }
+    site.before(port)
+    with serving_command(site.folder, "echo", **variables):
+        done = command(site.folder, "doctor", "--phone", "--json", **variables)
+        told = msgspec.json.decode(done.stdout)
+        assert (done.returncode, told["ok"]) == (0, True), done.stdout + done.stderr
+        assert [each["check"] for each in told["findings"]][-1] == "twilio call"
+        wrong = variables | {"TWILIO_AUTH_TOKEN": "hush"}
+        done = command(site.folder, "doctor", "--phone", "--from", FROM, "--to", TO, **wrong)
+        assert done.returncode == 1
+        assert "fail  twilio webhook" in done.stdout
+        assert "hush" not in done.stdout + done.stderr

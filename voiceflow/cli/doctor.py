@@ -38,8 +38,8 @@ Exit codes: 0 nothing fails, 1 something does, 2 the options cannot be used.
 @click.option(
     "--phone",
     is_flag=True,
-    help="Test the public address of a running server instead: name, certificate, proxy, path, and that strangers are "
-    "refused.",
+    help="Test the public address of a running server instead: name, certificate, path, that strangers are refused, "
+    "and a call as the carrier makes it.",
 )
 @click.option(
     "--from", "caller_id", default="+12025550123", show_default=True, metavar="NUMBER", help="With --phone: who calls."

@@ -44,7 +44,7 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def said(self) -> str:
         """The status and the beginning of the body, as errors quote them."""
-        text = " ".join(self.body[:120].decode(errors="replace").split())
+        text = " ".join(self.body[:200].decode(errors="replace").split())
         return f"{self.status} {text!r}" if text else str(self.status)
 
 
@@ -84,23 +84,24 @@ class Outside:
 
     @contextlib.asynccontextmanager
     async def dialled(self, url: str | None = None, headers: Mapping[str, str] = {}) -> AsyncIterator[ClientConnection]:
-        """A WebSocket at the public address, or at `url`. Raises `UnreachedError`, also while it is used."""
+        """A WebSocket at the public address, or at `url`. Raises `UnreachedError`."""
         tls = {"ssl": self.tls} if self.tls else {}
         try:
-            async with connect(
+            websocket = await connect(
                 url or self.media,
                 additional_headers=dict(headers),
                 compression=None,
                 open_timeout=DEADLINE,
                 close_timeout=1,
                 **tls,  # type: ignore[arg-type]
-            ) as websocket:
-                yield websocket
+            )
         except InvalidStatus as error:
             body = " ".join((error.response.body or b"")[:120].decode(errors="replace").split())
             raise UnreachedError(f"the handshake was answered with {error.response.status_code} {body!r}") from error
         except (InvalidHandshake, InvalidMessage, OSError, TimeoutError) as error:
             raise UnreachedError(str(error) or "no answer") from error
+        async with websocket:
+            yield websocket
 
 
 def explained(error: OSError) -> str:

@@ -10,6 +10,7 @@ from .certificate import address, certificate
 from .finding import Finding, Setting, examine
 from .outside import CallNumbers, Outside
 from .path import media_stream, server
+from .signedcall import signed_calls
 from .strangers import strangers
 
 
@@ -30,4 +31,5 @@ async def examine_phone(setting: Setting, numbers: CallNumbers) -> list[Finding]
     findings.append(await examine("media stream", partial(media_stream, outside), setting))
     if findings[-1].status != "fail":
         findings.append(await strangers(outside, numbers))
+        findings += await signed_calls(outside, setting, numbers)
     return findings

@@ -48,7 +48,7 @@ def _reason(error: ConfigError | OSError) -> str:
 async def carrier(setting: Setting, carrier: Carrier[Any]) -> Finding:
     """Whether a carrier's credentials are there, all of them or none."""
     ours, name = setting.config.of(carrier.settings), carrier.name
-    needed = _credentials(ours)
+    needed = credentials_of(ours)
     missing = [variable for variable, value in needed.items() if not value]
     if missing and len(missing) == len(needed):
         return Finding(name, "ok", "not configured", f"for its calls set {' and '.join(missing)} in .env")
@@ -61,7 +61,7 @@ async def carrier(setting: Setting, carrier: Carrier[Any]) -> Finding:
     return Finding(name, "ok", f"{' and '.join(needed)} are set" if needed else "it needs no credentials")
 
 
-def _credentials(settings: CarrierSettings) -> dict[str, str | None]:
+def credentials_of(settings: CarrierSettings) -> dict[str, str | None]:
     """The credentials that calls of a carrier need, each by its environment variable or, where there is none, by its
     key in the configuration."""
     variables = {field: variable for variable, field in settings.environment.items()}
@@ -72,7 +72,7 @@ async def public_address(setting: Setting) -> Finding:
     """Whether a public address is configured, by which carriers can find us."""
     name, address = "public address", setting.config.public_ws_url
     if address is None:
-        configured = any(any(_credentials(settings).values()) for settings in setting.config.provider_config)
+        configured = any(any(credentials_of(settings).values()) for settings in setting.config.provider_config)
         remedy = f"voiceflow run FILE --ws-url wss://HOST{MEDIA}, or set SIP_PUBLIC_WS_URL"
         return Finding(name, "warn" if configured else "ok", "not configured: carriers cannot reach us", remedy)
     parts = urlsplit(address)
