@@ -41,6 +41,39 @@ def test_the_front_desk_understands_confirms_and_says_goodbye(said, understood):
     assert (len(texts), ended.reason, ended.error) == (3, "hung up", None)
 
 
+class Switch:
+    """Call control that knows one call."""
+
+    digits_end_stream = False
+
+    def __init__(self) -> None:
+        self.transferred: list[str] = []
+
+    async def hangup(self) -> bool:
+        return True
+
+    async def send_digits(self, digits: str) -> bool:
+        return True
+
+    async def transfer(self, to: str) -> bool:
+        self.transferred.append(to)
+        return True
+
+
+@pytest.mark.parametrize(
+    ("listed", "reachable"),
+    [(("+1202555*", "+12025550155"), True), (("+1202555*",), False), ((), False), (None, False)],
+)
+def test_the_front_desk_puts_callers_through_to_the_person_that_the_route_names(listed, reachable):
+    call, voice, switch = make_call(15.0, *speaks("A person."), 8.0, *speaks("Yes."), LONG), Voice(), Switch()
+    call.route, call.control = Route(transfer_to=listed), switch
+    ended = run(call, lambda c: c.source | BargeIn() | Dialog(frontdesk.talk) | voice | c.sink)
+    assert switch.transferred == (["+12025550155"] if reachable else [])
+    said = "Alright, I will put you through. One moment, please." if reachable else "Alright, we will help you to talk"
+    assert voice.texts[2].startswith(said)
+    assert ended.error is None
+
+
 def test_the_front_desk_asks_again_when_it_was_wrong():
     script = (15.0, *speaks("A table."), 8.0, *speaks("No, that's not right"), 8.0, *speaks("Cancel it"), 8.0)
     texts, _ = at_the_desk(*script, *speaks("Right"), LONG)
