@@ -15,17 +15,32 @@ from pathlib import Path
 import httpx
 import pytest
 from cli.processes import COMMAND, Serving, command, environment, serving
-from launching import launched
+from launching import await_health, launched
 from server.serving import FROM, TO, begin, carrier, closing, dialled
 from settling import settled
 from tunnel.double import ADDRESS, ANOTHER, OPEN, Double
 from twilio.request_validator import RequestValidator
+
+from voiceflow.tunnel.binary import install_command
 
 FORWARDED = {"Host": ADDRESS.removeprefix("https://"), "X-Forwarded-For": "203.0.113.9", "Cf-Ray": "8", "Cdn-Loop": "x"}
 """What cloudflared passes on."""
 CLOSED = "http://127.0.0.1:9"
 """No proxy: no request leaves this machine."""
 TURNS = f"banner; if [ $time = 1 ]; then box {ADDRESS}; else box {ANOTHER}; fi; registered; wait_for_ever"
+FAILING = """
+from voiceflow import AudioRaw, Processor
+
+class Failing(Processor):
+    def load(self):
+        raise RuntimeError("no model")
+
+    def process(self, frame: AudioRaw) -> AudioRaw:
+        return frame
+
+def pipeline(call):
+    return call.source | Failing() | call.sink
+"""
 NEW = "the tunnel has a new address"
 
 
@@ -130,7 +145,9 @@ def test_however_the_command_ends_no_process_is_left(tmp_path: Path, number: sig
     double, log = Double(tmp_path / "double", does), tmp_path / "log"
     start = [*COMMAND, "run", "echo", "-p", "0", "--tunnel"]
     with launched(start, tmp_path, log, environment(tmp_path, PATH=double.path, HTTPS_PROXY=CLOSED)) as process:
-        asyncio.run(settled(lambda: bool(double.pids) and ("state" in log.read_text() or does != OPEN)))
+        asyncio.run(settled(lambda: bool(double.pids)))
+        if does == OPEN:
+            await_health(process, lambda: Serving(process, log).address, log, seconds=30)
         process.send_signal(number)
         process.wait(30)
         asyncio.run(settled(lambda: not double.lives))
@@ -169,3 +186,25 @@ def test_what_does_not_go_with_it_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, double)
     assert (done.returncode, double.pids) == (2, [])
     assert ".tunnel-config, line 2: expected KEY=VALUE" in done.stderr
+
+
+def test_a_cloudflared_that_cannot_be_used_is_refused_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    double = Double(tmp_path / "double", version="2021.1.0")
+    done = run(tmp_path, double, "-p", 0)
+    assert (done.returncode, double.pids) == (2, [])
+    assert f"{double.program} is too old: cloudflared version 2021.1.0 (built" in done.stderr
+    assert f"Install a new one: {install_command()}" in done.stderr
+    double.program.unlink()
+    done = command(tmp_path, "run", "echo", "--tunnel", "-p", 0, PATH=str(double.folder))
+    assert done.returncode == 2
+    assert f"Error: cloudflared is not installed: {install_command()}" in done.stderr
+
+
+def test_a_server_that_cannot_start_leaves_no_tunnel(tmp_path: Path) -> None:
+    double = Double(tmp_path / "double")
+    (tmp_path / "file.py").write_text(FAILING)
+    variables = {"PATH": double.path, "HTTPS_PROXY": CLOSED}
+    done = command(tmp_path, "run", "file.py", "--tunnel", "-p", 0, **variables)
+    assert done.returncode == 2
+    assert double.pids
+    asyncio.run(settled(lambda: not double.lives))

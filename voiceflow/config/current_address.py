@@ -20,9 +20,13 @@ VARIABLE: Final = "VOICEFLOW_TUNNEL_ADDRESS"
 
 def current_address(config: Config) -> str | None:
     """The address at which carriers reach the media stream now."""
-    file = os.environ.get(VARIABLE)
+    path = os.environ.get(VARIABLE)
+    if not path:
+        return config.public_ws_url
     try:
-        return Path(file).read_text() if file else config.public_ws_url
+        with open(path) as file:
+            ours = os.fstat(file.fileno()).st_uid == os.getuid()  # what is old may be removed from a shared folder
+            return file.read() if ours else config.public_ws_url
     except OSError:  # the command is ending, and has removed it
         return config.public_ws_url
 
@@ -37,8 +41,10 @@ def kept_in(file: Path) -> Iterator[None]:
         os.environ.pop(VARIABLE, None)
 
 
-def write_address(file: Path, address: str) -> None:
-    """Write `address` to `file` all at once: whoever reads it finds the old one or the new one."""
+def write_private(file: Path, text: str) -> None:
+    """Write `text` to `file` all at once: whoever reads it finds the old text or the new one. Its folder is made if it
+    was removed."""
+    file.parent.mkdir(mode=0o700, exist_ok=True)
     new = file.with_name(f"{file.name}.new")
-    new.write_text(address)
+    new.write_text(text)
     new.replace(file)

@@ -13,7 +13,7 @@ from functools import partial
 
 from voiceflow.transports.carriers import carriers
 
-from . import machine, reach
+from . import machine, reach, tunnel
 from .finding import Check, Finding, Setting, examine
 from .ice import examine_ice
 from .outside import CallNumbers
@@ -36,5 +36,5 @@ def checks(setting: Setting) -> dict[str, Check]:
         "port": reach.port,
         **{each.name: partial(reach.carrier, carrier=each) for each in carriers()},
         "public address": reach.public_address,
-        "cloudflared": reach.cloudflared,
+        "cloudflared": tunnel.cloudflared,
     }

@@ -1,11 +1,8 @@
-"""Checks that calls can reach us: the port, the carriers' credentials, the public address, the tunnel."""
+"""Checks that calls can reach us: the port, the carriers' credentials, the public address."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 import socket
-import sys
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,24 +79,3 @@ async def public_address(setting: Setting) -> Finding:
     except (OSError, UnicodeError) as error:
         return Finding(name, "warn", f"{host} has no address: {error}", "correct it, or start the tunnel it belongs to")
     return Finding(name, "ok", address)
-
-
-async def cloudflared(setting: Setting) -> Finding:
-    path = shutil.which("cloudflared")
-    if path is None:
-        where = "https://developers.cloudflare.com/cloudflare-one/connections/connect-networks/downloads/"
-        remedy = "brew install cloudflared" if sys.platform == "darwin" else f"install it from {where}"
-        return Finding("cloudflared", "ok", "not installed: it is one way to a public address", remedy)
-    process = await asyncio.create_subprocess_exec(
-        path, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    said = output.decode(errors="replace").strip().partition("\n")[0]
-    if process.returncode:
-        return Finding("cloudflared", "warn", f"{path} fails: {said}", "install it again")
-    return Finding("cloudflared", "ok", said)

@@ -6,6 +6,7 @@ when it is first used; both from Cloudflare's releases.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import platform
@@ -18,9 +19,13 @@ from typing import Final
 
 from voiceflow.errors import TunnelError
 
+from .process import Cloudflared
+
 NAME: Final = "cloudflared"
 OLDEST: Final = (2023, 1, 1)
 """The oldest version that is used. Older ones refuse quick tunnels to whom has a configuration of cloudflared's."""
+VERSION_WITHIN: Final = 3.0
+"""Seconds within which a program that works has said its version."""
 RELEASES: Final = "https://github.com/cloudflare/cloudflared/releases/latest/download"
 _MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "i686": "386"}
 _VERSION: Final = re.compile(r"cloudflared version (\d{4})\.(\d+)\.(\d+)")
@@ -28,15 +33,28 @@ _VERSION: Final = re.compile(r"cloudflared version (\d{4})\.(\d+)\.(\d+)")
 
 def find() -> str:
     """The path of cloudflared. Raises `TunnelError`, with the command that installs it."""
-    found = shutil.which(NAME)
-    for path in (*([Path(found)] if found else []), *_in_packages(Path.cwd())):
+    program = found()
+    if program is None:
+        raise TunnelError(": ".join(absence()))
+    return program
+
+
+def found() -> str | None:
+    """The path of cloudflared, if it is there."""
+    first = shutil.which(NAME)
+    for path in (*([Path(first)] if first else []), *_in_packages(Path.cwd())):
         program = _behind(path)
-        if os.access(program, os.X_OK) and program.is_file():
+        if program.is_file() and os.access(program, os.X_OK):
             return str(program)
+    return None
+
+
+def absence() -> tuple[str, str]:
+    """What is wrong where it is not `found`, and the command to run."""
     for folder in os.get_exec_path():
-        if (file := Path(folder, NAME)).is_file() and not os.access(file, os.X_OK):
-            raise TunnelError(f"{file} is not executable: chmod +x {file}")
-    raise TunnelError(f"cloudflared is not installed: {install_command()}")
+        if (file := Path(folder, NAME)).is_file():
+            return f"{file} is not executable", f"chmod +x {file}"
+    return "cloudflared is not installed", install_command()
 
 
 def install_command() -> str:
@@ -49,6 +67,20 @@ def install_command() -> str:
         f"sudo curl -fLo {target} {RELEASES}/{NAME}-linux-{machine} && sudo chmod +x {target} "
         f"(or: npm install {NAME}, which downloads it)"
     )
+
+
+async def version(program: str) -> tuple[str, bool]:
+    """What `program` says of its version, and whether it said it as a program that works does: within `VERSION_WITHIN`,
+    with the exit code 0. Raises `TunnelError` if it cannot be run."""
+    run = await Cloudflared.start([program, "--version"])
+    try:
+        async with asyncio.timeout(VERSION_WITHIN):
+            code = await run.exit_code()
+    except TimeoutError:
+        return run.output.last or "nothing", False
+    finally:
+        await run.stop()
+    return run.output.last or f"nothing, exit code {code}", code == 0
 
 
 def is_too_old(said: str) -> bool:

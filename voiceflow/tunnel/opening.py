@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -14,11 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from voiceflow.config.current_address import kept_in, write_address
+from voiceflow.config.current_address import kept_in, write_private
 from voiceflow.errors import TunnelError
 from voiceflow.server.prefix import public_http
 
-from .binary import find, install_command, is_too_old
+from .binary import find, install_command, is_too_old, version
 from .named import Named
 from .process import Cloudflared
 from .reachable import ask, until_reachable
@@ -26,8 +25,6 @@ from .upkeep import Tunnel
 
 log = logging.getLogger("voiceflow.tunnel")
 
-VERSION_WITHIN: Final = 3.0
-"""Seconds within which `cloudflared --version` must have answered for its version to be looked at."""
 SETTINGS: Final = "no-autoupdate: true\n"
 """A configuration for cloudflared in place of its user's, whose rules may lead elsewhere than to this server."""
 
@@ -40,18 +37,19 @@ def opened(origin: str, named: Named | None, changed: Callable[[str], None]) -> 
     `named` is the tunnel that is run; None: a quick one. Raises `TunnelError`.
     """
     program = find()
-    _refuse_old(program)
-    with tempfile.TemporaryDirectory(prefix="voiceflow-tunnel-") as folder:
+    with tempfile.TemporaryDirectory(prefix="voiceflow-tunnel-", ignore_cleanup_errors=True) as folder:
         settings, file = Path(folder, "config.yml"), Path(folder, "address")
-        settings.write_text(SETTINGS)
-        command = [program, *arguments(origin, settings, named)]
+
+        async def start() -> Cloudflared:
+            write_private(settings, SETTINGS)
+            return await Cloudflared.start([program, *arguments(origin, settings, named)])
 
         def written(address: str) -> None:
-            write_address(file, address)
+            write_private(file, address)
             changed(address)
 
-        with _running(Tunnel(lambda: Cloudflared.start(command), named), written) as address:
-            write_address(file, address)
+        with _running(program, Tunnel(start, named), written) as address:
+            write_private(file, address)
             with kept_in(file):
                 yield address
 
@@ -62,25 +60,21 @@ def arguments(origin: str, settings: Path, named: Named | None) -> list[str]:
     return [*common, "--url", origin] if named is None else [*common, "run", "--url", origin, named.tunnel]
 
 
-def _refuse_old(program: str) -> None:
-    try:
-        shown = subprocess.run(
-            [program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=VERSION_WITHIN
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return  # running it will say what is wrong
-    said = (shown.stdout + shown.stderr).decode(errors="replace").strip()
-    if shown.returncode == 0 and is_too_old(said):
-        raise TunnelError(f"{program} is too old: {said.splitlines()[0]}. Install a new one: {install_command()}")
+async def _refuse_old(program: str) -> None:
+    """Raise `TunnelError` if `program` is too old. One that does not tell its version is used: running it will say what
+    is wrong."""
+    said, worked = await version(program)
+    if worked and is_too_old(said):
+        raise TunnelError(f"{program} is too old: {said}. Install a new one: {install_command()}")
 
 
 @contextmanager
-def _running(tunnel: Tunnel, changed: Callable[[str], None]) -> Iterator[str]:
+def _running(program: str, tunnel: Tunnel, changed: Callable[[str], None]) -> Iterator[str]:
     """Keep `tunnel` open in a thread while the context lasts. It gives its first address."""
     stop: Future[Callable[[], object]] = Future()
     first: Future[str] = Future()
     thread = threading.Thread(
-        target=asyncio.run, args=(_kept(tunnel, stop, first, changed),), name="tunnel", daemon=True
+        target=asyncio.run, args=(_kept(program, tunnel, stop, first, changed),), name="tunnel", daemon=True
     )
     thread.start()
     try:
@@ -92,7 +86,7 @@ def _running(tunnel: Tunnel, changed: Callable[[str], None]) -> Iterator[str]:
 
 
 async def _kept(
-    tunnel: Tunnel, stop: Future[Callable[[], object]], first: Future[str], changed: Callable[[str], None]
+    program: str, tunnel: Tunnel, stop: Future[Callable[[], object]], first: Future[str], changed: Callable[[str], None]
 ) -> None:
     """Keep `tunnel` open until `stop` is called. `first` gets its first address, or what opening it raised."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -111,6 +105,7 @@ async def _kept(
             checking.add(loop.create_task(_check(tunnel)))
 
     try:
+        await _refuse_old(program)
         await tunnel.open()
         address = tunnel.address
         first.set_result(address)

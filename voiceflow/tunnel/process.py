@@ -27,8 +27,9 @@ OFTEN: Final = 10
 """Lines of cloudflared's errors in a minute that are logged as warnings; more are logged at level debug, as all other
 lines are."""
 
-# cloudflared is given no secret of ours, and no other tunnel's name than the one it is started for.
-_NOT_PASSED: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|^TUNNEL_(NAME|ID|URL|HOSTNAME)$", re.IGNORECASE)
+# cloudflared is given no secret of ours, no other tunnel's name than the one it is started for, and no level of its log
+# at which it would not print the address.
+_NOT_PASSED: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|^TUNNEL_(NAME|ID|URL|HOSTNAME|LOGLEVEL)$", re.IGNORECASE)
 
 
 class _Pipe(NamedTuple):
@@ -97,9 +98,13 @@ class Cloudflared:
 
     async def ended(self) -> str:
         """Wait until it has ended by itself. Returns how: its exit code, and what it has printed last."""
-        code = await asyncio.shield(self._over)
+        code = await self.exit_code()
         how = f"exit code {code}" if code >= 0 else f"by signal {-code}"
         return f"{how}, {self.said}"
+
+    async def exit_code(self) -> int:
+        """Wait until it has ended by itself. A negative one is the signal that has ended it."""
+        return await asyncio.shield(self._over)
 
     @property
     def said(self) -> str:
