@@ -162,6 +162,35 @@ def test_the_credentials_do_not_act_on_a_call_that_no_webhook_announced() -> Non
 # Tokens
 
 
+@pytest.mark.parametrize(
+    ("sign", "said"),
+    [
+        (False, "that takes a phone call, and the carrier's credentials"),
+        (True, "it is a number at a special rate"),
+    ],
+    ids=["unsigned", "signed"],
+)
+def test_where_everybody_may_call_only_a_signed_webhook_gives_call_control(sign: bool, said: str) -> None:
+    """Whoever sends an unsigned one names the call that the operator's credentials would act on."""
+    results: list[str] = []
+    settings = TwilioSettings(account_sid="AC1", auth_token=AUTH_TOKEN)
+    config = Config(public_ws_url=PUBLIC_URL, provider_config=(settings,))
+
+    async def main() -> None:
+        build = lambda call: call.source | Transfers(results) | call.sink  # noqa: E731
+        async with serving(build, config, key=KEY, open=True) as served, httpx.AsyncClient() as client:
+            form = {"CallSid": call_id(), "From": FROM, "To": TO}
+            url = "https://calls.example.com/sip/twilio/answer"
+            signed = {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)} if sign else {}
+            answer = await client.post(f"{served.http}/sip/twilio/answer", data=form, headers=TUNNEL | signed)
+            await call(served, carrier(token=parameters(answer)["token"]), TUNNEL)
+            await served.at_rest()
+
+    run(main())
+    (result,) = results
+    assert said in result
+
+
 def test_a_stream_with_a_token_of_ours_becomes_a_call() -> None:
     assert attempt(carrier(token=token())) is None
 

@@ -54,6 +54,9 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
     codec: str
     """The codec of the agent's audio that the carrier was asked for, by the carrier's name: PCMU, L16 ... "": it was
     asked for none."""
+    verified: bool = True
+    """Whether the webhook was signed, or from whoever runs the server. Of another, anybody may have chosen the id, and
+    the operator's credentials must not act on it."""
 
 
 class _Signed(msgspec.Struct, frozen=True, array_like=True):

@@ -172,7 +172,7 @@ class CarrierCalls:
             outbound = opened.stream.outbound = carrier.codecs[claims.codec]
         # The numbers are taken from the webhook, which was signed.
         opened.start = msgspec.structs.replace(start, outbound=outbound, caller_id=claims.caller_id, did=claims.did)
-        opened.verified = True
+        opened.verified = claims.verified
 
     async def _run(self, opened: Opened, socket: Socket) -> tuple[int, str]:
         """Run the call to its end. Returns the close code and the reason for the WebSocket."""
