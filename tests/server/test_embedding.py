@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,12 +14,17 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
-from server.serving import FROM, SPEECH, TO, TUNNEL, Uvicorn, carrier, dialled, echo, hears, parameters, run, until
-from starlette.applications import Starlette
-from starlette.routing import Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from server.programs import (
+    PROGRAMS,
+    Program,
+    Running,
+    in_fastapi,
+    in_fastapi_without_lifespan,
+    in_plain_asgi,
+    serving,
+)
+from server.serving import FROM, SPEECH, TO, TUNNEL, carrier, dialled, echo, hears, parameters, run, until
 from twilio.request_validator import RequestValidator
 from webrtc.browser import Browser
 from websockets.exceptions import ConnectionClosed
@@ -29,7 +33,6 @@ from voiceflow.config.address import MEDIA
 from voiceflow.config.settings import Config
 from voiceflow.errors import VoiceflowError
 from voiceflow.server import app, uvicorn_settings
-from voiceflow.server.embedding import Embedded
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
 AUTH_TOKEN = "12345"
@@ -39,77 +42,11 @@ PUBLIC = Config(
 LOCAL = Config()
 CALL = "CA" + "1" * 32
 
-Program = Callable[[str, Embedded], ASGIApp]
-
 
 @pytest.fixture(autouse=True)
 def _marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens that were used are noted here, and not in the system's folder."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
-
-def in_fastapi(path: str, voice: Embedded) -> ASGIApp:
-    api = FastAPI(lifespan=voice.lifespan)
-    api.mount(path, voice)
-    return api
-
-
-def in_fastapi_without_lifespan(path: str, voice: Embedded) -> ASGIApp:
-    api = FastAPI()
-    api.mount(path, voice)
-    return api
-
-
-def in_starlette(path: str, voice: Embedded) -> ASGIApp:
-    return Starlette(routes=[Mount(path, voice)], lifespan=voice.lifespan)
-
-
-def in_plain_asgi(path: str, voice: Embedded) -> ASGIApp:
-    """As a program without a framework may do it: the paths stay as they are."""
-
-    async def program(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or scope["path"].startswith(path):
-            await voice(scope, receive, send)
-        else:
-            await send({"type": "http.response.start", "status": 404})
-            await send({"type": "http.response.body"})
-
-    return program
-
-
-PROGRAMS = [in_fastapi, in_fastapi_without_lifespan, in_starlette, in_plain_asgi]
-
-
-class Running:
-    """A program that uvicorn serves."""
-
-    def __init__(self, port: int, server: Uvicorn) -> None:
-        self.http = f"http://127.0.0.1:{port}"
-        self.ws = f"ws://127.0.0.1:{port}"
-        self._server = server
-
-    def asking(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.http, trust_env=False)
-
-    def stop(self) -> None:
-        self._server.stop.set()
-
-    async def idle(self) -> None:
-        await until(lambda: not self._server.server_state.tasks)
-
-
-@contextlib.asynccontextmanager
-async def serving(program: ASGIApp, **settings: Any) -> AsyncIterator[Running]:
-    """Serve with uvicorn's own settings but for these."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = Uvicorn(uvicorn.Config(program, log_config=None, **settings))
-    task = asyncio.create_task(server.serve([listener]))
-    await until(lambda: server.started or task.done())
-    try:
-        yield Running(listener.getsockname()[1], server)
-    finally:
-        server.stop.set()
-        await task
 
 
 def signed(url: str, form: dict[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -17,6 +18,8 @@ from .refusals import REFUSED, RefusalLog, host_of
 
 LONGEST_SHOWN: Final = 100
 """Characters of a path that are logged."""
+DENIAL: Final = "websocket.http.response"
+"""The ASGI extension by which a WebSocket is refused with an answer of HTTP. Not every server has it."""
 TRY_AGAIN: Final = 1013
 """The close code of a server that cannot serve for now (IANA's registry of WebSocket close codes)."""
 UNAVAILABLE: Final = "the pipeline cannot be served: the server's log says why"
@@ -33,11 +36,17 @@ class Elsewhere:
         """The endpoint of WebSockets to all paths that nothing else serves."""
         right = f"media streams are served at {websocket.scope.get('root_path', '')}{MEDIA}"
         self._tell("a WebSocket", websocket, right)
+        if DENIAL not in websocket.scope.get("extensions", {}):
+            await websocket.close()
+            return
         said = right if self._trust.trusts(websocket.scope) else REFUSED
         await websocket.send_denial_response(Response(f"{said}\n", status_code=403, media_type="text/plain"))
 
     async def not_found(self, request: Request, error: Exception) -> Response:
-        """The answer to HTTP requests to all paths that nothing serves. Webhooks are usually POSTed."""
+        """The answer to HTTP requests to all paths that nothing serves; webhooks are usually POSTed. A route beside
+        ours may itself find nothing, and say so."""
+        if "endpoint" in request.scope and isinstance(error, HTTPException):
+            return Response(error.detail, 404, headers=error.headers, media_type="text/plain")
         if request.method == "POST":
             below = request.scope.get("root_path", "")
             right = " and ".join(below + carrier.webhook_path for carrier in carriers())

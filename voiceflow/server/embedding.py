@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from starlette.routing import BaseRoute
 
 from voiceflow.call import Build
 from voiceflow.config.address import MEDIA
@@ -23,7 +24,7 @@ from voiceflow.config.settings import Config, find_config, load_config
 from voiceflow.errors import ConfigError
 from voiceflow.security.trust import secret_of
 
-from .pipelinefile import load_pipeline
+from .pipelinefile import load_file
 from .prefix import prefix_of, public_http
 from .server import Server
 from .uvicorn_limits import limits
@@ -42,11 +43,18 @@ class Embedded(Server):
     """A server that another program mounts. It has a key and a secret of its own."""
 
     def __init__(
-        self, build: Build, config: Config, routes: Routes, *, prefix: str | None, trust_loopback: bool
+        self,
+        build: Build,
+        config: Config,
+        routes: Routes,
+        *,
+        prefix: str | None,
+        trust_loopback: bool,
+        beside: Sequence[BaseRoute],
     ) -> None:
         key = secrets.token_hex(32).encode()
         exposed = config.public_ws_url is not None or not trust_loopback
-        super().__init__(build, config, routes, key, exposed=exposed, prefix=prefix)
+        super().__init__(build, config, routes, key, exposed=exposed, prefix=prefix, beside=beside)
         here = public_http(config.public_ws_url) if config.public_ws_url else f"http://HOST:PORT{prefix or '/PATH'}"
         self._link = f"{here}/?key={secret_of(key)}" if exposed else None
         self._warned = False
@@ -77,12 +85,17 @@ def embedded(
     trust_loopback: bool,
 ) -> Embedded:
     """See `voiceflow.server.app`."""
-    build = load_pipeline(str(pipeline)) if isinstance(pipeline, str | Path) else pipeline
-    if not callable(build):
-        raise TypeError(f"expected a function pipeline(call), a file or the name of one; got {type(build).__name__}")
+    build: Build
+    beside: Sequence[BaseRoute]
+    if isinstance(pipeline, str | Path):
+        build, beside = load_file(str(pipeline))
+    elif callable(pipeline):
+        build, beside = pipeline, ()
+    else:
+        raise TypeError(f"expected a function pipeline(call), a file or a name; got {type(pipeline).__name__}")
     found = _configuration(config)
     settings = found.config if prefix is None else _below(found.config, prefix)
-    return Embedded(build, settings, found.routes, prefix=prefix, trust_loopback=trust_loopback)
+    return Embedded(build, settings, found.routes, prefix=prefix, trust_loopback=trust_loopback, beside=beside)
 
 
 def settings_of_uvicorn(config: Config | str | Path | None) -> dict[str, Any]:

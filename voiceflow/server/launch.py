@@ -27,7 +27,7 @@ from voiceflow.errors import VoiceflowError
 from voiceflow.security.tokens import run_key
 
 from .logs import FORMAT, OneLine, quieten_libraries
-from .pipelinefile import load_pipeline
+from .pipelinefile import load_file
 from .server import Server
 from .uvicorn_limits import limits
 from .workers import Workers
@@ -142,7 +142,10 @@ def application() -> Server:
         if options.closed:
             settled.routes.close()
         with run_key() as key:
-            return OwnProcess(load_pipeline(options.target), settled.config, settled.routes, key, open=options.insecure)
+            file = load_file(options.target)
+            return OwnProcess(
+                file.build, settled.config, settled.routes, key, open=options.insecure, beside=file.routes
+            )
     except VoiceflowError as error:  # after a reload: at start the command has reported it before
         log.error("%s", error)
         raise SystemExit(STARTUP_FAILURE) from None

@@ -1,4 +1,4 @@
-"""Loading the function `pipeline` from a file, or from a built-in pipeline by its name."""
+"""Loading the function `pipeline`, and the `routes` beside it, from a file or a built-in pipeline by its name."""
 
 from __future__ import annotations
 
@@ -10,32 +10,48 @@ import pkgutil
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from voiceflow.errors import VoiceflowError
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
     from voiceflow.call import Call
     from voiceflow.pipeline import Pipeline
 
 log = logging.getLogger("voiceflow.server")
 
 _WRITE = "write `def pipeline(call: Call) -> Pipeline:` and return `call.source | ... | call.sink`"
+_ROUTES = 'write a list of Starlette\'s routes, such as `[Route("/own", own), Mount("/app", app)]`'
 
 
 class PipelineFileError(VoiceflowError):
     """A pipeline file that is missing, cannot be imported, or makes no pipeline. Names the line, where there is one."""
 
 
-def load_pipeline(target: str) -> Callable[[Call], Pipeline]:
-    """The function `pipeline` of the file `target`, or of the built-in pipeline of that name.
+class PipelineFile(NamedTuple):
+    """What a file says is served."""
 
-    Raises `PipelineFileError`. The function raises it, too, for any exception in it and for a result that is not a
-    `Pipeline`.
+    build: Callable[[Call], Pipeline]
+    routes: Sequence[BaseRoute]
+    """Starlette's routes, to be served beside ours."""
+
+
+def load_pipeline(target: str) -> Callable[[Call], Pipeline]:
+    """The function `pipeline` of a file: see `load_file`."""
+    return load_file(target).build
+
+
+def load_file(target: str) -> PipelineFile:
+    """What the file `target` says, or the built-in pipeline of that name.
+
+    Raises `PipelineFileError`. The function `build` raises it, too, for any exception in it and for a result that is
+    not a `Pipeline`.
     """
     spec = _find(target)
     module = _execute(spec, target)
@@ -59,7 +75,21 @@ def load_pipeline(target: str) -> Callable[[Call], Pipeline]:
             raise PipelineFileError(f"pipeline(call) in {target} returns {_kind(pipeline)}, not a Pipeline: {_WRITE}")
         return pipeline
 
-    return build
+    return PipelineFile(build, _routes(module, target))
+
+
+def _routes(module: ModuleType, target: str) -> Sequence[BaseRoute]:
+    routes = getattr(module, "routes", None)
+    if routes is None:
+        return ()
+    from starlette.routing import BaseRoute
+
+    if not isinstance(routes, list | tuple):
+        raise PipelineFileError(f"`routes` in {target} is {_kind(routes)}: {_ROUTES}")
+    for route in routes:
+        if not isinstance(route, BaseRoute):
+            raise PipelineFileError(f"`routes` in {target} holds {_kind(route)}: {_ROUTES}")
+    return routes
 
 
 def built_in() -> list[str]:

@@ -8,12 +8,15 @@ path that was requested publicly, the one that carriers sign, with the prefix as
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from starlette.types import Scope
 
 from voiceflow.config.address import MEDIA
+
+OF_ROUTERS: Final = ("app_root_path", "endpoint", "path_params", "route", "router")
+"""What Starlette's routers keep in a scope. Those of an application around ours mean nothing to ours."""
 
 
 def prefix_of(public_address: str | None) -> str:
@@ -30,11 +33,13 @@ def public_http(public_address: str) -> str:
 
 def at_prefix(scope: Scope, prefix: str | None, own: Container[str]) -> Scope:
     """The scope of a request with the path that was requested publicly, and the prefix as its `root_path` (as ASGI has
-    it). None as the prefix: it is where the application is mounted.
+    it), and without what routers around ours have left in it. None as the prefix: it is where the application is
+    mounted.
 
     `own` are the paths that are served below the prefix: one of them has come without the prefix, even if it begins
     like it.
     """
+    scope = {key: value for key, value in scope.items() if key not in OF_ROUTERS}
     root, below = _parts(scope)
     if prefix is None:
         public = root

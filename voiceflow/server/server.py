@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voiceflow.call import Build
@@ -25,6 +25,7 @@ from .admission import Admission
 from .browsercalls import BrowserCalls
 from .callroutes import call_routes
 from .elsewhere import Elsewhere, unavailable
+from .file_routes import Contained, refuse_taken
 from .headers import with_headers
 from .health import OllamaStatus
 from .iceservers import ice_servers
@@ -53,12 +54,14 @@ class Server:
         open: bool = False,
         exposed: bool | None = None,
         prefix: str | None = None,
+        beside: Sequence[BaseRoute] = (),
     ) -> None:
         """`key` is that of the run (`run_key`), which signs stream tokens unless `stream_keys` do. `open` admits calls
         from anybody, without signature or token.
         `exposed`: others than this machine's user may reach the server; None: if the configuration says so.
         `prefix` is the path below which everything is publicly; None: that of the public address, or else where the
-        server is mounted."""
+        server is mounted. `beside` are routes that are served beside ours. Raises `VoiceflowError` for what cannot be
+        served."""
         self._routes = routes
         tokens = StreamTokens(*([each.text.encode() for each in config.stream_keys] or [key]))
         # Connections are not kept: there is none to be closed, whether or not anybody runs the lifespan.
@@ -86,13 +89,16 @@ class Server:
             *call_routes(self._browsers, admission),
             WebSocketRoute("/ws", signaling.websocket),
             *page(trust),
-            WebSocketRoute("/{path:path}", elsewhere.refuse_stream),
         )
-        app = Starlette(routes=self.routes, exception_handlers={404: elsewhere.not_found})
+        unserved = WebSocketRoute("/{path:path}", elsewhere.refuse_stream)
+        refuse_taken(beside, [*self.routes, WebSocketRoute(MEDIA, elsewhere.refuse_stream)])
+        app = Starlette(
+            routes=[*self.routes, *map(Contained, beside), unserved], exception_handlers={404: elsewhere.not_found}
+        )
         app.router.redirect_slashes = False  # such redirects lead to whatever host the request names
         self._app: ASGIApp = app
         self._prefix = prefix if prefix is not None else prefix_of(config.public_ws_url) or None
-        self._paths = {MEDIA, *(route.path for route in self.routes)}
+        self._paths = {MEDIA, *(getattr(route, "path", "") for route in (*self.routes, *beside))}
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
