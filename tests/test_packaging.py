@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"voiceflow": "voiceflow"} | {name: f"voiceflow/{name}" for name in ("processors", "transports", "pipelines")}
+OTHERS = ("all", "dev", "offline")
+"""Extras that are made of others, for developers, or weights of fixed versions."""
 IMPORT = """
 import importlib, sys
 for name in sys.argv[1:]:
@@ -85,3 +91,19 @@ def test_an_installed_wheel_imports_and_runs(wheel: Path, tmp_path: Path) -> Non
     )
     assert Path(run(python, "-c", IMPORT, *modules, cwd=tmp_path).strip()).is_relative_to(site)
     assert "run" in run(python.with_name("voiceflow"), "--help", cwd=tmp_path)
+
+
+def test_each_dependency_says_its_oldest_version_and_the_lock_has_one_that_it_allows() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = [
+        Requirement(each)
+        for each in (*project["dependencies"], *(one for name in extras if name not in OTHERS for one in extras[name]))
+    ]
+    minimums = run(sys.executable, ROOT / ".ci" / "minimums.py", cwd=ROOT).splitlines()
+    assert {line.partition("==")[0] for line in minimums} == {each.name for each in declared}
+    lock = (ROOT / "requirements.lock").read_text()
+    for each in declared:
+        versions = re.findall(rf"^{canonicalize_name(each.name)}==(\S+)", lock, re.MULTILINE)
+        assert versions, f"{each.name} is not in requirements.lock: see CONTRIBUTING.md"
+        assert all(version in each.specifier for version in versions), each

@@ -14,7 +14,7 @@ from server.serving import serving
 
 from voiceflow import Clear, SpeechStarted, Transcript
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 CHECK = """async () => {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from browser.chromium import becomes, needs_chromium, open_page, refuse_microphones, run
 from playwright.async_api import Page
 from server.serving import serving
@@ -12,7 +13,7 @@ from server.serving import serving
 from voiceflow import AudioRaw, Call, Processor
 from voiceflow.pipeline import Element
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 MAKE = """async () => {
   const { VoiceflowClient } = await import("/voiceflow-client.js");

@@ -26,7 +26,7 @@ from voiceflow.config.settings import Config
 from voiceflow.server.launch import uvicorn_settings
 from voiceflow.server.server import Server
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 VANISHED = 5.0
 """Seconds after which a call must have ended whose browser is gone without a word."""

@@ -18,6 +18,8 @@ from voiceflow.config.settings import Config
 from voiceflow.transports.webrtc import ice
 from voiceflow.transports.webrtc import source_sink as ends
 
+pytestmark = pytest.mark.slow
+
 
 class AnyPage(Protocol):
     async def evaluate(self, expression: str) -> Any: ...

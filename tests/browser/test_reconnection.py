@@ -8,7 +8,7 @@ from browser.chromium import needs_chromium, open_page, run
 from playwright.async_api import Page, WebSocketRoute, expect
 from server.serving import serving, until
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 
 class Answering:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import pytest
 from browser.chromium import needs_chromium
 from browser.screenshots import take
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 LIKELY = 0.25

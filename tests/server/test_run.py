@@ -139,6 +139,7 @@ def test_workers_answer_a_signed_webhook_alike_and_let_one_stream_in(tmp_path: P
         assert "the stream token was used before" in server.log
 
 
+@pytest.mark.slow
 def test_fifty_calls_lose_nothing(tmp_path: Path) -> None:
     """Ten seconds of each: what every caller says comes back whole. How late is for the benchmarks to say."""
     script = write(read_wav(RECORDING), MULAW, seconds=10.0)

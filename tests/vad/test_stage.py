@@ -240,6 +240,7 @@ class Scale(Processor):
         return frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detector", BOTH)
 def test_ten_minutes_of_speech_take_no_memory(detector):
     scale = Scale()
