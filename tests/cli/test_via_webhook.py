@@ -9,6 +9,7 @@ import pytest
 from cli.refusals import refusal
 from click.testing import CliRunner, Result
 from launching import free_port
+from server.serving import echo, serving
 from simulator.servers import in_thread, served
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,9 +17,13 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from voiceflow.audio import AudioFormat
 from voiceflow.cli import main
+from voiceflow.config.precedence import settle
 from voiceflow.config.settings import environment
+from voiceflow.sounds.wavfile import read_wav
 
+SPEECH = Path(__file__).parent.parent / "data" / "speech.wav"
 TWILIO = "http://127.0.0.1:1/sip/twilio/answer"
 
 
@@ -128,3 +133,22 @@ def test_a_key_that_cannot_be_made_or_read_is_refused(file: str, said: str) -> N
     Path("no.key").write_text("")
     assert said in refusal(voiceflow("signing-key", file))
     assert Path("no.key").read_text() == ""
+
+
+def test_the_agents_audio_may_have_another_format_than_the_callers(folder: Path) -> None:
+    Path(".env").write_text(voiceflow("signing-key", "a.key").stdout)
+    Path("c.yaml").write_text("public_ws_url: wss://voice.example.com\nprovider_config: {telnyx: {codec: L16}}\n")
+    Path("s.yaml").write_text(f"steps:\n  - {{say: {SPEECH}, at: 0}}\n  - {{press: 1, after: 0}}\n")
+    config = settle(None, Path("c.yaml")).config
+
+    with in_thread(serving(echo, config)) as server:
+        by = ("--via-webhook", f"{server.http}/sip/telnyx/answer", "--signing-key", "a.key", "-c", "c.yaml")
+        result = voiceflow("call", *by, "--script", "s.yaml", "--seconds", "1.5", "--record", "r.wav", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["codec"] == "PCMU 8000 Hz"
+    assert found["heard"]["correlation_without_gaps"] > 0.9
+    assert found["refused"] == []
+    recorded = read_wav("r.wav")
+    assert recorded.format == AudioFormat("pcm16", 16_000, 2)
+    assert abs(recorded.duration - 1.5) < 0.1

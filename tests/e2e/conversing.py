@@ -80,7 +80,7 @@ class Speaker:
         self._left += pieces(audio, self.format)
         self.spoken.clear()
 
-    def part(self) -> Speaker:
+    def part(self, heard: AudioFormat) -> Speaker:
         return self
 
     def advance(self, number: int, now: float) -> None:

@@ -9,8 +9,9 @@ import pytest
 from doubles import virtual
 from simulator.conducting import LOUD, MULAW, SILENT, Call, Server, call
 
+from voiceflow.audio import AudioFormat
 from voiceflow.frames import DTMF, AudioRaw
-from voiceflow.simulator.cues import ANSWER, REST, CallerCue, CuedScript
+from voiceflow.simulator.cues import ANSWER, REST, CallerCue, CuedScript, HeardAgent
 from voiceflow.simulator.load import ANSWER as LAST_ANSWER
 from voiceflow.transports.dialect import Event
 
@@ -143,3 +144,26 @@ def test_each_call_by_one_script_has_its_own_moments() -> None:
     assert begins(late)[0] - begins(early)[0] == pytest.approx(2.0, abs=0.06)
     assert early.part.texts(0.0, 10.0) == ["Hello"]
     assert early.part.texts(8.0, 10.0) == []
+
+
+@pytest.mark.parametrize(("heard", "begins_at"), [("pcm16", 0.4), ("mulaw", 0.1)])
+def test_silence_is_that_of_the_format_in_which_the_agent_is_heard(heard: str, begins_at: float) -> None:
+    """Zeros are silence in pcm16 and as loud as can be in mu-law."""
+    format = AudioFormat(heard, 8_000)
+    agent = HeardAgent(format)
+    agent.hear(bytes(format.bytes_for(0.1)), 0.2)
+    agent.hear(b"\x40" * format.bytes_for(0.1), 0.5)
+    assert agent.begun == pytest.approx(begins_at)
+
+
+def test_a_caller_by_a_script_hears_the_agent_in_the_agents_own_format() -> None:
+    """A silent agent in pcm16 has not begun to speak: the step that waits for that comes when patience ends."""
+    wide = AudioFormat("pcm16", 16_000)
+    script = CuedScript(MULAW, (), cues=(CallerCue(when="begun"), CallerCue(SECOND, when="after")))
+    quiet, loud = script.part(wide), script.part(wide)
+    for part, data in ((quiet, bytes(640)), (loud, b"\x00\x40" * 320)):
+        for number in range(50):
+            part.advance(number, number * 0.02)
+            part.hear(data, number * 0.02 + 0.04)
+    assert quiet.piece(49) == SILENT
+    assert loud.piece(49) == LOUD

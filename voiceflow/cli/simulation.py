@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from voiceflow.audio import AudioFormat
 from voiceflow.errors import MissingExtraError
 from voiceflow.frames import AudioRaw
+from voiceflow.processors.codec import convert
 from voiceflow.simulator.caller import Load
 from voiceflow.simulator.cues import UNKNOWN
 from voiceflow.simulator.load import ANSWER, Calls, Conversation
@@ -169,10 +171,12 @@ async def _show_progress(calls: Calls[Any]) -> None:
 
 
 def _recordings(first: Conversation) -> tuple[AudioRaw, AudioRaw, AudioRaw]:
-    """Three recordings of the first call: what the caller said; what the caller heard; and the same without its gaps,
-    as the agent sent it."""
+    """Three recordings of the first call, at the higher of its rates: what the caller said; what the caller heard; and
+    the same without its gaps, as the agent sent it."""
     said = decoded(b"".join(map(first.part.piece, range(first.number))), first.part.format)
-    return said, played(first.player, first.zero), decoded(first.player.recording, first.player.format)
+    common = AudioFormat("pcm16", max(said.format.rate, first.player.format.rate))
+    heard, sent = played(first.player, first.zero), decoded(first.player.recording, first.player.format)
+    return convert(said, common), convert(heard, common), convert(sent, common)
 
 
 def _count_delays(first: BrowserCaller, said: AudioRaw, sent: AudioRaw, tally: Tally) -> None:

@@ -48,7 +48,7 @@ class BrowserCaller:
         self.number = 0
         self.zero = 0.0
         self.turns: list[TurnDurations] = []
-        self.part = script.part()
+        self.part = script.part(script.format)
         self._tally = tally
         self._clock = ticker.clock
         self._record = record

@@ -46,7 +46,7 @@ class Caller:
         """How many pieces the caller has spoken."""
         self._line = line
         self._mirror = mirror
-        self.part = script.part()
+        self.part = script.part(outbound)
         self._tally = tally
         self._ticker = ticker
         self._clock = ticker.clock

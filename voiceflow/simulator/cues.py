@@ -49,19 +49,19 @@ class CuedScript(Script, frozen=True, dict=True, kw_only=True):
 
     cues: tuple[CallerCue, ...]
 
-    def part(self) -> CuedPart:
-        return CuedPart(self)
+    def part(self, heard: AudioFormat) -> CuedPart:
+        return CuedPart(self, heard)
 
 
 class CuedPart(CallerPart):
     """What one caller does in one call, as far as it is known."""
 
-    def __init__(self, script: CuedScript) -> None:
+    def __init__(self, script: CuedScript, heard: AudioFormat) -> None:
         super().__init__(script)
         self.keys = {}
         self.over = self.silent_from = UNKNOWN
         self._cues = deque(script.cues)
-        self._agent = HeardAgent(script.format)
+        self._agent = HeardAgent(heard)
         self._said: list[tuple[int, CallerCue]] = []  # with the number of the first piece of each
         self._start = math.inf  # when the caller began, on the phone's clock
         self._next = 0  # the number of the piece with which the step before is over

@@ -55,8 +55,8 @@ class Script(msgspec.Struct, frozen=True, dict=True):  # dict: for what is compu
     """The number of the piece in the middle of which the caller drops the connection."""
     network: Network = PERFECT
 
-    def part(self) -> CallerPart:
-        """What one caller does by this script."""
+    def part(self, heard: AudioFormat) -> CallerPart:
+        """What one caller does by this script, to whom the agent's audio comes as `heard`."""
         return CallerPart(self)
 
     @cached_property
