@@ -136,13 +136,13 @@ def test_a_named_tunnel_has_its_address_once_it_is_connected() -> None:
 
 def test_a_named_tunnel_that_does_not_connect_is_kept(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        tunnel = Tunnel(Starts(lambda: RunDouble("ERR no route", delay=31.0)), NAMED)
+        tunnel = Tunnel(Starts(lambda: RunDouble("ERR no route", delay=11.0)), NAMED)
         await tunnel.open()
         assert tunnel.address == NAMED.address
         await tunnel.close()
 
     virtual(main())
-    assert "cloudflared has not connected within 30 s, and goes on trying" in caplog.text
+    assert "cloudflared has not connected within 10 s, and goes on trying" in caplog.text
 
 
 def test_a_named_tunnel_without_its_files_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,7 +188,8 @@ def _say_what_is_served(
     click.echo("\n".join(lines), err=True)
     if insecure:
         logging.getLogger("voiceflow.server").warning(
-            "--insecure: whoever reaches this port may call, without signature or token"
+            "--insecure: whoever reaches this port%s may call, without signature or token",
+            " - from anywhere on the internet, by the tunnel -" if tunnel else "",
         )
 
 

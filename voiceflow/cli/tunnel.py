@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -37,7 +37,8 @@ def tunnelled(options: Options, settled: Settled, port: int, secret: str) -> Ite
             "the tunnel has a new address: set the carriers' webhooks anew",
             *public_lines(address, f"/?key={secret}"),
         ]
-        click.echo("\n".join(lines), err=True)
+        with suppress(OSError):  # nobody reads what is printed any more
+            click.echo("\n".join(lines), err=True)
 
     with opened(f"http://{reachable(settled.config.server_host, port)}", named, say) as address:
         config = msgspec.structs.replace(settled.config, public_ws_url=address)

@@ -41,11 +41,17 @@ def opened(origin: str, named: Named | None, changed: Callable[[str], None]) -> 
         settings, file = Path(folder, "config.yml"), Path(folder, "address")
 
         async def start() -> Cloudflared:
-            write_private(settings, SETTINGS)
+            try:
+                write_private(settings, SETTINGS)
+            except OSError as error:
+                raise TunnelError(f"cannot write {settings}: {error.strerror}") from error
             return await Cloudflared.start([program, *arguments(origin, settings, named)])
 
         def written(address: str) -> None:
-            write_private(file, address)
+            try:
+                write_private(file, address)
+            except OSError as error:
+                log.error("cannot write %s, webhooks at the new address are refused: %s", file, error.strerror)
             changed(address)
 
         with _running(program, Tunnel(start, named), written) as address:
@@ -103,6 +109,8 @@ async def _kept(
             for each in checking:
                 each.cancel()
             checking.add(loop.create_task(_check(tunnel)))
+        else:
+            log.info("the tunnel is open again")
 
     try:
         await _refuse_old(program)

@@ -17,10 +17,10 @@ from .output import Output
 log = logging.getLogger("voiceflow.tunnel")
 
 PATIENCE: Final = 30.0
-"""Seconds within which cloudflared must have printed the address of a quick tunnel, or have connected a named one."""
+"""Seconds within which cloudflared must have printed the address of a quick tunnel."""
 CONNECTING: Final = 10.0
-"""Seconds that a quick tunnel, which has its address, is given to connect before the address is asked: a name that is
-asked for too early is remembered as unknown by name servers."""
+"""Seconds that a tunnel whose address is known is given to connect: a named one before the server begins to serve, a
+quick one before its address is asked, since name servers remember a name as unknown that is asked for too early."""
 SHORTEST: Final = 1.0
 LONGEST: Final = 60.0
 """Seconds before cloudflared is started again: each time twice as long, up to this."""
@@ -43,11 +43,10 @@ class Run(Protocol):
 class Tunnel:
     """A tunnel that is kept open. `address` is its public one, of media streams."""
 
-    def __init__(self, start: Callable[[], Awaitable[Run]], named: Named | None, *, patience: float = PATIENCE) -> None:
+    def __init__(self, start: Callable[[], Awaitable[Run]], named: Named | None) -> None:
         self.address = ""
         self._start = start
         self._named = named
-        self._patience = patience
         self._run: Run | None = None
 
     async def open(self) -> None:
@@ -95,20 +94,18 @@ class Tunnel:
         """The address of the tunnel, once it has one."""
         if self._named is None:
             try:
-                there = await run.until(lambda output: output.address is not None, self._patience)
+                there = await run.until(lambda output: output.address is not None, PATIENCE)
             except TunnelError as error:
                 raise TunnelError(f"{error}{_advice(run.output)}") from error
             if not there:
                 raise TunnelError(
-                    f"cloudflared has printed no address of a quick tunnel within {self._patience:g} s, "
+                    f"cloudflared has printed no address of a quick tunnel within {PATIENCE:g} s, "
                     f"{run.said}{_advice(run.output)}"
                 )
             return f"wss://{(run.output.address or '').removeprefix('https://')}{MEDIA}"
         try:
-            if not await run.until(lambda output: output.is_registered, self._patience):
-                log.warning(
-                    "cloudflared has not connected within %g s, and goes on trying, %s", self._patience, run.said
-                )
+            if not await run.until(lambda output: output.is_registered, CONNECTING):
+                log.warning("cloudflared has not connected within %g s, and goes on trying, %s", CONNECTING, run.said)
         except TunnelError as error:
             missing = missing_files(self._named)
             hint = f". There is no {missing}: cloudflared tunnel login, or copy it here" if missing else ""
