@@ -7,12 +7,15 @@ import contextlib
 import json
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from fastapi import FastAPI
 from server.programs import (
@@ -31,6 +34,7 @@ from websockets.exceptions import ConnectionClosed
 
 from voiceflow.config.address import MEDIA
 from voiceflow.config.settings import Config
+from voiceflow.config.stream_keys import StreamKey
 from voiceflow.errors import VoiceflowError
 from voiceflow.server import app, uvicorn_settings
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
@@ -49,12 +53,35 @@ def _marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
+LEFT_ALONE = """
+import asyncio, gc, logging, os, signal
+import voiceflow  # switches telemetry off by variables
+
+def state():
+    levels = {name: logging.getLogger(name).level for name in ("uvicorn.error", "httpx", "aiortc", "voiceflow")}
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    loggers = levels, list(logging.root.handlers), logging.root.level
+    return loggers, handlers, dict(os.environ), gc.get_freeze_count()
+
+logging.getLogger("voiceflow.server").setLevel("ERROR")  # not the link
+
+async def main():
+    before = state()
+    from voiceflow.server import app
+    async with app("echo").lifespan():
+        assert state() == before, (state(), before)
+
+asyncio.run(main())
+"""
+
+
 def signed(url: str, form: dict[str, str]) -> dict[str, str]:
     return {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)}
 
 
-async def call_by_carrier(running: Running, path: str) -> bytes:
-    """Have Twilio's webhook answered, and the stream that it asks for. Returns what the caller hears."""
+async def call_by_carrier(running: Running, path: str, other: Running | None = None) -> bytes:
+    """Have Twilio's webhook answered, and the stream that it asks for, by an `other` process. Returns what the caller
+    hears."""
     form = {"CallSid": CALL, "From": FROM, "To": TO, "CallStatus": "ringing"}
     headers = signed(f"https://calls.example.com{path}/sip/twilio/answer", form)
     async with running.asking() as client:
@@ -62,7 +89,7 @@ async def call_by_carrier(running: Running, path: str) -> bytes:
     assert answer.status_code == 200, answer.text
     assert f'url="wss://calls.example.com{path}{MEDIA}"' in answer.text
     upgrade = TUNNEL | signed(f"wss://calls.example.com{path}{MEDIA}", {})
-    async with dialled(f"{running.ws}{path}{MEDIA}", additional_headers=upgrade) as websocket:
+    async with dialled(f"{(other or running).ws}{path}{MEDIA}", additional_headers=upgrade) as websocket:
         return await hears(websocket, carrier(call_sid=CALL, token=parameters(answer)["token"]))
 
 
@@ -196,6 +223,7 @@ def test_two_applications_in_one_program_know_nothing_of_each_other(caplog: pyte
             async with dialled(f"{running.ws}/second{MEDIA}", additional_headers=TUNNEL) as websocket:
                 with pytest.raises(ConnectionClosed):
                     await hears(websocket, carrier(call_sid=CALL, token=token))
+            assert "processes that are started apart share tokens by `stream_keys`" in caplog.text
             one, other = links(caplog)
             await client.get(f"/first/{one}")
             await client.get(f"/second/{one}")
@@ -257,6 +285,24 @@ def test_the_link_names_the_public_address(caplog: pytest.LogCaptureFixture) -> 
                 assert "https://calls.example.com/voice/?key=" in caplog.text
 
     run(main())
+
+
+def test_processes_with_the_same_keys_take_each_others_tokens_and_link(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        config = msgspec.structs.replace(PUBLIC, stream_keys=(StreamKey(text="0e8fd1c9b27a4635d0f1a2b3c4d5e6f7"),))
+        one, other = app(echo, config=config), app(echo, config=config)
+        async with serving(in_fastapi("/voice", one)) as first, serving(in_fastapi("/voice", other)) as second:
+            assert await call_by_carrier(first, "/voice", second) == SPEECH
+            assert len(set(links(caplog))) == 1
+
+    run(main())
+
+
+def test_the_process_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("program.py").write_text(LEFT_ALONE)
+    done = subprocess.run([sys.executable, "program.py"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_example_serves_its_own_and_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

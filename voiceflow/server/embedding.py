@@ -22,6 +22,7 @@ from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config, find_config, load_config
 from voiceflow.errors import ConfigError
+from voiceflow.security.marks import SharedMarks
 from voiceflow.security.trust import secret_of
 
 from .pipelinefile import load_file
@@ -40,7 +41,8 @@ WITHOUT_LIFESPAN: Final = (
 
 
 class Embedded(Server):
-    """A server that another program mounts. It has a key and a secret of its own."""
+    """A server that another program mounts. Its key and secret are its own, or, where there are `stream_keys`, those of
+    all processes that have the same."""
 
     def __init__(
         self,
@@ -52,11 +54,14 @@ class Embedded(Server):
         trust_loopback: bool,
         beside: Sequence[BaseRoute],
     ) -> None:
-        key = secrets.token_hex(32).encode()
+        shared = config.stream_keys
+        key = shared[0].text.encode() if shared else secrets.token_hex(32).encode()
         exposed = config.public_ws_url is not None or not trust_loopback
         super().__init__(build, config, routes, key, exposed=exposed, prefix=prefix, beside=beside)
         here = public_http(config.public_ws_url) if config.public_ws_url else f"http://HOST:PORT{prefix or '/PATH'}"
         self._link = f"{here}/?key={secret_of(key)}" if exposed else None
+        self._lasting = "as long as the first of stream_keys stays" if shared else "until this process ends"
+        self._marks = None if shared else SharedMarks(key)
         self._warned = False
 
     @asynccontextmanager
@@ -64,6 +69,8 @@ class Embedded(Server):
         async with super().lifespan(app):
             self._say_how_to_open()
             yield
+        if self._marks is not None:
+            self._marks.remove()
 
     async def _begin(self) -> bool:
         if not self._warned:
@@ -74,7 +81,7 @@ class Embedded(Server):
 
     def _say_how_to_open(self) -> None:
         if self._link is not None:
-            log.warning("the page opens by this link, until the program ends: %s", self._link)
+            log.warning("the page opens by this link, %s: %s", self._lasting, self._link)
 
 
 def embedded(
