@@ -544,15 +544,6 @@ def test_any_other_public_address_is_refused(address: str) -> None:
         ("port: 1", "voiceflow.yaml, line 1: port is unknown and ignored, did you mean server_port?"),
         ("Log-Level: info", "voiceflow.yaml, line 1: Log-Level is unknown and ignored, did you mean log_level?"),
         ("did: {}", "voiceflow.yaml, line 1: did is unknown and ignored, did you mean dids?"),
-        (
-            "provider_config:\n  twilio:\n    token: x",
-            "voiceflow.yaml, line 3: provider_config.twilio.token is unknown and ignored, "
-            "did you mean provider_config.twilio.auth_token?",
-        ),
-        (
-            "provider_config: {plivo: {}}",
-            "voiceflow.yaml, line 1: provider_config.plivo is unknown and ignored, known here: telnyx, twilio",
-        ),
     ],
 )
 def test_an_unknown_key_is_reported_with_the_nearest_known_name(
@@ -560,6 +551,24 @@ def test_an_unknown_key_is_reported_with_the_nearest_known_name(
 ) -> None:
     assert load_config(write(content)) == Config()
     assert caplog.record_tuples == [("voiceflow.config", logging.WARNING, expected)]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            "provider_config:\n  twilio:\n    token: x",
+            "voiceflow.yaml, line 3: provider_config.twilio.token is unknown, "
+            "did you mean provider_config.twilio.auth_token?",
+        ),
+        (
+            "provider_config: {plivo: {}}",
+            "voiceflow.yaml, line 1: provider_config.plivo is unknown, known here: telnyx, twilio",
+        ),
+    ],
+)
+def test_an_unknown_key_of_a_carrier_is_an_error(write: Write, content: str, expected: str) -> None:
+    assert problem(write(content)) == expected
 
 
 def test_known_keys_are_not_reported(write: Write, caplog: pytest.LogCaptureFixture) -> None:

@@ -39,6 +39,22 @@ def test_doctor_finds_the_key_that_was_meant(folder: Path) -> None:
     assert "did you mean" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("auht: {provider: bearer, tokens: x}", "line 1: auht is unknown, did you mean auth?"),
+        ("auth: {provider: bearer, token: x}", "line 1: auth.token is unknown, did you mean auth.tokens?"),
+        ("dids: {+15125551234: {transfer: x}}", "line 1: transfer is unknown, did you mean transfer_to?"),
+    ],
+)
+def test_a_server_does_not_start_with_a_typing_error_in_what_guards_it(
+    tmp_path: Path, content: str, problem: str
+) -> None:
+    (tmp_path / "voiceflow.yaml").write_text(content)
+    done = command(tmp_path, "run", "echo", "-p", 0)
+    assert (done.returncode, done.stderr) == (2, f"Error: voiceflow.yaml, {problem}\n")
+
+
 @pytest.mark.parametrize("options", [[], ["--workers", "2"], ["--reload"]], ids=" ".join)
 def test_a_server_names_the_key_that_was_meant_once_however_many_processes_read_the_file(
     folder: Path, options: list[str]

@@ -19,6 +19,7 @@ from websockets.protocol import State
 
 from voiceflow import Call
 from voiceflow.audio import AudioFormat
+from voiceflow.auth import Authorize
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
@@ -130,9 +131,10 @@ async def serving(
     key: bytes = b"key of this run",
     open: bool = False,
     send_buffer: int | None = None,
+    authorize: Authorize | None = None,
 ) -> AsyncIterator[Served]:
     """Serve. `send_buffer`: how many bytes the system takes for a peer that does not read."""
-    server = Server(build, config or Config(), routes or Routes(), key, open=open)
+    server = Server(build, config or Config(), routes or Routes(), key, open=open, authorize=authorize)
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     if send_buffer is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)

@@ -152,6 +152,14 @@ class PeerSession:
             self._closing = self._loop.create_task(self._close(), name="closing a peer connection")
         await asyncio.shield(self._closing)
 
+    def end(self, reason: str) -> None:
+        """End the call. `reason` is what its log and its pipeline learn."""
+        if not self._connected.done():
+            self._connected.set_exception(CallError(reason))
+            self._connected.exception()  # else asyncio would complain where nobody waits for it
+        elif self._source is not None:
+            self._source.end(reason)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -182,7 +190,7 @@ class PeerSession:
                 if self._replaced:
                     await asyncio.wait(self._replaced)
             finally:
-                self._end("the browser closed the connection")
+                self.end("the browser closed the connection")
 
     # Callbacks of the connection
 
@@ -199,7 +207,7 @@ class PeerSession:
             case messages.PageDtmf() if self._source is not None:
                 self._source.put(DTMF(message.digit))
             case messages.PageHangup():
-                self._end("the caller hung up")
+                self.end("the caller hung up")
 
     def _channel_opened(self, channel: RTCDataChannel) -> None:
         self.channel.attach(channel)
@@ -210,14 +218,7 @@ class PeerSession:
 
     def _lose(self, connection: BrowserConnection, reason: str) -> None:
         if connection is self._connection:  # else another one has replaced it
-            self._end(reason)
-
-    def _end(self, reason: str) -> None:
-        if not self._connected.done():
-            self._connected.set_exception(CallError(reason))
-            self._connected.exception()  # else asyncio would complain where nobody waits for it
-        elif self._source is not None:
-            self._source.end(reason)
+            self.end(reason)
 
 
 def usable(servers: Sequence[IceServer]) -> list[RTCIceServer]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ log = logging.getLogger("voiceflow.auth")
 
 REQUIRED: Final = ("exp", "iat", "aud", "iss", "sub")
 """IdTokenClaims without which no token is good. `nbf` is checked where it is there: not every issuer writes it."""
+WHILE: Final = 10.0
+"""Seconds in which one reason for a refusal is logged."""
 
 
 class IdTokenClaims(msgspec.Struct, frozen=True):
@@ -49,6 +52,7 @@ class IdTokens:
         self._audience = audience
         self._algorithms = algorithms
         self._keys = keys
+        self._told: float | None = None
 
     async def read(self, token: str) -> IdTokenClaims | None:
         """What `token` says. None: it is not good, and the log has the kind of the reason, never the token."""
@@ -56,9 +60,15 @@ class IdTokens:
             key = await self._key(token)
             return self._claims(token, key)
         except Exception as error:  # whatever the token contains
-            reason = str(error) if isinstance(error, VoiceflowError) else type(error).__name__
-            log.info("a token for %s was refused: %s", self._name, reason)
+            self._tell(str(error) if isinstance(error, VoiceflowError) else type(error).__name__)
             return None
+
+    def _tell(self, reason: str) -> None:
+        """Log why a token was refused, once in a while: anybody may send a thousand."""
+        now = time.monotonic()
+        if self._told is None or now - self._told >= WHILE:
+            self._told = now
+            log.info("a token for %s was refused: %s", self._name, reason)
 
     async def _key(self, token: str) -> SigningKey:
         """The key with which the token should be signed. Raises what it likes."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .exclusions import Exclusions
+from .path_prefixes import PathPrefixes
 from .provider import Authorize, identify
 from .result import AuthResult
 
@@ -31,6 +31,16 @@ LONGEST_WAIT: Final = 31_536_000.0
 """Seconds that a timer is set for at most: no socket is open for a year."""
 
 
+def refusal_of(scope: Scope) -> str:
+    """A line for the log about a request without an identity."""
+    kind = "WebSocket" if scope["type"] == "websocket" else scope["method"]
+    return f"a {kind} to {scope['path'][:LONGEST_SHOWN]!r} was refused: it shows no identity"
+
+
+def _log(scope: Scope) -> None:
+    log.warning("%s", refusal_of(scope))
+
+
 class AuthMiddleware:
     """Lets nobody pass whom the provider does not know, but to the paths that are excluded.
 
@@ -44,13 +54,16 @@ class AuthMiddleware:
         provider: Authorize,
         exclude: Collection[str] = (),
         *,
+        refused: Callable[[Scope], None] = _log,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`exclude`: paths that are open to all, with what is below them: `/health` is not `/healthy`. `clock` tells
-        the seconds since 1970. Raises `ConfigError` for a path that cannot be meant."""
+        """`exclude`: paths that are open to all, with what is below them: `/health` is not `/healthy`. `refused` is
+        told of each refusal. `clock` tells the seconds since 1970. Raises `ConfigError` for a path that cannot be
+        meant."""
         self._app = app
         self._provider = provider
-        self._open = Exclusions(exclude)
+        self._open = PathPrefixes(exclude)
+        self._refused = refused
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +72,7 @@ class AuthMiddleware:
             return
         result = await identify(self._provider, scope)
         if result is None:
-            log.warning("%s to %r was refused: it shows no identity", _kind(scope), scope["path"][:LONGEST_SHOWN])
+            self._refused(scope)
             await refuse(scope, receive, send)
             return
         scope = {**scope, USER: result}
@@ -111,7 +124,3 @@ def user_of(scope: Any) -> AuthResult | None:
     """Whoever has sent the request, as the middleware has found; None where it did not look."""
     user = scope.get(USER)
     return user if isinstance(user, AuthResult) else None
-
-
-def _kind(scope: Scope) -> str:
-    return "a WebSocket" if scope["type"] == "websocket" else f"a {scope['method']}"

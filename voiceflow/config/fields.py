@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from voiceflow.errors import ConfigError
 
-from .unknown_keys import Warn, nearest
+from .unknown_keys import Warn, guards, hint
 from .yamlfile import Value
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -25,18 +25,19 @@ class ConfigSetting(NamedTuple):
 
 
 def in_file(
-    mapping: Value, kinds: Mapping[str, Any], warn: Warn, prefix: str = "", elsewhere: tuple[str, ...] = ()
+    mapping: Value, kinds: Mapping[str, Any], warn: Warn | None, prefix: str = "", elsewhere: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, ConfigSetting]]:
     """The settings in a part of the file whose keys should be those of `kinds`, with values of its types. The keys in
-    `elsewhere` are read by other code and skipped; `warn` is told of any others."""
+    `elsewhere` are read by other code and skipped; `warn` is told of any others. Raises `ConfigError` for those that
+    are about security; without `warn`, all are."""
     for key, value in mapping.entries():
         name = key.text()
         kind = kinds.get(name)
         if kind is None and name not in elsewhere:
             known = list(dict.fromkeys([*kinds, *elsewhere]))
-            near = nearest(name, known)
-            hint = f"did you mean {prefix}{near}?" if near else f"known here: {', '.join(known)}"
-            warn(f"{key.place}: {prefix}{name} is unknown and ignored, {hint}")
+            if warn is None or (not prefix and guards(name, known)):
+                raise key.error(f"{prefix}{name} is unknown, {hint(name, known, prefix)}")
+            warn(f"{key.place}: {prefix}{name} is unknown and ignored, {hint(name, known, prefix)}")
         elif kind is None or name in elsewhere or value.missing:
             continue
         elif _is_struct(kind):

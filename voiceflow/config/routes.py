@@ -29,7 +29,7 @@ from voiceflow.errors import ConfigError, DIDConfigError, DIDNotFoundError
 from voiceflow.route import Route
 
 from . import numbers
-from .unknown_keys import ALIKE, Warn, nearest
+from .unknown_keys import ALIKE, SECURITY, Warn, nearest
 from .watched import WatchedFile
 from .wording import in_its_language, joined, read_language, read_words
 from .yamlfile import Value, read_yaml
@@ -221,7 +221,9 @@ def _read_route(mapping: Value, default: Route, country: str | None, mistakes: d
         name = key.text()
         if name not in names:
             extra[name] = value.natural()
-            if near := nearest(name, names, ALIKE):
+            if (near := nearest(name, names, ALIKE)) in SECURITY:
+                raise key.error(f"{name} is unknown, did you mean {near}?")
+            if near:
                 mistakes[f"{key.place}: {name} is kept in `extra`, did you mean {near}?"] = None
         elif value.missing:
             continue

@@ -15,6 +15,7 @@ Commands use `precedence.settle`, which does all three. The fields of `Config` a
       - provider: twilio  # with provider_config.twilio
 
 So are `allowed_origins` (https://app.example.com) and `stream_keys`.
+So is `allowed_origins`: https://app.example.com, or a list of such; `auth` is told of in auth.py.
 
 Values are stripped, and an empty one counts as not given: with `api_key: ${KEY}` and an empty KEY there is no key,
 rather than an empty one.
@@ -24,18 +25,21 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from dotenv import dotenv_values, load_dotenv
 from msgspec import Meta
 
+from voiceflow.auth import Authorize
 from voiceflow.errors import ConfigError
 from voiceflow.transports.carriers import Carrier, CarrierSettings, carriers
 from voiceflow.variables import variable
 
 from .address import PublicAddress, completed
+from .auth import read_auth, read_excluded
 from .fields import ConfigSetting, build, in_file, types_of
 from .ice import ICE, read_ice
 from .origins import Origin, read_origins
@@ -56,6 +60,14 @@ ENVIRONMENT = {
 }
 """Environment variables that set keys of the configuration, by the variable. The carriers add their own
 (`CarrierSettings.environment`); those of language models are read by their processors."""
+
+LISTS: Final[dict[str, Callable[[Value], tuple[Any, ...]]]] = {
+    "allowed_origins": read_origins,
+    "auth": read_auth,
+    "auth_exclude": read_excluded,
+    "stream_keys": read_stream_keys,
+}
+"""What reads the keys whose values are lists of what is described elsewhere."""
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 0 to 65535")]
 Seconds = Annotated[float, Meta(ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600")]
@@ -84,6 +96,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Where other pages are from that may call, besides those of this machine."""
     stream_keys: tuple[StreamKey, ...] = ()
     """The keys of stream tokens: the one that signs, and those that came before. Empty: each run makes one."""
+    auth: tuple[Authorize, ...] = ()
+    """Providers that know who may come in from a browser."""
+    auth_exclude: tuple[str, ...] = ()
+    """Paths at which they are not asked."""
 
     def of(self, kind: type[C]) -> C:
         """A carrier's settings, by their type: those that are configured, or else the defaults."""
@@ -138,9 +154,9 @@ def load_config(
     `warn` is told of unknown keys in `file`. Raises `ConfigError`.
     """
     root = None if file is None else read_yaml(file)
-    elsewhere = ("dids", "country", "language", "words", "ice", "provider_config", "allowed_origins", "stream_keys")
+    elsewhere = ("dids", "country", "language", "words", "ice", "provider_config", *LISTS)
     settings = {} if root is None else dict(in_file(root, types_of(Config), warn, elsewhere=elsewhere))
-    settings |= _of_carriers(root, warn)
+    settings |= _of_carriers(root)
     for name, key in environment().items():
         if value := variable(name):
             settings[key] = ConfigSetting(value, name)
@@ -157,16 +173,12 @@ def load_config(
     config = msgspec.structs.replace(build(Config, settings), provider_config=_build_carriers(settings))
     if config.public_ws_url is not None:
         config = msgspec.structs.replace(config, public_ws_url=_completed(settings["public_ws_url"]))
-    ice = None if root is None else root.get("ice")
-    origins = None if root is None else root.get("allowed_origins")
-    if origins is not None:
-        config = msgspec.structs.replace(config, allowed_origins=read_origins(origins))
-    keys = None if root is None else root.get("stream_keys")
-    if keys is not None:
-        config = msgspec.structs.replace(config, stream_keys=read_stream_keys(keys))
-    if ice is not None:
+    if root is None:
+        return config
+    if (ice := root.get("ice")) is not None:
         config = msgspec.structs.replace(config, ice=tuple(read_ice(entry, warn) for entry in ice.items()))
-    return config
+    found = {key: read(entry) for key, read in LISTS.items() if (entry := root.get(key)) is not None}
+    return msgspec.structs.replace(config, **found)
 
 
 def environment() -> dict[str, str]:
@@ -179,13 +191,13 @@ def environment() -> dict[str, str]:
     return carriers_own | ENVIRONMENT
 
 
-def _of_carriers(root: Value | None, warn: Warn) -> dict[str, ConfigSetting]:
+def _of_carriers(root: Value | None) -> dict[str, ConfigSetting]:
     """The settings under `provider_config`."""
     part = None if root is None else root.get("provider_config")
     if part is None:
         return {}
     kinds = {carrier.name: carrier.settings for carrier in sorted(carriers(), key=lambda carrier: carrier.name)}
-    return dict(in_file(part, kinds, warn, "provider_config."))
+    return dict(in_file(part, kinds, None, "provider_config."))
 
 
 def _build_carriers(settings: dict[str, ConfigSetting]) -> tuple[CarrierSettings, ...]:

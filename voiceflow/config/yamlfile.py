@@ -59,6 +59,11 @@ class Value:
         """Whether the value is empty, `~` or `null`."""
         return bool(self.node.tag == _NULL)
 
+    @property
+    def is_mapping(self) -> bool:
+        """Whether the value has keys."""
+        return isinstance(self.node, yaml.MappingNode)
+
     def error(self, problem: str) -> ConfigError:
         """The error to raise for `problem` with this value."""
         return ConfigError(f"{self.place}: {problem}")

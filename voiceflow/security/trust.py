@@ -46,11 +46,11 @@ class Trust:
 
     def trusts(self, scope: Mapping[str, Any]) -> bool:
         """Whether the request of an ASGI scope (HTTP or WebSocket) needs no credentials."""
-        return (self._open and self._is_from_allowed_page(scope)) or self.is_operators(scope)
+        return (self._open and self.is_from_allowed_page(scope)) or self.is_operators(scope)
 
     def is_operators(self, scope: Mapping[str, Any]) -> bool:
         """Whether the request is from whoever runs the server."""
-        if not self._is_from_allowed_page(scope):
+        if not self.is_from_allowed_page(scope):
             return False
         return any(map(self.knows, self._shown(scope))) or (not self._exposed and is_local(scope))
 
@@ -70,7 +70,7 @@ class Trust:
                     if cookie == self.cookie:
                         yield secret
 
-    def _is_from_allowed_page(self, scope: Mapping[str, Any]) -> bool:
+    def is_from_allowed_page(self, scope: Mapping[str, Any]) -> bool:
         """Whether the request is from no page, or from one of this server or of an allowed origin."""
         hosts = [value.lower() for name, value in _headers(scope) if name == b"host"]
         return all(

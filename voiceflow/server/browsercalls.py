@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from voiceflow.auth.middleware import EXPIRED, LONGEST_WAIT
 from voiceflow.call_limits import Limits
 from voiceflow.engine.loop_lag import lag_reported
 from voiceflow.errors import CallRejectedError, VoiceflowError
@@ -21,6 +24,7 @@ from voiceflow.transports.webrtc.turn_servers import StaticICE
 from voiceflow.turns.latency import TurnLatency
 
 if TYPE_CHECKING:
+    from voiceflow.auth import AuthResult
     from voiceflow.call import Build, Call
     from voiceflow.config.routes import Routes
     from voiceflow.pipeline import Element
@@ -40,8 +44,18 @@ carrier is paid for the minutes."""
 class BrowserCall:
     """One call from a browser, which runs in a task of its own."""
 
-    def __init__(self, session: PeerSession, build: Build, route: Route, active: set[Call], *, local: bool) -> None:
-        """`local`: the browser is on this machine, and may learn what fails."""
+    def __init__(
+        self,
+        session: PeerSession,
+        build: Build,
+        route: Route,
+        active: set[Call],
+        *,
+        local: bool,
+        user: AuthResult | None = None,
+    ) -> None:
+        """`local`: the browser is on this machine, and may learn what fails. `user` is whoever calls, where that was
+        asked; the call ends when their identity does."""
         self.id = uuid.uuid4().hex
         """Names the call to whom it concerns, who may then act on it: it cannot be guessed."""
         self._session = session
@@ -49,12 +63,17 @@ class BrowserCall:
         self._route = route
         self._active = active
         self._local = local
+        self._user = user
         self._task = asyncio.create_task(self._run(), name=f"browser call {self.id}")
 
     @property
     def ended(self) -> bool:
         """Whether the call is over."""
         return self._task.done()
+
+    def is_of(self, user: AuthResult | None) -> bool:
+        """Whether `user` began this call."""
+        return user is self._user is None or (self._user is not None and self._user.is_same_as(user))
 
     @property
     def sdp(self) -> str:
@@ -87,7 +106,7 @@ class BrowserCall:
 
     async def _run(self) -> None:
         async with self._session as session:
-            call = session.call(route=self._route, limits=Limits(idle=IDLE))
+            call = session.call(route=self._route, user=self._user, limits=Limits(idle=IDLE))
             turns = itertools.count(1)
             call.on_turn(lambda latency: session.channel.tell(_for_page(next(turns), latency)))
             call.on_turn(lambda latency: call.log.info("turn: %s", latency))
@@ -97,7 +116,7 @@ class BrowserCall:
             self._active.add(call)
             try:
                 await session.connected()  # first: only a page that is connected can be told what fails
-                with lag_reported():
+                with lag_reported(), self._ending(session):
                     ended = await call.run(self._build)
                 call.log.info("ended: %s", ended.reason)
             except VoiceflowError as error:  # the call could not begin
@@ -106,6 +125,19 @@ class BrowserCall:
                 call.log.error("%r", error, exc_info=error)
             finally:
                 self._active.discard(call)
+
+    @contextmanager
+    def _ending(self, session: PeerSession) -> Iterator[None]:
+        """End the call when the identity of its user ends."""
+        if self._user is None or self._user.expires is None:
+            yield
+            return
+        seconds = max(0.0, min(self._user.expires - time.time(), LONGEST_WAIT))
+        timer = asyncio.get_running_loop().call_later(seconds, session.end, EXPIRED)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 class _Problems:
@@ -147,8 +179,8 @@ class BrowserCalls:
             return await self._ice.ice_servers()
         return [] if local else await StaticICE().ice_servers()
 
-    async def start(self, sdp: str, *, local: bool) -> BrowserCall:
-        """Answer an offer and start its call.
+    async def start(self, sdp: str, *, local: bool, user: AuthResult | None = None) -> BrowserCall:
+        """Answer an offer and start its call. `user` is whoever calls.
 
         Raises `OfferError` for an offer that cannot be used, `MissingExtraError` without aiortc, and
         `CallRejectedError` while the server stops.
@@ -159,14 +191,15 @@ class BrowserCalls:
         if self._stopping:
             await session.close()
             raise CallRejectedError(STOPPING)
-        call = BrowserCall(session, self._build, self._routes.default, self._active, local=local)
+        call = BrowserCall(session, self._build, self._routes.default, self._active, local=local, user=user)
         self._calls[call.id] = call
         call.on_end(self._forget)
         return call
 
-    def find(self, id: str) -> BrowserCall | None:
-        """The call of this id, while it is on."""
-        return self._calls.get(id)
+    def find(self, id: str, user: AuthResult | None) -> BrowserCall | None:
+        """The call of this id, while it is on, for the `user` who began it."""
+        call = self._calls.get(id)
+        return call if call is not None and call.is_of(user) else None
 
     def _forget(self, call: BrowserCall) -> None:
         del self._calls[call.id]

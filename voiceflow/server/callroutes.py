@@ -23,7 +23,7 @@ WHIP: Final = "/whip"
 
 def call_routes(calls: BrowserCalls, admission: Admission) -> list[Route]:
     """The routes of offers in JSON, of WHIP, and of the calls that were made by WHIP."""
-    offers, whip, cors = Offers(calls, admission), Whip(calls, admission), admission.cors()
+    offers, whip = Offers(calls, admission), Whip(calls, admission)
 
     async def begin(request: Request) -> Response:
         match request.method:
@@ -46,11 +46,8 @@ def call_routes(calls: BrowserCalls, admission: Admission) -> list[Route]:
         return await _admitted(request, admission, answer)
 
     return [
-        *(Route(path, begin, methods=["POST", "PATCH", "OPTIONS"], middleware=cors) for path in (OFFER, WHIP)),
-        *(
-            Route(f"{path}/{{id}}", go_on, methods=["PATCH", "DELETE", "OPTIONS"], middleware=cors)
-            for path in (OFFER, WHIP)
-        ),
+        *(Route(path, begin, methods=["POST", "PATCH", "OPTIONS"]) for path in (OFFER, WHIP)),
+        *(Route(f"{path}/{{id}}", go_on, methods=["PATCH", "DELETE", "OPTIONS"]) for path in (OFFER, WHIP)),
     ]
 
 

@@ -65,8 +65,13 @@ def written(host: str, port: int) -> str:
 
 
 def is_exposed(config: Config) -> bool:
-    """Whether others than the user of this machine may reach the server: at a public address, or at its host."""
-    return config.public_ws_url is not None or config.server_host.lower() not in ("localhost", LOOPBACK, "::1")
+    """Whether others than the user of this machine may reach the server: at a public address, at its host, or through
+    what has them log in."""
+    return (
+        bool(config.auth)
+        or config.public_ws_url is not None
+        or config.server_host.lower() not in ("localhost", LOOPBACK, "::1")
+    )
 
 
 def _from_here(host: str) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from voiceflow.auth.middleware import user_of
 from voiceflow.errors import VoiceflowError
 from voiceflow.transports.dialect import UNREADABLE
 
@@ -67,24 +68,25 @@ class Offers:
         offer = await read_json(request, HttpOffer, "{sdp, type}")
         if not offer.sdp:
             raise RefusalError(MISSING_SDP, 400)
-        call = self._calls.find(offer.pc_id or "")
+        user = user_of(request.scope)
+        call = self._calls.find(offer.pc_id or "", user)
         if call is not None:
             await call.renegotiate(offer.sdp, restart=bool(offer.restart_pc))
         else:
-            call = await self._calls.start(offer.sdp, local=self._admission.is_here(request.scope))
+            call = await self._calls.start(offer.sdp, local=self._admission.is_here(request.scope), user=user)
         return JSONResponse({"sdp": call.sdp, "type": "answer", "pc_id": call.id})
 
     async def patch(self, request: Request) -> Response:
         found = await read_json(request, HttpCandidates, "{pc_id, candidates}")
-        call = known(self._calls, found.pc_id)
+        call = known(self._calls, found.pc_id, request)
         for one in found.candidates[:MOST]:
             await call.add_candidate(one.candidate, one.sdp_mid, one.sdp_mline_index)
         return JSONResponse({"status": "success"})
 
 
-def known(calls: BrowserCalls, id: str) -> BrowserCall:
-    """The call of this id. Raises `RefusalError` if there is none."""
-    call = calls.find(id)
+def known(calls: BrowserCalls, id: str, request: Request) -> BrowserCall:
+    """The call of this id, for whoever began it. Raises `RefusalError` if there is none."""
+    call = calls.find(id, user_of(request.scope))
     if call is None:
         raise RefusalError(f"there is no call {id[:40]!r}: it is over, or was never here", 404)
     return call

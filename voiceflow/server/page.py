@@ -51,7 +51,8 @@ def _by_link(trust: Trust, serve: Endpoint) -> Endpoint:
         answer = RedirectResponse("./", 303, headers=HEADERS | {"Cache-Control": "no-store"})
         if trust.knows(secret):
             path = request.scope.get("root_path", "") + "/"
-            answer.set_cookie(trust.cookie, secret, path=path, httponly=True, samesite="strict")
+            # strict: a browser that followed the link from another page would come back without it
+            answer.set_cookie(trust.cookie, secret, path=path, httponly=True, samesite="lax")
         return answer
 
     return opened

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 from urllib.parse import quote
 
 import httpx
@@ -12,23 +13,26 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from voiceflow.auth import Authorize
 from voiceflow.call import Build
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.security.trust import Trust, secret_of
+from voiceflow.transports.carriers import carriers
 
 from .admission import Admission
 from .browsercalls import BrowserCalls
-from .callroutes import call_routes
+from .callroutes import OFFER, WHIP, call_routes
 from .elsewhere import Elsewhere, unavailable
 from .file_routes import Contained, refuse_taken
 from .headers import with_headers
 from .health import OllamaStatus
 from .iceservers import ice_servers
+from .identities import provider_of
 from .listening import is_exposed
 from .mediastreams import CarrierCalls
 from .page import page
@@ -39,6 +43,9 @@ from .startup import Startup, explained
 from .webhooks import Webhooks
 
 log = logging.getLogger("voiceflow.server")
+
+OPEN: Final = ("/health", "/ready")
+"""What everybody may ask: it tells strangers no more than whether the server works."""
 
 
 class Server:
@@ -55,13 +62,14 @@ class Server:
         exposed: bool | None = None,
         prefix: str | None = None,
         beside: Sequence[BaseRoute] = (),
+        authorize: Authorize | None = None,
     ) -> None:
         """`key` is that of the run (`run_key`), which signs stream tokens unless `stream_keys` do. `open` admits calls
         from anybody, without signature or token.
         `exposed`: others than this machine's user may reach the server; None: if the configuration says so.
         `prefix` is the path below which everything is publicly; None: that of the public address, or else where the
-        server is mounted. `beside` are routes that are served beside ours. Raises `VoiceflowError` for what cannot be
-        served."""
+        server is mounted. `beside` are routes that are served beside ours. `authorize` is one more provider of
+        identities, besides those of the configuration. Raises `VoiceflowError` for what cannot be served."""
         self._routes = routes
         tokens = StreamTokens(*([each.text.encode() for each in config.stream_keys] or [key]))
         # Connections are not kept: there is none to be closed, whether or not anybody runs the lifespan.
@@ -70,14 +78,15 @@ class Server:
         self._ollama = OllamaStatus(httpx.AsyncClient(limits=limits, verify=certificates))
         trust = self._trust = Trust(
             secret_of(key),
-            exposed=is_exposed(config) if exposed is None else exposed,
+            exposed=is_exposed(config) or authorize is not None if exposed is None else exposed,
             open=open,
             origins=config.allowed_origins,
         )
         refusals = self._refusals = RefusalLog()
         self.calls = CarrierCalls(build, config, routes, tokens, self._client, trust, refusals)
         self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active, routes)
-        admission = Admission(trust, config.allowed_origins, refusals)
+        provider = provider_of((*config.auth, authorize))
+        admission = Admission(trust, config.allowed_origins, refusals, provider, config.auth_exclude)
         signaling = SignalingEndpoint(self._browsers, admission)
         webhooks = Webhooks(config, routes, tokens, trust, refusals)
         elsewhere = Elsewhere(trust, refusals)
@@ -96,7 +105,8 @@ class Server:
             routes=[*self.routes, *map(Contained, beside), unserved], exception_handlers={404: elsewhere.not_found}
         )
         app.router.redirect_slashes = False  # such redirects lead to whatever host the request names
-        self._app: ASGIApp = app
+        verified = [carrier.webhook_path for carrier in carriers()]  # by their carriers' signatures
+        self._app = admission.before(app, open=(*verified, *OPEN), calls=(OFFER, WHIP))
         self._prefix = prefix if prefix is not None else prefix_of(config.public_ws_url) or None
         self._paths = {MEDIA, *(getattr(route, "path", "") for route in (*self.routes, *beside))}
 

@@ -18,6 +18,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from voiceflow.auth import AuthResult
+from voiceflow.auth.middleware import user_of
 from voiceflow.errors import VoiceflowError
 from voiceflow.transports.dialect import UNREADABLE
 from voiceflow.transports.websocket import POLICY
@@ -81,7 +83,8 @@ class SignalingEndpoint:
             return
         await websocket.accept()
         admit(websocket.scope)
-        conversation = _Conversation(self._calls, local=self._admission.is_here(websocket.scope))
+        local, user = self._admission.is_here(websocket.scope), user_of(websocket.scope)
+        conversation = _Conversation(self._calls, local=local, user=user)
         budget = _Budget(LARGEST_BURST, RATE)
         while (received := await websocket.receive())["type"] == "websocket.receive":
             text = received.get("text")
@@ -104,9 +107,10 @@ class SignalingEndpoint:
 class _Conversation:
     """The exchange of messages on one browser's WebSocket, and the call that it has started."""
 
-    def __init__(self, calls: BrowserCalls, *, local: bool) -> None:
+    def __init__(self, calls: BrowserCalls, *, local: bool, user: AuthResult | None) -> None:
         self._calls = calls
         self._local = local
+        self._user = user
         self._call: BrowserCall | None = None
 
     async def answer(self, text: str) -> dict[str, Any] | None:
@@ -137,11 +141,11 @@ class _Conversation:
     async def _offered(self, sdp: str, id: str) -> dict[str, Any]:
         if not sdp:
             return _error(MISSING_SDP)
-        call = self._calls.find(id) or self._call
+        call = self._calls.find(id, self._user) or self._call
         if call is not None and not call.ended:
             await call.renegotiate(sdp)
         else:
-            call = await self._calls.start(sdp, local=self._local)
+            call = await self._calls.start(sdp, local=self._local, user=self._user)
         self._call = call
         return {"type": "webrtc_answer", "sdp": call.sdp, "pc_id": call.id}
 

@@ -15,6 +15,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from voiceflow.auth.middleware import user_of
+
 from .admission import Admission
 from .browsercalls import BrowserCalls
 from .offers import MOST, RefusalError, known, read_text
@@ -33,7 +35,7 @@ class Whip:
     async def post(self, request: Request) -> Response:
         """Begin a call."""
         local = self._admission.is_here(request.scope)
-        call = await self._calls.start(await read_text(request), local=local)
+        call = await self._calls.start(await read_text(request), local=local, user=user_of(request.scope))
         response = Response(call.sdp, 201, media_type=SDP)
         response.headers["Location"] = f"{request.scope['path'].rstrip('/')}/{call.id}"
         response.headers["ETag"] = _etag(call.id)
@@ -43,7 +45,7 @@ class Whip:
 
     async def patch(self, request: Request) -> Response:
         """Add candidates to a call."""
-        call = known(self._calls, request.path_params["id"])
+        call = known(self._calls, request.path_params["id"], request)
         expected = request.headers.get("If-Match", "*")
         if expected not in ("*", _etag(call.id)):
             raise RefusalError(f"expected If-Match: {_etag(call.id)}; got {expected[:40]!r}", 412)
@@ -58,7 +60,7 @@ class Whip:
 
     async def delete(self, request: Request) -> Response:
         """End a call."""
-        await known(self._calls, request.path_params["id"]).hang_up()
+        await known(self._calls, request.path_params["id"], request).hang_up()
         return Response()
 
 

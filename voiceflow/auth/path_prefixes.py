@@ -1,7 +1,7 @@
-"""Paths that need no authentication.
+"""Paths that need no authentication, with all that is below them.
 
 A path is compared by its segments, as it is written. One that a proxy or an application might take for another path is
-never excluded: with an empty segment, `.` or `..`, a backslash, or an escaped separator.
+never among them: with an empty segment, `.` or `..`, a backslash, or an escaped separator.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _PATH: Final = re.compile(r"(/[^/\\?#*%\s]+)+/?")
 _AMBIGUOUS: Final = re.compile(rb"%(2f|5c|2e|25|00|3b)|\\", re.IGNORECASE)
 
 
-class Exclusions:
-    """Paths with all that is below them."""
+class PathPrefixes:
+    """Paths, with all that is below them."""
 
     def __init__(self, paths: Collection[str]) -> None:
         """Raises `ConfigError` for a path that cannot be meant."""
