@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,12 @@ PUBLIC = "wss://calls.example.com/sip/media-stream"
 @pytest.fixture(autouse=True)
 def _marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+async def shows_page_of(http: str, link: str) -> bool:
+    """Whether the link makes its visitor the operator."""
+    async with httpx.AsyncClient(headers=TUNNEL) as client:
+        return "set-cookie" in (await client.get(f"{http}/?key={link}")).headers
 
 
 async def refusal(media: str, token: str, operator: Mapping[str, str] = {}) -> str | None:
@@ -114,6 +121,8 @@ def test_workers_of_another_server_share_their_tokens_across_a_restart_with_a_ne
         return once
 
     async def after(http: str, once: str) -> None:
+        (link,) = set(re.findall(r"/\?key=(\S+)", (tmp_path / "log").read_text()))
+        assert {await shows_page_of(http, link) for _ in range(6)} == {True}
         assert await before(http) == once
         media = http.replace("http", "ws", 1) + "/sip/media-stream"
         refusals = await asyncio.gather(*(refusal(media, once) for _ in range(6)))
