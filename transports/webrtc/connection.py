@@ -13,7 +13,7 @@ from voiceflow.frames import AudioRaw
 from voiceflow.transports.webrtc import ice
 from voiceflow.transports.webrtc.inbound import Inbound
 from voiceflow.transports.webrtc.negotiation import Negotiation, allow_opus_only, close
-from voiceflow.transports.webrtc.offer import Offer, OfferError, is_hidden
+from voiceflow.transports.webrtc.offer import MOST_CANDIDATES, Offer, OfferError, is_hidden, is_usable, place_of
 from voiceflow.transports.webrtc.rtp_tap import tap
 from voiceflow.transports.webrtc.track import AgentTrack
 
@@ -41,9 +41,11 @@ class BrowserConnection:
         channel: Callable[[RTCDataChannel], None],
         up: Callable[[], None],
         lost: Callable[[BrowserConnection, str], None],
+        local: bool = False,
     ) -> None:
         """`servers` are the STUN and TURN servers of our side, `queue` has the agent's audio. What happens is told:
-        the caller's `audio`, a `channel` that the browser has opened, that the connection is `up`, why it is `lost`."""
+        the caller's `audio`, a `channel` that the browser has opened, that the connection is `up`, why it is `lost`.
+        `local`: the browser may be on this machine."""
         self.fingerprints: frozenset[str] = frozenset()
         """Of the browser's certificates."""
         self.username = ""
@@ -54,8 +56,11 @@ class BrowserConnection:
         """When audio or an answer of the browser last came, or when the connection was established."""
         self._up = up
         self._lost = lost
-        self._offered = self._hidden = 0
-        """How many candidates the browser has offered, and how many of them are hidden."""
+        self._local = local
+        self._offered: frozenset[str] = frozenset()
+        """The browser's candidates since ICE began."""
+        self._hidden = 0
+        """How many candidates were hidden."""
         self._deadline: asyncio.TimerHandle | None = None
         self._checking: asyncio.Task[None] | None = None
         self._inbound = Inbound(audio)
@@ -92,6 +97,7 @@ class BrowserConnection:
         aioice = self._transport.transport._connection
         restarts = offer.username != self.username
         if restarts:
+            self._offered, self._hidden = frozenset(), 0
             await self._stop_checking()
             self.username = offer.username
             ice.restart(aioice, offer.username, offer.password)
@@ -102,13 +108,11 @@ class BrowserConnection:
         return answer
 
     async def add(self, candidate: RTCIceCandidate) -> None:
-        """Add a candidate that the browser found after its offer."""
+        """Add a candidate that the browser found after its offer. Raises `OfferError` if there are too many."""
         if candidate.sdpMid is None and candidate.sdpMLineIndex is None:
             candidate.sdpMid = self._rtc.getTransceivers()[0].mid
-        self._offered += 1
-        if is_hidden(candidate):
-            self._hidden += 1
-        else:
+        self._offer(frozenset({place_of(candidate)}), is_hidden(candidate))
+        if is_usable(candidate, local=self._local):
             await self._rtc.addIceCandidate(candidate)
 
     async def close(self) -> None:
@@ -129,7 +133,16 @@ class BrowserConnection:
             self._checking.cancel()
             await asyncio.wait({self._checking})
 
+    def _offer(self, candidates: frozenset[str], hidden: int) -> None:
+        """Take what the browser has offered. Raises `OfferError` if that is too much."""
+        offered = self._offered | candidates
+        if len(offered) > MOST_CANDIDATES:
+            raise OfferError(f"expected at most {MOST_CANDIDATES} candidates for a connection; got another one")
+        self._hidden += hidden if candidates - self._offered else 0
+        self._offered = offered
+
     async def _answer(self, offer: Offer) -> str:
+        self._offer(offer.candidates, offer.hidden)
         try:
             await self._negotiation.accept(aiortc.RTCSessionDescription(offer.sdp, "offer"))
         except Exception as error:  # aiortc does not document what it raises
@@ -137,8 +150,6 @@ class BrowserConnection:
         for other in self._rtc.getTransceivers()[1:]:  # video or further audio, which nothing would receive
             other.direction = "inactive"
         await self._negotiation.gather(await self._rtc.createAnswer())
-        self._offered += offer.sdp.count("a=candidate:") + offer.hidden
-        self._hidden += offer.hidden
         return self._rtc.localDescription.sdp
 
     # Callbacks of aiortc and of the clock
@@ -171,6 +182,6 @@ class BrowserConnection:
         if self._rtc.iceConnectionState == "completed":
             return "ICE found a path, but the encryption (DTLS) could not be agreed on over it"
         return (
-            f"ICE failed, no path was found. It offered {self._offered} addresses, {self._hidden} of them hidden; a "
-            "TURN server would give a path"
+            f"ICE failed, no path was found. It offered {len(self._offered)} addresses, {self._hidden} of them hidden; "
+            "a TURN server would give a path"
         )

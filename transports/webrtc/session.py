@@ -43,7 +43,7 @@ OVER = "the call is over"
 class PeerSession:
     """The server's end of one browser's call. Made by `answer`, closed by `close` or at the end of its call."""
 
-    def __init__(self, servers: Sequence[RTCIceServer]) -> None:
+    def __init__(self, servers: Sequence[RTCIceServer], *, local: bool) -> None:
         from voiceflow.transports.webrtc.opus import FRAME_BYTES
 
         self.sdp = ""
@@ -52,6 +52,7 @@ class PeerSession:
         """The agent's audio that was not sent yet."""
         self.channel = Channel(self._hear)
         self._servers = servers
+        self._local = local
         self._loop = asyncio.get_running_loop()
         self._connection: BrowserConnection | None = None
         self._source: WebRTCSource | None = None
@@ -63,8 +64,9 @@ class PeerSession:
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def answer(cls, sdp: str, ice_servers: Sequence[IceServer] = ()) -> Self:
-        """Answer a browser's offer. `ice_servers` are the servers that our side uses.
+    async def answer(cls, sdp: str, ice_servers: Sequence[IceServer] = (), *, local: bool = False) -> Self:
+        """Answer a browser's offer. `ice_servers` are the servers that our side uses. `local`: the browser may be on
+        this machine, and is looked for there, too.
 
         Raises `OfferError` for an offer that cannot be used, `MissingExtraError` if aiortc is not installed, and
         `CallError` if its version is not one that we can work with (rtp_tap.py, ice.py).
@@ -73,8 +75,8 @@ class PeerSession:
             servers = usable(ice_servers)
         except ImportError as error:
             raise MissingExtraError("A call from a browser", "webrtc") from error
-        session = cls(servers)
-        session._connection, session.sdp = await session._connect(read_offer(sdp))
+        session = cls(servers, local=local)
+        session._connection, session.sdp = await session._connect(read_offer(sdp, local=local))
         return session
 
     async def renegotiate(self, sdp: str, *, restart: bool = False) -> str:
@@ -83,7 +85,7 @@ class PeerSession:
 
         Raises `OfferError` if the offer cannot be used, or the call is over.
         """
-        offer = read_offer(sdp, first=False)
+        offer = read_offer(sdp, first=False, local=self._local)
         async with self._negotiating:
             old = self._connection
             if old is None or self._closing is not None:
@@ -139,8 +141,8 @@ class PeerSession:
 
     async def add_candidate(self, candidate: str, mid: str | None = None, line: int | None = None) -> None:
         """Add an ICE candidate that the browser found after its offer: the text after "a=", and the `mid` or the number
-        of its media line. An empty text means that there are no more. Raises `OfferError` if it cannot be read, or the
-        call is over."""
+        of its media line. An empty text means that there are no more. Raises `OfferError` if it cannot be read, if
+        there are too many, or the call is over."""
         if self._connection is None or self._closing is not None:
             raise OfferError(OVER)
         if candidate:
@@ -171,7 +173,13 @@ class PeerSession:
         from voiceflow.transports.webrtc.connection import BrowserConnection
 
         connection = BrowserConnection(
-            self._servers, self.queue, audio=self._deliver, channel=self._channel_opened, up=self._up, lost=self._lose
+            self._servers,
+            self.queue,
+            audio=self._deliver,
+            channel=self._channel_opened,
+            up=self._up,
+            lost=self._lose,
+            local=self._local,
         )
         try:
             async with asyncio.timeout(ANSWER):

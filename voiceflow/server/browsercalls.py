@@ -187,7 +187,7 @@ class BrowserCalls:
         """
         if self._stopping:
             raise CallRejectedError(STOPPING)
-        session = await PeerSession.answer(sdp, await self._servers(local))
+        session = await PeerSession.answer(sdp, await self._servers(local), local=local)
         if self._stopping:
             await session.close()
             raise CallRejectedError(STOPPING)

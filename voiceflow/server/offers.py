@@ -27,8 +27,6 @@ T = TypeVar("T")
 
 LARGEST: Final = 64 * 1024
 """Bytes that a body may have. An offer has a few thousand."""
-MOST: Final = 64
-"""Candidates that one request may bring."""
 MISSING_SDP: Final = "Missing SDP in offer"
 
 
@@ -79,7 +77,7 @@ class Offers:
     async def patch(self, request: Request) -> Response:
         found = await read_json(request, HttpCandidates, "{pc_id, candidates}")
         call = known(self._calls, found.pc_id, request)
-        for one in found.candidates[:MOST]:
+        for one in found.candidates:
             await call.add_candidate(one.candidate, one.sdp_mid, one.sdp_mline_index)
         return JSONResponse({"status": "success"})
 

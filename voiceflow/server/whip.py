@@ -19,7 +19,7 @@ from voiceflow.auth.middleware import user_of
 
 from .admission import Admission
 from .browsercalls import BrowserCalls
-from .offers import MOST, RefusalError, known, read_text
+from .offers import RefusalError, known, read_text
 
 SDP: Final = "application/sdp"
 FRAGMENT: Final = "application/trickle-ice-sdpfrag"
@@ -54,7 +54,7 @@ class Whip:
         username, candidates = read_fragment(await read_text(request))
         if username not in (None, call.username):
             raise RefusalError("ICE cannot begin anew by a fragment: end the call, and offer another", 422)
-        for candidate, mid in candidates[:MOST]:
+        for candidate, mid in candidates:
             await call.add_candidate(candidate, mid, None)
         return Response(status_code=204)
 
