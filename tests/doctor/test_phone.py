@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from certificates import Certificate, certificate
 from cli.processes import command
 from cli.processes import serving as serving_command
 from launching import free_port
-from server.documented import below_prefix, documented
+from server.documented import LANGUAGES, below_prefix, documented
 from server.proxies import needs, nginx
 from server.serving import FROM, TO, echo, run, serving
 
@@ -48,10 +49,12 @@ class Site:
     def config(self, prefix: str = "", host: str = HOST) -> Config:
         return Config(provider_config=CARRIERS, public_ws_url=f"wss://{host}:{self.port}{prefix}{MEDIA}")
 
-    def before(self, upstream: int, *changes: tuple[str, str], own: Certificate | None = None) -> None:
-        """Have nginx, as it is documented but for `changes`, pass on to a port."""
-        (folder := self.folder / "nginx").mkdir()
-        proxy = documented("nginx", folder, upstream, own or self.own, *changes, https=self.port, host=HOST)
+    def before(
+        self, upstream: int, *changes: tuple[str, str], own: Certificate | None = None, proxied: str = "nginx"
+    ) -> None:
+        """Have a proxy, as it is documented but for `changes`, pass on to a port."""
+        (folder := self.folder / proxied).mkdir()
+        proxy = documented(proxied, folder, upstream, own or self.own, *changes, https=self.port, host=HOST)
         self.proxies.enter_context(proxy)
 
 
@@ -77,11 +80,12 @@ async def in_front(
     open: bool = False,
     build: Callable[[Call], Element] = echo,
     routes: Routes | None = None,
+    proxied: str = "nginx",
 ) -> AsyncIterator[Config]:
-    """A server, and nginx before it. Yields the configuration, as `doctor` reads it."""
+    """A server, and a proxy before it. Yields the configuration, as `doctor` reads it."""
     config = site.config(prefix)
     async with serving(build, config, routes, key=KEY, open=open) as served:
-        site.before(served.port, *changes)
+        site.before(served.port, *changes, proxied=proxied)
         yield msgspec.structs.replace(config, server_port=served.port)
 
 
@@ -98,9 +102,11 @@ def failing(findings: dict[str, Finding]) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("prefix", ["", "/voice"])
-def test_a_set_up_in_order_has_nothing_that_fails(site: Site, prefix: str) -> None:
+@pytest.mark.parametrize("proxied", [pytest.param(name, marks=needs(name)) for name in LANGUAGES])
+def test_a_set_up_in_order_has_nothing_that_fails(site: Site, prefix: str, proxied: str) -> None:
     async def main() -> None:
-        async with in_front(site, *([below_prefix("nginx")] if prefix else []), prefix=prefix) as config:
+        changes = [below_prefix(proxied)] if prefix else []
+        async with in_front(site, *changes, prefix=prefix, proxied=proxied) as config:
             findings = await found(config)
             assert {check: each.status for check, each in findings.items()} == {
                 "address": "warn",  # it is this machine's own
@@ -127,7 +133,7 @@ def test_without_a_public_address_nothing_else_is_tried() -> None:
     async def main() -> None:
         findings = await found(Config())
         assert findings.keys() == {"address"}
-        assert "--ws-url wss://HOST/sip/media-stream" in failing(findings)[2]
+        assert "--ws-url, wss://HOST/sip/media-stream" in failing(findings)[2]
 
     run(main())
 
@@ -258,6 +264,34 @@ def test_a_server_that_does_not_run(site: Site) -> None:
         assert "is answered with 502" in said
         assert f"no server runs at 127.0.0.1:{port}" in said
         assert remedy == f"voiceflow run FILE --ws-url {config.public_ws_url}"
+
+    run(main())
+
+
+def test_a_server_that_hangs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            site.before(silent.getsockname()[1])
+            monkeypatch.setattr("voiceflow.doctor.outside.DEADLINE", 0.3)
+            config = msgspec.structs.replace(site.config(), server_port=free_port())
+            check, said, remedy = failing(await found(config))
+            assert check == "server"
+            assert "/health: no answer within" in said
+            assert remedy.startswith("voiceflow run FILE")
+
+    run(main())
+
+
+def test_a_name_server_that_hangs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voiceflow.doctor.certificate.DEADLINE", 0.05)
+    over = threading.Event()
+    monkeypatch.setattr("voiceflow.doctor.certificate.socket.getaddrinfo", lambda *_, **__: over.wait())
+
+    async def main() -> None:
+        check, said, _ = failing(await found(site.config()))
+        over.set()
+        assert check == "address"
+        assert "no name server has told" in said
 
     run(main())
 

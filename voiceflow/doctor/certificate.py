@@ -28,7 +28,11 @@ async def address(outside: Outside, setting: Setting) -> Finding:
     """Whether the name of the public address leads somewhere, and whether others can go there."""
     name = "address"
     try:
-        found = await in_thread(lambda: socket.getaddrinfo(outside.host, outside.port, type=socket.SOCK_STREAM))
+        async with asyncio.timeout(DEADLINE):
+            found = await in_thread(lambda: socket.getaddrinfo(outside.host, outside.port, type=socket.SOCK_STREAM))
+    except TimeoutError:
+        said = f"no name server has told the address of {outside.host} for {DEADLINE:.0f} s"
+        return Finding(name, "fail", said, "see that this machine can look up names")
     except (OSError, UnicodeError) as error:
         remedy = "correct public_ws_url (--ws-url, SIP_PUBLIC_WS_URL), or enter the name at your DNS provider"
         return Finding(name, "fail", f"{outside.host} has no address: {error}", remedy)

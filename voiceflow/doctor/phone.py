@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from voiceflow.config.address import MEDIA
 
 from .certificate import address, certificate
-from .finding import Finding, Setting, examine
+from .finding import Finding, Setting
 from .outside import CallNumbers, Outside
 from .path import media_stream, server
 from .signedcall import signed_calls
@@ -20,15 +18,18 @@ async def examine_phone(setting: Setting, numbers: CallNumbers) -> list[Finding]
         return [Finding("configuration", "fail", setting.error, "correct it; .env.example documents the variables")]
     public = setting.config.public_ws_url
     if public is None:
-        remedy = f"voiceflow run FILE --ws-url wss://HOST{MEDIA}, and the same as public_ws_url or SIP_PUBLIC_WS_URL"
+        remedy = (
+            f"name in public_ws_url or SIP_PUBLIC_WS_URL what the server was given as --ws-url, wss://HOST{MEDIA}, or "
+            "the address of its --tunnel"
+        )
         return [Finding("address", "fail", "no public address is configured: carriers cannot reach us", remedy)]
     outside = Outside(public)
     findings: list[Finding] = []
-    for name, check in (("address", address), ("certificate", certificate), ("server", server)):
-        findings.append(await examine(name, partial(check, outside), setting))
+    for check in (address, certificate, server):
+        findings.append(await check(outside, setting))
         if findings[-1].status == "fail":
             return findings
-    findings.append(await examine("media stream", partial(media_stream, outside), setting))
+    findings.append(await media_stream(outside, setting))
     if findings[-1].status != "fail":
         findings.append(await strangers(outside, numbers))
         findings += await signed_calls(outside, setting, numbers)
