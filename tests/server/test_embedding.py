@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from twilio.request_validator import RequestValidator
 from webrtc.browser import Browser
 from websockets.exceptions import ConnectionClosed
 
+from voiceflow import Call, Element
+from voiceflow.auth import AuthMiddleware, AuthResult
 from voiceflow.config.address import MEDIA
 from voiceflow.config.settings import Config
 from voiceflow.config.stream_keys import StreamKey
@@ -279,10 +281,58 @@ def test_what_cannot_be_served_is_told_when_it_is_made(mistake: Callable[[], obj
 
 def test_the_link_names_the_public_address(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        for address in ("wss://calls.example.com/voice", "wss://calls.example.com"):
+        host = "wss://calls.example.com"
+        for address, prefix, link in (
+            (f"{host}/voice", "/voice", "https://calls.example.com/voice/?key="),
+            (f"{host}/voice", None, "https://calls.example.com/voice/?key="),
+            (host, "/voice", "https://calls.example.com/voice/?key="),
+            (host, "", "https://calls.example.com/?key="),
+            (host, None, "https://calls.example.com/PATH/?key="),
+            (None, "/voice", "http://HOST:PORT/voice/?key="),
+            (None, None, "http://HOST:PORT/PATH/?key="),
+        ):
             caplog.clear()
-            async with app(echo, config=Config(public_ws_url=f"{address}{MEDIA}"), prefix="/voice").lifespan():
-                assert "https://calls.example.com/voice/?key=" in caplog.text
+            config = Config(public_ws_url=address and f"{address}{MEDIA}")
+            async with app(echo, config=config, prefix=prefix).lifespan():
+                assert link in caplog.text
+
+    run(main())
+
+
+async def by_header(scope: MutableMapping[str, Any]) -> AuthResult | None:
+    """A program's own idea of who its users are."""
+    name = dict(scope["headers"]).get(b"x-user")
+    return AuthResult(True, user_id=name.decode()) if name else None
+
+
+@pytest.mark.parametrize("where", ["authorize", "configuration", "middleware"])
+def test_browsers_show_an_identity_that_the_program_knows(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    users: list[Any] = []
+
+    def pipeline(call: Call) -> Element:
+        users.append(call.user)
+        return call.source | call.sink
+
+    async def main() -> None:
+        config = msgspec.structs.replace(PUBLIC, auth=(by_header,)) if where == "configuration" else PUBLIC
+        # Whoever is on this machine is trusted no more once there are identities.
+        authorize = by_header if where == "authorize" else None
+        voice = app(pipeline, config=config, authorize=authorize, trust_loopback=True)
+        program = in_fastapi("/voice", voice)
+        if where == "middleware":
+            exclude = ("/voice/sip", "/voice/health")
+            program = AuthMiddleware(program, by_header, exclude)
+        async with serving(program) as running, running.asking() as client, Browser() as browser:
+            for path in ("/voice/", "/voice/api/about"):
+                assert (await client.get(path)).status_code == 401
+            assert (await client.get("/voice/health")).is_success
+            client.headers["X-User"] = "ann"
+            assert (await client.get("/voice/")).is_success
+            await call_from_page(client, "/voice", browser)
+            assert users[-1].user_id == "ann"
+            assert await call_by_carrier(running, "/voice") == SPEECH
+            assert users[-1] is None
+        assert links(caplog) == [] or where == "middleware"
 
     run(main())
 

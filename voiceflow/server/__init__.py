@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from voiceflow.auth import Authorize
     from voiceflow.call import Build
     from voiceflow.config.settings import Config
 
@@ -23,6 +24,7 @@ def app(
     *,
     config: Config | str | Path | None = None,
     prefix: str | None = None,
+    authorize: Authorize | None = None,
     trust_loopback: bool = False,
 ) -> Embedded:
     """An ASGI application that serves `pipeline` to carriers and browsers, to be mounted or run by any ASGI server.
@@ -37,14 +39,17 @@ def app(
     `prefix` is the path below which carriers and browsers reach it, such as "/voice". Without it, it is what
     `public_ws_url` names, or else where it is mounted.
 
-    Nobody calls without credentials: the page opens by a link that is logged at start. With `trust_loopback`, whoever
-    is on this machine needs none, as long as no public address is configured; leave that to development.
+    Nobody calls without credentials. Browsers show an identity that `authorize` or `auth` in the configuration knows;
+    without these the page opens by a link that is logged at start. `authorize` is a provider of `voiceflow.auth`, or a
+    coroutine function of your own that takes the ASGI scope of a request and returns an `AuthResult` or None. With
+    `trust_loopback`, whoever is on this machine needs nothing, as long as neither a public address nor an identity is
+    configured; leave that to development.
 
     Raises `VoiceflowError` for a pipeline or a configuration that cannot be used.
     """
     from .embedding import embedded
 
-    return embedded(pipeline, config=config, prefix=prefix, trust_loopback=trust_loopback)
+    return embedded(pipeline, config=config, prefix=prefix, trust_loopback=trust_loopback, authorize=authorize)
 
 
 def uvicorn_settings(config: Config | str | Path | None = None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from starlette.routing import BaseRoute
 
+from voiceflow.auth import Authorize
 from voiceflow.call import Build
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
@@ -52,14 +53,15 @@ class Embedded(Server):
         *,
         prefix: str | None,
         trust_loopback: bool,
+        authorize: Authorize | None,
         beside: Sequence[BaseRoute],
     ) -> None:
         shared = config.stream_keys
         key = shared[0].text.encode() if shared else secrets.token_hex(32).encode()
-        exposed = config.public_ws_url is not None or not trust_loopback
-        super().__init__(build, config, routes, key, exposed=exposed, prefix=prefix, beside=beside)
-        here = public_http(config.public_ws_url) if config.public_ws_url else f"http://HOST:PORT{prefix or '/PATH'}"
-        self._link = f"{here}/?key={secret_of(key)}" if exposed else None
+        identities = bool(config.auth) or authorize is not None
+        exposed = not trust_loopback or config.public_ws_url is not None or identities
+        super().__init__(build, config, routes, key, exposed=exposed, prefix=prefix, beside=beside, authorize=authorize)
+        self._link = f"{_address(config, prefix)}/?key={secret_of(key)}" if exposed and not identities else None
         self._lasting = "as long as the first of stream_keys stays" if shared else "until this process ends"
         self._marks = None if shared else SharedMarks(key)
         self._warned = False
@@ -90,19 +92,29 @@ def embedded(
     config: Config | str | Path | None,
     prefix: str | None,
     trust_loopback: bool,
+    authorize: Authorize | None,
 ) -> Embedded:
     """See `voiceflow.server.app`."""
     build: Build
     beside: Sequence[BaseRoute]
     if isinstance(pipeline, str | Path):
-        build, beside = load_file(str(pipeline))
+        file = load_file(str(pipeline))
+        build, beside = file.build, file.routes
     elif callable(pipeline):
         build, beside = pipeline, ()
     else:
         raise TypeError(f"expected a function pipeline(call), a file or a name; got {type(pipeline).__name__}")
     found = _configuration(config)
     settings = found.config if prefix is None else _below(found.config, prefix)
-    return Embedded(build, settings, found.routes, prefix=prefix, trust_loopback=trust_loopback, beside=beside)
+    return Embedded(
+        build,
+        settings,
+        found.routes,
+        prefix=prefix,
+        trust_loopback=trust_loopback,
+        authorize=authorize,
+        beside=beside,
+    )
 
 
 def settings_of_uvicorn(config: Config | str | Path | None) -> dict[str, Any]:
@@ -120,6 +132,15 @@ def _configuration(given: Config | str | Path | None) -> _Configuration:
         return _Configuration(given, Routes())
     file = find_config(None if given is None else Path(given))
     return _Configuration(load_config(file), Routes(file))
+
+
+def _address(config: Config, prefix: str | None) -> str:
+    """Where the application is served, as far as that is known: PATH stands for where it is mounted."""
+    public = config.public_ws_url
+    base = "http://HOST:PORT" if public is None else public_http(public)
+    if prefix is not None:
+        return base if public else base + prefix
+    return base if prefix_of(public) else f"{base}/PATH"
 
 
 def _below(config: Config, prefix: str) -> Config:
