@@ -27,7 +27,7 @@ print(json.dumps(sorted(new - sys.stdlib_module_names)))
 """
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("voiceflow.errors", "voiceflow.variables", "voiceflow.words", "voiceflow.telemetry"),
+    ("voiceflow.errors", "voiceflow.variables", "voiceflow.words", "voiceflow.telemetry", "voiceflow.logs"),
     ("voiceflow.audio",),
     ("voiceflow.frames", "voiceflow.route", "voiceflow.call_limits", "voiceflow.call_control", "voiceflow.reply"),
     ("voiceflow.backchannels",),
@@ -55,7 +55,7 @@ FOUNDATION = (
 )
 AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.backchannels", "voiceflow.call", "voiceflow.processor")
 """The modules that the author of a processor builds on."""
-SERVICES = ("voiceflow.inference", "voiceflow.weights", "voiceflow.variables")
+SERVICES = ("voiceflow.inference", "voiceflow.weights", "voiceflow.variables", "voiceflow.logs")
 """The packages that processors may use besides."""
 
 
@@ -151,8 +151,10 @@ def test_transports_know_the_engine_and_no_face_of_it(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", inside("voiceflow.auth"))
-def test_authentication_knows_itself_and_errors_alone(module: str) -> None:
-    assert not {name for name in ours(module) if not belongs(name, "voiceflow.auth", "voiceflow.errors")}
+def test_authentication_knows_itself_errors_and_the_log_alone(module: str) -> None:
+    assert not {
+        name for name in ours(module) if not belongs(name, "voiceflow.auth", "voiceflow.errors", "voiceflow.logs")
+    }
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

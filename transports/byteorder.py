@@ -6,15 +6,15 @@ swapped they are far apart, because the low byte, which is close to noise, then 
 
 from __future__ import annotations
 
-import logging
 from array import array
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
 from voiceflow.audio import AudioFormat
+from voiceflow.logs import get_logger
 
-log = logging.getLogger("voiceflow.byteorder")
+log = get_logger("voiceflow.byteorder")
 
 ByteOrder: TypeAlias = Literal["little", "big"]
 

@@ -183,7 +183,7 @@ class Call:
         async def put(saying: Saying) -> None:
             self._turns.speakers[0].add(saying, LLMText(text.strip() + "\n"))
 
-        return await self._say(put, interruptible, f"call.say({text!r})")
+        return await self._say(put, interruptible, "call.say")
 
     async def play(self, wav: str | os.PathLike[str] | AudioRaw, *, interruptible: bool = True) -> float:
         """Play a WAV file or a piece of audio; returns the seconds of it that were heard. A file is read while it is

@@ -12,6 +12,7 @@ from typing import Any, Unpack
 import msgspec
 
 from voiceflow.errors import ConfigError, MissingExtraError
+from voiceflow.logs import get_logger
 from voiceflow.processors.llm.claude import ClaudeLLM
 from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import Message
@@ -22,7 +23,7 @@ from voiceflow.processors.llm.providers import public
 from voiceflow.processors.llm.responder import Responder
 from voiceflow.variables import variable
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 PROVIDERS = ("claude", "openai", "ollama")
 KEYS = {"claude": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from voiceflow.errors import MissingExtraError, ProviderConnectionError
+from voiceflow.logs import get_logger
 from voiceflow.processors.llm.interface import LLM, LLMOptions
 from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
 from voiceflow.processors.llm.pieces import Piece
@@ -20,7 +20,7 @@ from voiceflow.variables import variable
 if TYPE_CHECKING:
     import ollama
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 DEFAULT_MODEL = "llama3.2"
 PORT = 11434

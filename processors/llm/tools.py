@@ -15,7 +15,6 @@ import contextlib
 import inspect
 import itertools
 import json
-import logging
 import typing
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +23,7 @@ import msgspec
 
 from voiceflow.errors import CallError
 from voiceflow.inference import NoThreadError, TooLateError, WorkClock, called, contained, waiting_pool
+from voiceflow.logs import get_logger
 from voiceflow.processors.llm.history import Turn
 from voiceflow.processors.llm.messages import ToolCall, encodable
 from voiceflow.words import filled
@@ -31,7 +31,7 @@ from voiceflow.words import filled
 if TYPE_CHECKING:
     from voiceflow.call import Call
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 TOOL_SECONDS = 20.0
 """Seconds that a tool may work: the caller waits for it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import wave
 from collections.abc import Hashable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import NamedTuple, Protocol
 from voiceflow.audio import AudioFormat
 from voiceflow.frames import AudioRaw
 from voiceflow.inference import Flights, TooLateError, WorkClock
+from voiceflow.logs import get_logger
 from voiceflow.processors.tts.speech import Synthesis, synthesis
 from voiceflow.words import Words
 
@@ -23,7 +23,7 @@ OPENING = 5.0
 KEPT = 64
 """Voices whose lines are kept, 100 kB each. Without a limit, voices with other arguments in each call would pile up."""
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class Voice(Protocol):

@@ -55,7 +55,7 @@ async def synthesis(
     pieces: Pieces = asyncio.Queue(1)  # the reader sets the pace
     results = _results(synthesize, text, voice, rate)
     with clock:
-        task = asyncio.create_task(_fill(pieces, _checked(results, text)), name=f"synthesize {text[:20]!r}")
+        task = asyncio.create_task(_fill(pieces, _checked(results, text)), name="synthesize")
     try:
         yield pieces
     finally:

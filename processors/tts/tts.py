@@ -199,7 +199,8 @@ class TTS(Processor):
         self._sorry_at = -math.inf
 
     def _failed(self, sentence: str, error: Exception) -> Iterator[Error | Mark | AudioRaw]:
-        self.call.log.error("%s could not say %r: %s", self.name, sentence, error, exc_info=error)
+        self.call.log.error("%s could not say a sentence: %s", self.name, error, exc_info=error)
+        self.call.log.debug("the sentence that could not be said: %r", sentence)
         yield Error(f"could not say {sentence!r}: {type(error).__name__}: {error}", self.name)
         now = asyncio.get_running_loop().time()
         if self._apology is not None and now - self._sorry_at >= SORRY_AGAIN:

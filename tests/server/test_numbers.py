@@ -11,6 +11,7 @@ from server.serving import call_id, carrier, closing, dialled, run, serving, unt
 
 from voiceflow import Call
 from voiceflow.config.routes import Routes
+from voiceflow.config.settings import Config
 from voiceflow.pipeline import Element
 
 CONFIG = "country: US\ndids:\n  202 555 0199: {user_id: ann}\n  support: {user_id: ben}\n"
@@ -56,9 +57,21 @@ def test_a_pipeline_sees_one_form_and_the_metadata_what_the_carrier_wrote(
     assert (call.metadata["caller_id"], call.metadata["did"]) == (caller_id, did)
 
 
-def test_a_refused_call_is_logged_with_what_was_looked_up(routes: Routes, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("log_numbers", "told_as"),
+    [
+        (True, "the number '202-555-0198', looked up as '+12025550198': add it"),
+        (False, "the number '...0198', looked up as '+1...0198': add it"),
+    ],
+)
+def test_a_refused_call_is_logged_with_what_was_looked_up(
+    log_numbers: bool, told_as: str, routes: Routes, caplog: pytest.LogCaptureFixture
+) -> None:
     async def main() -> None:
-        async with serving(routes=routes) as served, httpx.AsyncClient() as client:
+        async with (
+            serving(routes=routes, config=Config(log_numbers=log_numbers)) as served,
+            httpx.AsyncClient() as client,
+        ):
             body = urlencode({"CallSid": call_id(), "From": "2025550111", "To": "202-555-0198"})
             await client.post(f"{served.http}/sip/twilio/answer", content=body, headers=served.operator)
             async with dialled(served.media, additional_headers=served.operator) as websocket:
@@ -71,4 +84,5 @@ def test_a_refused_call_is_logged_with_what_was_looked_up(routes: Routes, caplog
     told = [record.getMessage() for record in caplog.records if record.name == "voiceflow.server"]
     assert len(told) == 2
     for message in told:
-        assert "no route for the number '202-555-0198', looked up as '+12025550198': add it" in message
+        assert f"no route for {told_as}" in message
+        assert ("2025550111" in message) == (log_numbers and message.startswith("a call"))

@@ -262,7 +262,8 @@ def test_a_failure_is_an_error_and_the_apology_and_the_next_sentence_is_spoken(c
         "And on.",
         Mark(),
     ]
-    assert "Fails could not say 'Hello there.'" in caplog.text
+    assert "Fails could not say a sentence: the server is gone" in caplog.text
+    assert "Hello there" not in caplog.text  # the log has it with `debug` alone
 
 
 def test_a_sentence_that_fails_in_the_middle_is_closed_before_the_apology(caplog):

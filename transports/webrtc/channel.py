@@ -6,18 +6,18 @@ on it shows that its client speaks the other.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
+from voiceflow.logs import get_logger
 from voiceflow.transports.webrtc import messages, rtvi
 from voiceflow.transports.webrtc.messages import FromPage, MessageError, ToPage
 
 if TYPE_CHECKING:
     from aiortc import RTCDataChannel
 
-log = logging.getLogger("voiceflow.webrtc")
+log = get_logger("voiceflow.webrtc")
 
 KEPT: Final = 100
 """Messages that wait for a channel to open; beyond that the oldest are dropped."""

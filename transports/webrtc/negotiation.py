@@ -9,12 +9,12 @@ connection is closed after that.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from aiortc import RTCRtpSender
 
+from voiceflow.logs import get_logger
 from voiceflow.transports.webrtc.ice import stop_asking
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LONGEST: Final = 8.0
 CLOSE: Final = 5.0
 """Seconds within which a connection must close. It takes time only if a TURN server does not answer."""
 
-log = logging.getLogger("voiceflow.webrtc")
+log = get_logger("voiceflow.webrtc")
 
 
 class Negotiation:

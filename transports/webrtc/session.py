@@ -12,7 +12,6 @@ further offers it holds the call, moves it to another network, or replaces its c
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -20,6 +19,7 @@ from voiceflow.call import Call
 from voiceflow.call_limits import Limits
 from voiceflow.errors import CallError, MissingExtraError
 from voiceflow.frames import DTMF, AudioRaw
+from voiceflow.logs import get_logger
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.captions import Captions
 from voiceflow.transports.webrtc.channel import Channel
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from voiceflow.transports.webrtc.connection import BrowserConnection
     from voiceflow.transports.webrtc.source_sink import WebRTCSource
 
-log = logging.getLogger("voiceflow.webrtc")
+log = get_logger("voiceflow.webrtc")
 
 ANSWER: Final = 10.0
 """Seconds within which an offer must be answered. A STUN or TURN server that does not respond takes 5 of them."""

@@ -15,7 +15,6 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -24,7 +23,9 @@ from typing import Any, Final, Protocol
 import httpx
 import msgspec
 
-log = logging.getLogger("voiceflow.webrtc")
+from voiceflow.logs import get_logger
+
+log = get_logger("voiceflow.webrtc")
 
 STUN: Final = "stun:stun.l.google.com:19302"
 LIFETIME: Final = 86_400

@@ -6,7 +6,6 @@ come from the issuer's own address, not from where a header (`jku`, `x5u`, `jwk`
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Sequence
@@ -15,11 +14,12 @@ from typing import Any, Final
 import msgspec
 
 from voiceflow.errors import VoiceflowError
+from voiceflow.logs import get_logger
 
 from .provider import LEEWAY
 from .signing_keys import SigningKey, SigningKeys
 
-log = logging.getLogger("voiceflow.auth")
+log = get_logger("voiceflow.auth")
 
 REQUIRED: Final = ("exp", "iat", "aud", "iss", "sub")
 """IdTokenClaims without which no token is good. `nbf` is checked where it is there: not every issuer writes it."""

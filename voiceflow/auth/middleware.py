@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Collection
 from typing import Any, Final
@@ -12,11 +11,13 @@ from typing import Any, Final
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from voiceflow.logs import get_logger
+
 from .path_prefixes import PathPrefixes
 from .provider import Authorize, identify
 from .result import AuthResult
 
-log = logging.getLogger("voiceflow.auth")
+log = get_logger("voiceflow.auth")
 
 UNAUTHORIZED: Final = 4001
 """The close code of WebSockets without an identity, and of those whose identity has expired."""

@@ -4,15 +4,16 @@ failing."""
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
+from voiceflow.logs import get_logger
+
 from .result import AuthResult
 
-log = logging.getLogger("voiceflow.auth")
+log = get_logger("voiceflow.auth")
 
 Scope: TypeAlias = MutableMapping[str, Any]
 """The ASGI scope of a request."""

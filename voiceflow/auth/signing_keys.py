@@ -8,7 +8,6 @@ request at a time, whatever comes in.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from voiceflow.errors import VoiceflowError
+from voiceflow.logs import get_logger
 
 if TYPE_CHECKING:
     from jwt import PyJWK
 
-log = logging.getLogger("voiceflow.auth")
+log = get_logger("voiceflow.auth")
 
 INTERVAL: Final = 10.0
 """Seconds between two requests for the keys, at least."""

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from voiceflow.config.precedence import settle
 from voiceflow.errors import ConfigError
+from voiceflow.logs import get_logger
 from voiceflow.server.prefix import public_http
 from voiceflow.simulator.announced import AnnouncedLoad, Party
 from voiceflow.simulator.restserver import is_here
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .call_options import CallOptions
 
-log = logging.getLogger("voiceflow.simulator")
+log = get_logger("voiceflow.simulator")
 
 
 def carrier_at(url: str, named: str | None) -> Carrier[Any]:

@@ -55,12 +55,14 @@ def run_recording(
 ) -> None:
     """Call the pipeline `target` with a recording, write what was heard, and print the result."""
     from voiceflow.config.precedence import settle
+    from voiceflow.logs import show_numbers
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.sounds.wavfile import read_wav
 
     with explained(log_level):
         settled = settle(target, config, log_level=log_level)
         start_logging(settled.config.log_level)
+        show_numbers(settled.config.log_numbers)
         build = load_pipeline(target)
         said = read_wav(path_in)
         _check_output(path_in, path_out)

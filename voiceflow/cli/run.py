@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from voiceflow.logs import get_logger, show_numbers
 
 from .choices import OneOf, carrier_names
 from .cli_errors import Refused, config_option, explained, given, log_level_option, start_logging
@@ -114,8 +115,9 @@ def run(
         insecure=insecure,
     )
     with explained(log_level):
-        settled = options.settle(logging.getLogger("voiceflow.config").warning)
+        settled = options.settle(get_logger("voiceflow.config").warning)
         start_logging(settled.config.log_level)
+        show_numbers(settled.config.log_numbers)
         plan = _linked(target, settled.config.provider)
         leave_on_sigterm()
         with ExitStack() as stack:
@@ -187,7 +189,7 @@ def _say_what_is_served(
         lines += tunnel_lines(settled)
     click.echo("\n".join(lines), err=True)
     if insecure:
-        logging.getLogger("voiceflow.server").warning(
+        get_logger("voiceflow.server").warning(
             "--insecure: whoever reaches this port%s may call, without signature or token",
             " - from anywhere on the internet, by the tunnel -" if tunnel else "",
         )

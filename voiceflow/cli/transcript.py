@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,12 +12,13 @@ from voiceflow import weights
 from voiceflow.audio import CANONICAL
 from voiceflow.errors import VoiceflowError
 from voiceflow.frames import AudioRaw
+from voiceflow.logs import get_logger
 from voiceflow.processors.codec import convert
 from voiceflow.simulator.report import Said
 from voiceflow.simulator.script import CallerPart
 from voiceflow.simulator.turns import SpokenLine
 
-log = logging.getLogger("voiceflow.cli")
+log = get_logger("voiceflow.cli")
 
 MARGIN = 0.1
 """Seconds around each stretch of speech that are transcribed with it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 import msgspec
 
 from voiceflow.config.precedence import Settled
+from voiceflow.logs import get_logger
 from voiceflow.server.launch import Options
 from voiceflow.server.listening import reachable
 from voiceflow.tunnel.named import FILE, find_named
@@ -18,7 +18,7 @@ from voiceflow.tunnel.opening import opened
 
 from .addresses import has_turn, public_lines
 
-log = logging.getLogger("voiceflow.tunnel")
+log = get_logger("voiceflow.tunnel")
 
 
 @contextmanager

@@ -9,15 +9,16 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import NamedTuple, TypedDict, Unpack
+
+from voiceflow.logs import get_logger
 
 from .routes import Routes
 from .settings import Config, find_config, load_config, read_env_file
 from .unknown_keys import Warn
 
-logger = logging.getLogger("voiceflow.config")
+logger = get_logger("voiceflow.config")
 
 
 class Overrides(TypedDict, total=False):

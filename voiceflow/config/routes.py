@@ -17,7 +17,6 @@ no numbers any more, the routes stay as they were: only a new start opens a serv
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ import msgspec
 import phonenumbers
 
 from voiceflow.errors import ConfigError, DIDConfigError, DIDNotFoundError
+from voiceflow.logs import get_logger
 from voiceflow.route import Route
 
 from . import numbers
@@ -34,7 +34,7 @@ from .watched import WatchedFile
 from .wording import in_its_language, joined, read_language, read_words
 from .yamlfile import Value, read_yaml
 
-logger = logging.getLogger("voiceflow.config")
+logger = get_logger("voiceflow.config")
 
 _SIP_DESTINATION = re.compile(r"sips?:(\*|[\w.+~%-]+)@[\w.-]+(:\d{1,5})?", re.ASCII)
 _NUMBERS = re.compile(r"\+[1-9]\d*\*", re.ASCII)

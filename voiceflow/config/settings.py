@@ -23,7 +23,6 @@ rather than an empty one.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +34,7 @@ from msgspec import Meta
 
 from voiceflow.auth import Authorize
 from voiceflow.errors import ConfigError
+from voiceflow.logs import get_logger
 from voiceflow.transports.carriers import Carrier, CarrierSettings, carriers
 from voiceflow.variables import variable
 
@@ -47,7 +47,7 @@ from .stream_keys import StreamKey, read_stream_keys
 from .unknown_keys import Warn
 from .yamlfile import Value, read_yaml
 
-logger = logging.getLogger("voiceflow.config")
+logger = get_logger("voiceflow.config")
 
 C = TypeVar("C", bound=CarrierSettings)
 
@@ -71,6 +71,7 @@ LISTS: Final[dict[str, Callable[[Value], tuple[Any, ...]]]] = {
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 0 to 65535")]
 Seconds = Annotated[float, Meta(ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600")]
+Switch = Annotated[bool, Meta(description="true or false")]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="DEBUG, INFO, WARNING or ERROR")]
 
 
@@ -89,6 +90,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds after which the other end of a WebSocket is given up if it answers no ping. It may be silent for as long
     as it likes."""
     log_level: LogLevel = "INFO"
+    log_numbers: Switch = False
+    """Whether the log has telephone numbers in full."""
     ice: tuple[ICE, ...] | None = None
     """STUN and TURN servers for calls from browsers. None: a public STUN server, for browsers on other machines. An
     empty list: none at all."""

@@ -8,7 +8,6 @@ nothing per frame.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import threading
 import time
@@ -18,9 +17,10 @@ from types import FrameType
 from typing import Final, Self
 from weakref import WeakKeyDictionary
 
+from voiceflow.logs import get_logger
 from voiceflow.processor import Processor
 
-log = logging.getLogger("voiceflow.looplag")
+log = get_logger("voiceflow.looplag")
 
 BEAT = 0.05
 """Seconds between two beats."""

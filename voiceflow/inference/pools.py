@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import contextlib
 import functools
-import logging
 import os
 import threading
 import time
@@ -14,6 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast
 from weakref import WeakSet
+
+from voiceflow.logs import get_logger
 
 from .containment import failure
 from .threads import Threads
@@ -34,7 +35,7 @@ EXIT = 1.0
 """Seconds that running jobs have to end when the process exits, since a library's thread may crash if the exit
 interrupts its work. A job that hangs is left behind."""
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class InferencePool(Executor):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Literal, TypeAlias
 
 from voiceflow.call import Build
 from voiceflow.inference import contained, loaded_models
 from voiceflow.linking.linker import link
+from voiceflow.logs import get_logger
 from voiceflow.processors.llm.auto import AutoLLM
 from voiceflow.transports.dry_call import nominal_call
 
-log = logging.getLogger("voiceflow.server")
+log = get_logger("voiceflow.server")
 
 Answers: TypeAlias = Literal["agent", "rules", "echo"]
 

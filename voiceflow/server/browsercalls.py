@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from voiceflow.call_limits import Limits
 from voiceflow.engine.loop_lag import lag_reported
 from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.frames import Error, Frame
+from voiceflow.logs import get_logger
 from voiceflow.transports.webrtc import messages
 from voiceflow.transports.webrtc.session import PeerSession
 from voiceflow.transports.webrtc.turn_servers import StaticICE
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from voiceflow.route import Route
     from voiceflow.transports.webrtc.turn_servers import IceServer, ICEServers
 
-log = logging.getLogger("voiceflow.server")
+log = get_logger("voiceflow.server")
 
 STOPPING: Final = "the server is stopping: call again in a moment"
 GOODBYE: Final = 5.0

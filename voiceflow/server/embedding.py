@@ -6,7 +6,6 @@ credentials. The program's signals, logging, environment and garbage collector a
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -23,6 +22,7 @@ from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config, find_config, load_config
 from voiceflow.errors import ConfigError
+from voiceflow.logs import get_logger
 from voiceflow.security.marks import SharedMarks
 from voiceflow.security.trust import secret_of
 
@@ -31,7 +31,7 @@ from .prefix import prefix_of, public_http
 from .server import Server
 from .uvicorn_limits import limits
 
-log = logging.getLogger("voiceflow.server")
+log = get_logger("voiceflow.server")
 
 _PREFIX: Final = re.compile(r"(/[^\s/?#]+)*")
 WITHOUT_LIFESPAN: Final = (

@@ -4,7 +4,6 @@ behind one of them, is refused. An error in one ends its own request alone."""
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -17,9 +16,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from voiceflow.errors import VoiceflowError
 from voiceflow.inference import contained
+from voiceflow.logs import get_logger
 from voiceflow.transports.websocket import FAILED
 
-log = logging.getLogger("voiceflow.server")
+log = get_logger("voiceflow.server")
 
 SAMPLES: Final = ("x", "1", "00000000-0000-4000-8000-000000000000")
 """Values of parameters in paths, one for each kind that Starlette has."""

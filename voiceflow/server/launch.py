@@ -24,6 +24,7 @@ from voiceflow.config.precedence import Overrides, Settled, settle
 from voiceflow.config.settings import Config
 from voiceflow.config.unknown_keys import Warn
 from voiceflow.errors import VoiceflowError
+from voiceflow.logs import get_logger
 from voiceflow.security.tokens import run_key
 
 from .logs import FORMAT, OneLine, quieten_libraries
@@ -32,7 +33,7 @@ from .server import Server
 from .uvicorn_limits import limits
 from .workers import Workers
 
-log = logging.getLogger("voiceflow.server")
+log = get_logger("voiceflow.server")
 
 VARIABLE: Final = "VOICEFLOW_SERVE"
 """The environment variable that holds the `Options` as JSON for the workers."""

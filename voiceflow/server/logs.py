@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
 from types import TracebackType
 from typing import Final
+
+from voiceflow.logs import masked
 
 LIBRARIES: Final = ("aioice", "aiortc", "faster_whisper", "httpx", "httpx2", "uvicorn.error", "watchfiles")
 FORMAT: Final = "%(levelname)s %(name)s: %(message)s"
@@ -25,7 +28,13 @@ class OneLine(logging.Formatter):
     record, or control a terminal."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return escaped(super().formatMessage(record))
+        return escaped(masked(super().formatMessage(record)))
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.exc_info:  # formatted before, by whoever knows nothing of our lines
+            record = copy.copy(record)
+            record.exc_text = None
+        return super().format(record)
 
     def formatException(
         self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -42,4 +51,4 @@ def escaped(text: str) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"    {escaped(line)}" for line in text.split("\n"))
+    return "\n".join(f"    {escaped(line)}" for line in masked(text).split("\n"))

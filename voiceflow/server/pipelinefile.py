@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import inspect
-import logging
 import pkgutil
 import re
 import sys
@@ -17,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from voiceflow.errors import VoiceflowError
+from voiceflow.logs import get_logger
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from voiceflow.call import Call
     from voiceflow.pipeline import Pipeline
 
-log = logging.getLogger("voiceflow.server")
+log = get_logger("voiceflow.server")
 
 _WRITE = "write `def pipeline(call: Call) -> Pipeline:` and return `call.source | ... | call.sink`"
 _ROUTES = 'write a list of Starlette\'s routes, such as `[Route("/own", own), Mount("/app", app)]`'

@@ -12,7 +12,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-log = logging.getLogger("voiceflow.server")
+from voiceflow.logs import get_logger
+
+log = get_logger("voiceflow.server")
 
 REFUSED: Final = "refused"
 """All that strangers are told."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -20,6 +19,7 @@ from voiceflow.call import Build
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
+from voiceflow.logs import get_logger, show_numbers
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.security.trust import Trust, secret_of
 from voiceflow.transports.carriers import carriers
@@ -42,7 +42,7 @@ from .signaling import SignalingEndpoint
 from .startup import Startup, explained
 from .webhooks import Webhooks
 
-log = logging.getLogger("voiceflow.server")
+log = get_logger("voiceflow.server")
 
 OPEN: Final = ("/health", "/ready")
 """What everybody may ask: it tells strangers no more than whether the server works."""
@@ -70,6 +70,7 @@ class Server:
         `prefix` is the path below which everything is publicly; None: that of the public address, or else where the
         server is mounted. `beside` are routes that are served beside ours. `authorize` is one more provider of
         identities, besides those of the configuration. Raises `VoiceflowError` for what cannot be served."""
+        show_numbers(config.log_numbers)
         self._routes = routes
         tokens = StreamTokens(*([each.text.encode() for each in config.stream_keys] or [key]))
         # Connections are not kept: there is none to be closed, whether or not anybody runs the lifespan.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Final
 
@@ -11,11 +10,12 @@ from voiceflow.config.routes import Routes
 from voiceflow.engine.runner import preload
 from voiceflow.errors import VoiceflowError
 from voiceflow.inference.single_flight import Flights
+from voiceflow.logs import get_logger
 from voiceflow.transports.dry_call import nominal_call
 
 from .answers import Answers, who_answers
 
-log = logging.getLogger("voiceflow.server")
+log = get_logger("voiceflow.server")
 
 AGAIN: Final = 10.0
 """Seconds after a failure within which requests do not begin the loading again."""

@@ -6,6 +6,8 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
+from voiceflow.logs import get_logger
+
 
 class CallLog(logging.LoggerAdapter[logging.Logger]):
     """Begins each message with the id of its call, which is also the attribute `call` of the log records."""
@@ -17,4 +19,4 @@ class CallLog(logging.LoggerAdapter[logging.Logger]):
 
 def call_log(call_id: str) -> CallLog:
     """The log of the call with this id."""
-    return CallLog(logging.getLogger("voiceflow.call"), {"call": call_id})
+    return CallLog(get_logger("voiceflow.call"), {"call": call_id})

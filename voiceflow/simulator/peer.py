@@ -6,7 +6,6 @@ Incoming audio is taken as packets before they reach aiortc's jitter buffer, who
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from aiortc.rtp import RtpPacket
 from av import Packet
 
 from voiceflow.errors import ProviderConnectionError
+from voiceflow.logs import get_logger
 from voiceflow.simulator.packetloss import LossyPath, impair
 from voiceflow.simulator.script import PERFECT, Network
 from voiceflow.transports.webrtc import messages
@@ -32,7 +32,7 @@ from voiceflow.transports.webrtc.rtp_tap import tap
 from voiceflow.transports.webrtc.session import usable
 from voiceflow.transports.webrtc.turn_servers import IceServer
 
-log = logging.getLogger("voiceflow.simulator")
+log = get_logger("voiceflow.simulator")
 
 GATHER: Final = 10.0
 """Seconds to gather ICE candidates, as in the page. aiortc gives up a silent STUN server after 5."""

@@ -4,7 +4,6 @@ this process or in others, and be started anew, and the tunnel stays."""
 from __future__ import annotations
 
 import asyncio
-import logging
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Final
 
 from voiceflow.config.current_address import kept_in, write_private
 from voiceflow.errors import TunnelError
+from voiceflow.logs import get_logger
 from voiceflow.server.prefix import public_http
 
 from .binary import find, install_command, is_too_old, version
@@ -23,7 +23,7 @@ from .process import Cloudflared
 from .reachable import ask, until_reachable
 from .upkeep import Tunnel
 
-log = logging.getLogger("voiceflow.tunnel")
+log = get_logger("voiceflow.tunnel")
 
 SETTINGS: Final = "no-autoupdate: true\n"
 """A configuration for cloudflared in place of its user's, whose rules may lead elsewhere than to this server."""

@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from voiceflow.errors import TunnelError
+from voiceflow.logs import get_logger
 
 from . import bound
 from .output import Output, is_wrong
 
-log = logging.getLogger("voiceflow.tunnel")
+log = get_logger("voiceflow.tunnel")
 
 GRACE: Final = 5.0
 """Seconds from SIGTERM to SIGKILL."""

@@ -4,14 +4,15 @@ this machine's name server in particular: callers may reach the server before th
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import httpx
 
-log = logging.getLogger("voiceflow.tunnel")
+from voiceflow.logs import get_logger
+
+log = get_logger("voiceflow.tunnel")
 
 DEADLINE: Final = 60.0
 """Seconds within which the public address should answer."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
 from voiceflow.config.address import MEDIA
 from voiceflow.errors import TunnelError
+from voiceflow.logs import get_logger
 
 from .named import Named, missing_files
 from .output import Output
 
-log = logging.getLogger("voiceflow.tunnel")
+log = get_logger("voiceflow.tunnel")
 
 PATIENCE: Final = 30.0
 """Seconds within which cloudflared must have printed the address of a quick tunnel."""

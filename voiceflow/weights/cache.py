@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import sys
 import tempfile
@@ -19,11 +18,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from voiceflow.errors import WeightsError
+from voiceflow.logs import get_logger
 from voiceflow.variables import variable
 
 from .catalogue import File, Model
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 WAIT = 1800.0
 """Seconds to wait for another process that fills the same folder: a download of 3 GB at 2 MB/s takes 25 minutes."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voiceflow.errors import WeightsError
+from voiceflow.logs import get_logger
 from voiceflow.variables import variable
 
 from . import cache
@@ -23,7 +23,7 @@ from .catalogue import File, Model
 if TYPE_CHECKING:
     import httpx
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 CONNECT = 5.0
 """Seconds to reach the hub. A machine behind a closed firewall waits this long before it uses what it has."""

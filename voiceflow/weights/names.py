@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from voiceflow.errors import DISTRIBUTION, WeightsError
+from voiceflow.logs import get_logger
 
 from . import cache
 from .catalogue import CATALOGUE, DEFAULT_VOICE, Model
 from .download import download
 from .folders import here
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 WHISPER_FILES = ("model.bin", "config.json")
 """What a folder must hold to be a Whisper model for CTranslate2."""
