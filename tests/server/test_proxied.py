@@ -171,3 +171,14 @@ def test_on_a_server_for_this_machine_nobody_is_local_in_whose_request_a_proxy_s
                 assert await stranger.enters(HTTP if headers or behind == "nginx, HTTP/1.1" else ALL) == set()
 
     run(main())
+
+
+@needs("nginx")
+@pytest.mark.parametrize(("host", "secure"), [("calls.example.com", True), ("localhost", False)])
+def test_a_cookie_that_was_given_by_tls_is_never_sent_without(ports: Ports, host: str, secure: bool) -> None:
+    async def main() -> None:
+        link = f"/?key={secret_of(KEY)}"
+        answer = await visitor(ports, "nginx, Host as it came", "public", host).asks("GET", link)
+        assert ("Secure" in answer.headers["set-cookie"]) == secure
+
+    run(main())

@@ -117,7 +117,8 @@ def test_a_browser_that_was_admitted_calls_from_our_page(
             assert opened.status_code == 303
             page = await asking.get(f"{prefix}/")
             assert "page.js" in page.text
-        cookie = opened.headers["set-cookie"].partition(";")[0]
+        cookie, _, attributes = opened.headers["set-cookie"].partition(";")
+        assert {"HttpOnly", "Secure", f"Path={prefix}/"} <= set(attributes.replace(" ", "").split(";"))
         headers = {"Cookie": cookie, "Origin": f"https://{HOST}"}
         options = {"host": "127.0.0.1", "port": port, "ssl": tls, "additional_headers": headers}
         async with dialled(f"wss://{HOST}{prefix}/ws", **options) as websocket:

@@ -98,7 +98,7 @@ class Server:
             *webhooks.routes(),
             *call_routes(self._browsers, admission),
             WebSocketRoute("/ws", signaling.websocket),
-            *page(trust),
+            *page(trust, config),
         )
         unserved = WebSocketRoute("/{path:path}", elsewhere.refuse_stream)
         refuse_taken(beside, [*self.routes, WebSocketRoute(MEDIA, elsewhere.refuse_stream)])
