@@ -1,7 +1,8 @@
 """One carrier's WebSocket, through bare ASGI, without a framework: each call receives 50 messages a second and sends as
 many.
 
-A message that can be sent at once is; others wait in an outbox, which one task sends.
+A message that can be sent at once is, where `send` is known to need no task; others wait in an outbox, which one task
+sends.
 """
 
 from __future__ import annotations
@@ -38,11 +39,14 @@ class Socket:
     """One WebSocket, through ASGI. Messages are sent in order: at once, or, while the peer is slow, by the task that
     runs `run`. Writing to a closed socket does nothing and raises nothing."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, *, at_once: bool = True) -> None:
+        """`at_once`: the first step of `send` may be taken outside of a task. Otherwise the task that runs `run` sends
+        everything."""
         self.on_stalled: Callable[[], None] | None = None
         """Called once, when more than `OUTBOX` messages wait for a peer that does not read."""
         self._receive = receive
         self._send = send
+        self._at_once = at_once
         self._outbox: deque[Message] = deque()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
@@ -64,7 +68,10 @@ class Socket:
         if messages and not self._closed:
             self._outbox.extend(messages)
             if not self._filled.is_set():
-                self._send_at_once()
+                if self._at_once:
+                    self._send_at_once()
+                else:
+                    self._leave_to_task()
             elif self.on_stalled is not None and len(self._outbox) > OUTBOX:
                 on_stalled, self.on_stalled = self.on_stalled, None
                 asyncio.get_running_loop().call_soon(on_stalled)  # not amid what is being written
@@ -106,9 +113,12 @@ class Socket:
                 self._end()
                 return
             self._begun = _Begun(sending, pending)
-            self._emptied.clear()
-            self._filled.set()
+            self._leave_to_task()
             return
+
+    def _leave_to_task(self) -> None:
+        self._emptied.clear()
+        self._filled.set()
 
     async def flush(self) -> None:
         """Wait until everything has been sent, at most `GOODBYE` seconds for a peer that does not read."""

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import msgspec
 import pytest
@@ -28,6 +30,7 @@ from server.programs import (
     serving,
 )
 from server.serving import FROM, SPEECH, TO, TUNNEL, carrier, dialled, echo, hears, parameters, run, until
+from starlette.types import Message, Receive, Scope, Send
 from twilio.request_validator import RequestValidator
 from webrtc.browser import Browser
 from websockets.exceptions import ConnectionClosed
@@ -333,6 +336,31 @@ def test_browsers_show_an_identity_that_the_program_knows(where: str, caplog: py
             assert await call_by_carrier(running, "/voice") == SPEECH
             assert users[-1] is None
         assert links(caplog) == [] or where == "middleware"
+
+    run(main())
+
+
+@pytest.mark.parametrize("around", ["asyncio", "anyio", "lock"])
+def test_middleware_may_send_as_only_a_task_can(around: str) -> None:
+    async def main() -> None:
+        api = in_fastapi("/voice", app(echo, config=PUBLIC))
+        lock = anyio.Lock()
+
+        async def program(scope: Scope, receive: Receive, send: Send) -> None:
+            async def guarded(message: Message) -> None:
+                async with AsyncExitStack() as stack:
+                    if around == "asyncio":
+                        await stack.enter_async_context(asyncio.timeout(5))
+                    elif around == "anyio":
+                        stack.enter_context(anyio.fail_after(5))
+                    else:
+                        await stack.enter_async_context(lock)
+                    await send(message)
+
+            await api(scope, receive, guarded if scope["type"] == "websocket" else send)
+
+        async with serving(program) as running:
+            assert await call_by_carrier(running, "/voice") == SPEECH
 
     run(main())
 

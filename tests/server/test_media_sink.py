@@ -60,14 +60,14 @@ class Control:
 
 
 def with_sink(use: Callable[[Peer, MediaSink, Control], Awaitable[None]]) -> None:
-    """Run `use` on a sink that is being written, in virtual time."""
+    """Run `use` on a sink that is being written, in virtual time: at once where that is possible, and by a task."""
 
-    async def main() -> None:
+    async def main(at_once: bool) -> None:
         peer, control = Peer(), Control()
         stream = TwilioStream()
         for message in carrier().hello():
             stream.receive(message)
-        outlet = media.Socket(peer.receive, peer.send)
+        outlet = media.Socket(peer.receive, peer.send, at_once=at_once)
         writing = asyncio.create_task(outlet.run())
         sink = MediaSink(MULAW, outlet, stream, control)
         sink.call = nominal_call("twilio")
@@ -76,7 +76,8 @@ def with_sink(use: Callable[[Peer, MediaSink, Control], Awaitable[None]]) -> Non
         await asyncio.wait({writing})
         assert writing.cancelled() or writing.exception() is None
 
-    virtual(main())
+    virtual(main(at_once=True))
+    virtual(main(at_once=False))
 
 
 def test_all_that_was_said_leaves_before_the_stream_is_closed() -> None:

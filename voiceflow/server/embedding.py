@@ -61,6 +61,7 @@ class Embedded(Server):
         identities = bool(config.auth) or authorize is not None
         exposed = not trust_loopback or config.public_ws_url is not None or identities
         super().__init__(build, config, routes, key, exposed=exposed, prefix=prefix, beside=beside, authorize=authorize)
+        self.calls.sends_at_once = False  # the server, and what the program has put around ours, may need a task
         self._link = f"{_address(config, prefix)}/?key={secret_of(key)}" if exposed and not identities else None
         self._lasting = "as long as the first of stream_keys stays" if shared else "until this process ends"
         self._marks = None if shared else SharedMarks(key)

@@ -66,6 +66,8 @@ class CarrierCalls:
         refusals: RefusalLog,
     ) -> None:
         self.active: set[Call] = set()
+        self.sends_at_once = True
+        """Whether what sends to the peer is our own server's, and needs no task: see `Socket`."""
         self._build = build
         self._config = config
         self._routes = routes
@@ -85,7 +87,7 @@ class CarrierCalls:
             await send({"type": "websocket.close", "code": POLICY, "reason": REFUSED})
             return
         await send({"type": "websocket.accept"})
-        socket = Socket(receive, send)
+        socket = Socket(receive, send, at_once=self.sends_at_once)
         writing = asyncio.create_task(socket.run(), name="media outbox")
         code, reason = FAILED, "the server failed"
         try:
