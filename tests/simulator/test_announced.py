@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -17,6 +19,8 @@ from madeup import CARRIER, MadeupSettings
 from server.serving import FROM, TO, Served, run, serving
 from simulator import servers as streams
 from starlette.responses import RedirectResponse, Response
+from telnyx.lib.webhook_verification import verify_webhook_signature
+from twilio.request_validator import RequestValidator
 from websockets.asyncio.server import ServerConnection
 
 from voiceflow import Call
@@ -272,6 +276,49 @@ def test_a_carrier_of_another_package_announces_calls_by_its_own_double() -> Non
 # Webhooks that misbehave
 
 
+@pytest.mark.parametrize(("code", "events"), [(1000, ["started", "stopped"]), (1011, ["started", "error"])])
+@CARRIERS
+def test_the_status_callback_is_told_of_the_streams_beginning_and_end(name: str, code: int, events: list[str]) -> None:
+    told: list[dict[str, str]] = []
+    sdk = RequestValidator("s3cret")
+
+    class Webhook(Response):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            body = (await receive())["body"].decode()
+            form, headers = dict(parse_qsl(body)), {key.decode(): value.decode() for key, value in scope["headers"]}
+            if scope["path"].endswith("/answer"):
+                mode = "bidirectionalMode='rtp' statusCallback='../status?a=b'"
+                answer = stream(url).replace("<Stream", f"<Stream {mode}")
+                await Response(answer, media_type=XML)(scope, receive, send)
+                return
+            assert (scope["path"], scope["query_string"]) == ("/sip/status", b"a=b")
+            if name == "twilio":
+                assert sdk.validate(f"{PUBLIC}/sip/status?a=b", form, headers["x-twilio-signature"])
+            else:
+                verify_webhook_signature(body, headers, carrier_named("telnyx").public_key(PAIR))
+            told.append(form)
+            await Response(status_code=500)(scope, receive, send)  # which changes nothing for the call
+
+    async def hang_up(line: ServerConnection) -> None:
+        await line.recv()
+        await line.close(code)
+
+    url = ""
+
+    async def main() -> None:
+        nonlocal url
+        async with streams.serving(hang_up) as url, answering(Webhook) as webhook:
+            made = load(carrier_named(name), settings(name), webhook, pressing("3"))
+            await made.run()
+        assert made.callers[0].ended is not None
+        assert made.callers[0].ended.failed is (code == 1011)
+
+    run(main())
+    assert [form["StreamEvent"] for form in told] == [f"stream-{event}" for event in events]
+    assert all({"AccountSid", "CallSid", "StreamSid", "Timestamp"} <= form.keys() for form in told)
+    assert ("StreamError" in told[1]) is (code == 1011)
+
+
 @contextlib.asynccontextmanager
 async def answering(answer: Callable[[], Any]) -> AsyncIterator[str]:
     """A webhook at which every request gets `answer()`."""
@@ -288,6 +335,16 @@ class Slow(Response):
         await receive()
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+class Dripping(Slow):
+    """Sends a little now and then, for longer than anybody waits."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(20):
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+            await asyncio.sleep(0.05)
 
 
 def stream(url: str, after: str = "") -> str:
@@ -315,6 +372,7 @@ def stream(url: str, after: str = "") -> str:
         (Response("", 502), r"status 502: Bad Gateway"),
         (Response("", 204), r"status 204"),
         (RedirectResponse("https://b.example/x"), r"redirects to https://b.example/x: give that address"),
+        (Dripping(), r"has not answered the webhook for 0.2 s"),
         (Slow(), r"has not answered the webhook for 0.2 s, and Twilio waits no longer"),
         (Response(stream("wss://voice.example.com/nowhere"), media_type=XML), r"ws://127.0.0.1:\d+/nowhere"),
     ],

@@ -107,6 +107,8 @@ def test_a_signing_key_must_be_that_of_the_public_key() -> None:
     with pytest.raises(VoiceflowError, match=r"TELNYX_PUBLIC_KEY\) is not that of --signing-key"):
         Telnyx().double(TELNYX, Telnyx().make_signing_key())
     assert Telnyx().double(TelnyxSettings(), PAIR).signs
+    other = Telnyx().public_key(Telnyx().make_signing_key())
+    assert Telnyx().double(TelnyxSettings(public_key=other, signing_keys=(TELNYX.public_key or "",)), PAIR).signs
 
 
 @pytest.mark.parametrize("wrong", [b"", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", b"\xff"])
@@ -185,6 +187,7 @@ def test_every_verb_that_is_known_is_read(name: str, answer: str, read: list[Ins
         ("<Response><Start><Stream url='wss://a'/></Start></Response>", "<Start>, which"),
         ("<Response><Play>http://a/b.mp3</Play></Response>", "<Play>, which"),
         ("<Response><Connect><ConversationRelay url='wss://a'/></Connect></Response>", "got <ConversationRelay>"),
+        ("<Response><Connect action='/x'><Stream url='wss://a'/></Connect></Response>", "without an action; got '/x'"),
         ("<Response><Connect/></Response>", "expected one <Stream> in <Connect>; got nothing"),
         ("<Response><Connect><Stream/></Connect></Response>", "a url that begins with wss://; got ''"),
         ("<Response><Connect><Stream url='ws://a.example/b'/></Connect></Response>", "begins with wss://"),

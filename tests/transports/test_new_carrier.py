@@ -20,7 +20,7 @@ from voiceflow.config.settings import Config, load_config
 from voiceflow.doctor import Setting, checks, examine
 from voiceflow.security.tokens import Claims, StreamTokens
 from voiceflow.server.server import Server
-from voiceflow.transports.carriers import register, unregister
+from voiceflow.transports.carriers import Carrier, register, unregister
 from voiceflow.transports.dialect import ClearRequest
 
 KEY = b"the key of this run"
@@ -60,6 +60,17 @@ def told(answer: httpx.Response) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/json"
     decoded: dict[str, Any] = answer.json()
     return decoded
+
+
+class Plain(type(CARRIER)):  # type: ignore[misc]
+    """A carrier that nobody has written a double for."""
+
+    double, make_signing_key, public_key = Carrier.double, Carrier.make_signing_key, Carrier.public_key
+
+
+def test_a_carrier_without_a_double_says_what_is_missing_and_how_to_call_all_the_same() -> None:
+    with pytest.raises(VoiceflowError, match=r"Madeup has no double .*Plain\.double.*: call the media stream itself"):
+        Plain().double(MadeupSettings())
 
 
 # A real server

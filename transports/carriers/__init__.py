@@ -20,7 +20,7 @@ from voiceflow.transports.carriers.discovery import (
     register,
     unregister,
 )
-from voiceflow.transports.carriers.double import AnnouncedCall, CarrierDouble, SentWebhook
+from voiceflow.transports.carriers.double import AnnouncedCall, CarrierDouble, SentWebhook, StreamEvent
 
 __all__ = [
     "AnnouncedCall",
@@ -29,6 +29,7 @@ __all__ = [
     "CarrierSettings",
     "IncomingCall",
     "SentWebhook",
+    "StreamEvent",
     "Webhook",
     "carrier_named",
     "carriers",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -29,6 +29,19 @@ class SentWebhook(msgspec.Struct, frozen=True):
 
     headers: dict[str, str]
     body: bytes
+
+
+StreamStatus: TypeAlias = Literal["stream-started", "stream-stopped", "stream-error"]
+
+
+class StreamEvent(msgspec.Struct, frozen=True):
+    """What has become of a media stream."""
+
+    call_id: str
+    stream_id: str
+    event: StreamStatus
+    error: str = ""
+    """Why it failed."""
 
 
 class AnnouncedCall(Protocol):
@@ -68,6 +81,10 @@ class CarrierDouble(ABC):
     def upgrade_headers(self, url: str) -> dict[str, str]:
         """The headers of the request that opens the stream at `url`, the one in the answer."""
         return {}
+
+    def stream_status(self, event: StreamEvent, url: str) -> SentWebhook | None:
+        """The request to the status callback at `url` that tells what has become of a stream. None: there is none."""
+        return None
 
     def rest(self, calls: Mapping[str, AnnouncedCall]) -> Asgi:
         """The REST interface to `calls`, which are found by their ids."""

@@ -17,6 +17,8 @@ class OpenStream(msgspec.Struct, frozen=True):
     """What the stream's start brings back."""
     outbound: AudioFormat | None = None
     """The format that the agent's audio is to have. None: that of the caller's."""
+    status_callback: str = ""
+    """The URL that is told of the stream's beginning and end. "": none."""
 
 
 class SpeakText(msgspec.Struct, frozen=True):

@@ -1,18 +1,20 @@
 """Reads answers in TwiML and its dialects as the carrier does. answer.py writes them; the two share nothing, so that
 one misunderstanding is not in both.
 
-Sources: twilio.com/docs/voice/twiml; developers.telnyx.com, "TeXML verbs".
+Sources: twilio.com/docs/voice/twiml; developers.telnyx.com, "TeXML verbs", "TeXML stream".
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Final
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from voiceflow.audio import AudioFormat
 from voiceflow.errors import ProviderConnectionError
+from voiceflow.transports.carriers.double import StreamEvent
 from voiceflow.transports.carriers.instructions import (
     DialNumber,
     HangUpCall,
@@ -92,7 +94,11 @@ def _stream(title: str, connect: Element, outbound: Outbound) -> OpenStream:
         raise AnswerError(
             f"expected one <Stream> in <Connect>; got {_tags(nouns)}, which the simulated carrier does not do"
         )
-    stream = connect[0]
+    stream, action = connect[0], connect.get("action")
+    if action is not None:
+        raise AnswerError(
+            f"expected <Connect> without an action; got {action[:200]!r}, which the simulated carrier does not ask"
+        )
     url = stream.get("url", "").strip()
     if not re.match(r"wss://|ws://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|\Z)", url):
         raise AnswerError(
@@ -101,7 +107,19 @@ def _stream(title: str, connect: Element, outbound: Outbound) -> OpenStream:
     if "?" in url:
         raise AnswerError(f"expected a <Stream> whose url has no query, which {title} drops; got {url[:200]!r}")
     parameters = {each.get("name", ""): each.get("value", "") for each in stream if each.tag == "Parameter"}
-    return OpenStream(url, parameters, outbound(stream))
+    return OpenStream(url, parameters, outbound(stream), stream.get("statusCallback", ""))
+
+
+def stream_status(account: str, event: StreamEvent) -> dict[str, str]:
+    """The form that a status callback is sent."""
+    form = {
+        "AccountSid": account,
+        "CallSid": event.call_id,
+        "StreamEvent": event.event,
+        "StreamSid": event.stream_id,
+        "Timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    return form | ({"StreamError": event.error} if event.error else {})
 
 
 def _dialled(dial: Element) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from voiceflow.simulator.script import Script
 from voiceflow.simulator.ticker import Ticker
 from voiceflow.simulator.webhooks import WebhookClient
 from voiceflow.transports.carriers import Carrier
-from voiceflow.transports.carriers.double import CarrierDouble
+from voiceflow.transports.carriers.double import CarrierDouble, StreamEvent, StreamStatus
 from voiceflow.transports.carriers.instructions import (
     DialNumber,
     HangUpCall,
@@ -37,6 +37,14 @@ from voiceflow.transports.dialect import Start
 COMMAND: Final = 1.0
 """Seconds that a call waits, after its stream, for a command of the server's: it may hang up by one, too."""
 HUNG_UP: Final = "the agent hung up"
+
+
+Tell = Callable[[StreamStatus, str], Coroutine[Any, Any, None]]
+"""Tells the status callback what has become of a stream, and why it failed."""
+
+
+async def tell_nobody(event: StreamStatus, error: str) -> None:
+    """Where the answer asks for no status callback."""
 
 
 class Party(msgspec.Struct, frozen=True):
@@ -57,6 +65,7 @@ class AnnouncedCaller(Caller):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.tell: Tell = tell_nobody
         self._is_live = True
         self._commands: list[Sequence[Instruction]] = []
         """What was commanded, in this order: each takes the place of what the call did before."""
@@ -65,8 +74,16 @@ class AnnouncedCaller(Caller):
 
     async def converse(self) -> None:
         """Conduct the call to its end, beyond its stream."""
-        await super().converse()
+        told = asyncio.create_task(self.tell("stream-started", ""))
+        try:
+            await super().converse()
+        finally:
+            await asyncio.wait({told})
         hung_up = self.closed is not None and self.ended is not None and not self.ended.failed
+        if self.ended is not None and self.ended.failed:
+            await self.tell("stream-error", self.ended.reason)
+        else:
+            await self.tell("stream-stopped", "")
         if not self._commands:
             self._is_live = hung_up and _talks_on(self.then)
         if self.expects_command and (self._is_live or (self.closed is not None and not self._commands)):
@@ -155,10 +172,20 @@ class AnnouncedLoad(Calls[AnnouncedCaller]):
             parameters=stream.parameters,
             metadata=dict(self._double.metadata),
         )
-        line = await dial(self._webhooks.stream_address(stream.url), self._double.upgrade_headers(stream.url))
+
+        async def tell(event: StreamStatus, error: str) -> None:
+            if stream.status_callback:
+                await self._webhooks.tell(stream.status_callback, StreamEvent(call_id, stream_id, event, error))
+
+        try:
+            line = await dial(self._webhooks.stream_address(stream.url), self._double.upgrade_headers(stream.url))
+        except ProviderConnectionError as error:
+            await tell("stream-error", str(error))
+            raise
         mirror = self._carrier.mirror(start)
         caller = AnnouncedCaller(line, mirror, self.script, self.tally, ticker, record=number == 0, phase=phase(number))
         caller.then, caller.expects_command = instructions[place + 1 :], self._rest is not None
+        caller.tell = tell
         self._calls[call_id] = caller
         return caller
 

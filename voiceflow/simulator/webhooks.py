@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
 
@@ -12,8 +15,10 @@ from voiceflow.config.address import LOCAL
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.simulator.line import operators_headers
 from voiceflow.simulator.measure import Durations
-from voiceflow.transports.carriers.double import CarrierDouble
+from voiceflow.transports.carriers.double import CarrierDouble, StreamEvent
 from voiceflow.transports.carriers.instructions import Instruction
+
+log = logging.getLogger("voiceflow.simulator")
 
 PATIENCE: Final = 15.0
 """Seconds after which a carrier gives up a webhook."""
@@ -50,26 +55,51 @@ class WebhookClient:
         headers = sent.headers if self.signs else sent.headers | operators_headers(self._host, self._port)
         began = perf_counter()
         try:
-            async with self._client.stream("POST", self._url, content=sent.body, headers=headers) as response:
-                body = b""
-                async for part in response.aiter_bytes():
-                    body += part
-                    if len(body) > LARGEST:
-                        raise ProviderConnectionError(f"{self._url} answered with more than {LARGEST} bytes")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            async with asyncio.timeout(PATIENCE):
+                response, body = await self._ask(self._url, sent.body, headers)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise ProviderConnectionError(self._explain(error)) from error
         self._answered.add(perf_counter() - began)
         if response.status_code != 200:
             raise ProviderConnectionError(self._refused(response, body))
         return self._double.read(response.headers.get("content-type", ""), body)
 
+    async def tell(self, url: str, event: StreamEvent) -> None:
+        """Tell a status callback, at the `url` that an answer gave, what has become of a stream. What comes of that is
+        logged: it changes nothing for the call."""
+        url = urljoin(self._signed_url, url)
+        sent = self._double.stream_status(event, url)
+        if sent is None:
+            return
+        here = self._address(url, self._parts.scheme)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                response, _ = await self._ask(here, sent.body, sent.headers)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ProviderConnectionError) as error:
+            log.warning("the status callback %s does not answer: %s", here, str(error) or type(error).__name__)
+        else:
+            if not response.is_success:
+                log.warning("the status callback %s answered with status %d", here, response.status_code)
+
+    async def _ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
+        """The answer to a request, and its body. Raises `ProviderConnectionError` for one that is too long."""
+        read = b""
+        async with self._client.stream("POST", url, content=body, headers=headers) as response:
+            async for part in response.aiter_bytes():
+                read += part
+                if len(read) > LARGEST:
+                    raise ProviderConnectionError(f"{url} answered with more than {LARGEST} bytes")
+        return response, read
+
     def stream_address(self, url: str) -> str:
         """Where the stream at `url` is opened: on this machine, if the webhook was answered there, else at `url`."""
+        return self._address(url, "wss" if self._parts.scheme == "https" else "ws")
+
+    def _address(self, url: str, scheme: str) -> str:
         parts = urlsplit(url)
         if not self.is_local or parts.hostname in LOCAL:
             return url
-        scheme = "wss" if self._parts.scheme == "https" else "ws"
-        return urlunsplit((scheme, self._parts.netloc, parts.path, "", ""))
+        return urlunsplit((scheme, self._parts.netloc, parts.path, parts.query, ""))
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -93,10 +123,10 @@ class WebhookClient:
         match error:
             case httpx.ConnectTimeout() | httpx.ConnectError():
                 return f"nothing answers on {where} ({error}): start a server there, with `voiceflow run FILE`"
-            case httpx.TimeoutException():
+            case httpx.TimeoutException() | TimeoutError():
                 return f"{where} has not answered the webhook for {PATIENCE:g} s, and {self._title} waits no longer"
             case _:
-                return f"{where} does not answer as a webhook: {error or type(error).__name__}"
+                return f"{where} does not answer as a webhook: {str(error) or type(error).__name__}"
 
 
 def _at(public: str, path: str, query: str) -> str:

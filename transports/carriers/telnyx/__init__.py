@@ -128,7 +128,7 @@ class Telnyx(XmlCarrier[TelnyxSettings]):
         if signing_key is None:
             return TelnyxCarrierDouble(settings, None)
         public = self.public_key(signing_key)
-        if settings.public_key not in (None, public):
+        if settings.keys and public not in settings.keys:
             raise VoiceflowError(
                 f"provider_config.telnyx.public_key ({self.signing_variable}) is not that of --signing-key, so what "
                 f"that signs would be refused: configure {public}"

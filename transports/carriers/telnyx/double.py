@@ -21,10 +21,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from voiceflow.audio import AudioFormat
-from voiceflow.transports.carriers.double import AnnouncedCall, Asgi, CarrierDouble, SentWebhook
+from voiceflow.transports.carriers.double import AnnouncedCall, Asgi, CarrierDouble, SentWebhook, StreamEvent
 from voiceflow.transports.carriers.instructions import DialNumber, HangUpCall, Instruction
 from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
-from voiceflow.transports.carriers.verbs import AnswerError, read
+from voiceflow.transports.carriers.verbs import AnswerError, read, stream_status
 from voiceflow.transports.dialect import UNREADABLE
 
 TITLE: Final = "Telnyx"
@@ -60,6 +60,12 @@ class TelnyxCarrierDouble(CarrierDouble):
             "From": caller_id,
             "To": did,
         }
+        return self._sent(form)
+
+    def stream_status(self, event: StreamEvent, url: str) -> SentWebhook:
+        return self._sent({**stream_status(ACCOUNT, event), "CallSidLegacy": event.call_id})
+
+    def _sent(self, form: Mapping[str, str]) -> SentWebhook:
         body = urlencode(form).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if self._key is not None:

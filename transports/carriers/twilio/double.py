@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-from voiceflow.transports.carriers.double import AnnouncedCall, Asgi, CarrierDouble, SentWebhook
+from voiceflow.transports.carriers.double import AnnouncedCall, Asgi, CarrierDouble, SentWebhook, StreamEvent
 from voiceflow.transports.carriers.instructions import HangUpCall, Instruction
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
-from voiceflow.transports.carriers.verbs import AnswerError, parse, read
+from voiceflow.transports.carriers.verbs import AnswerError, parse, read, stream_status
 
 TITLE: Final = "Twilio"
 ACCOUNT: Final = "AC" + "0" * 32
@@ -39,7 +39,7 @@ class TwilioCarrierDouble(CarrierDouble):
 
     @property
     def signs(self) -> bool:
-        return bool(self._settings.auth_token)
+        return bool(self._settings.keys)
 
     def webhook(self, call_id: str, caller_id: str, did: str, url: str) -> SentWebhook:
         form = {
@@ -53,8 +53,10 @@ class TwilioCarrierDouble(CarrierDouble):
             "From": caller_id,
             "To": did,
         }
-        headers = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
-        return SentWebhook(headers | self._signature(url, form), urlencode(form).encode())
+        return self._sent(form, url)
+
+    def stream_status(self, event: StreamEvent, url: str) -> SentWebhook:
+        return self._sent(stream_status(self._account, event), url)
 
     def upgrade_headers(self, url: str) -> dict[str, str]:
         return self._signature(url, {})
@@ -62,11 +64,15 @@ class TwilioCarrierDouble(CarrierDouble):
     def read(self, media_type: str, answer: bytes) -> list[Instruction]:
         return read(TITLE, media_type, answer, lambda stream: None)
 
+    def _sent(self, form: Mapping[str, str], url: str) -> SentWebhook:
+        headers = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
+        return SentWebhook(headers | self._signature(url, form), urlencode(form).encode())
+
     def _signature(self, url: str, form: Mapping[str, str]) -> dict[str, str]:
-        if not self._settings.auth_token:
+        if not self._settings.keys:
             return {}
         signed = url + "".join(name + form[name] for name in sorted(form))
-        digest = hmac.digest(self._settings.auth_token.encode(), signed.encode(), hashlib.sha1)
+        digest = hmac.digest(self._settings.keys[0].encode(), signed.encode(), hashlib.sha1)
         return {"X-Twilio-Signature": base64.b64encode(digest).decode()}
 
     def rest(self, calls: Mapping[str, AnnouncedCall]) -> Asgi:
