@@ -16,6 +16,7 @@ from voiceflow.security.local_requests import is_local
 from voiceflow.security.trust import Trust
 
 from .identities import Identities
+from .offer_rates import OfferRates, network_of
 from .refusals import RefusalLog, host_of
 
 WHAT_TO_DO: Final = "open the link that was printed at start, or start with --insecure"
@@ -39,6 +40,7 @@ class Admission:
         self._refusals = refusals
         self._identities = None if provider is None else Identities(trust, provider)
         self._exclude = exclude
+        self._rates = OfferRates()
 
     def may_call(self, scope: Scope) -> bool:
         """Whether the browser of an HTTP request or WebSocket may call. A refusal is logged."""
@@ -47,6 +49,12 @@ class Admission:
             peer = host_of(scope)
             self._refusals.tell("a browser", peer, f"a browser from {peer} was refused: {WHAT_TO_DO}")
         return admitted
+
+    def take_offer(self, scope: Scope) -> None:
+        """Count an offer of a browser that may call. Raises `TooManyOffersError`."""
+        user = user_of(scope)
+        name = user and (user.user_id or user.user_email)
+        self._rates.take(f"{user.provider} {name}" if user and name else network_of(host_of(scope)))
 
     def _tell(self, scope: Scope) -> None:
         peer = host_of(scope)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from voiceflow.errors import CallRejectedError, VoiceflowError
 
 from .admission import Admission
 from .browsercalls import BrowserCalls
+from .offer_rates import TooManyOffersError
 from .offers import Offers, RefusalError
 from .refusals import REFUSED
 from .whip import FRAGMENT, SDP, Whip, is_type
@@ -61,11 +62,13 @@ async def _admitted(
         return await answer(request)
     except RefusalError as error:
         return _refusal(error, error.status)
+    except TooManyOffersError as error:
+        return _refusal(error, 429, {"Retry-After": str(error.seconds)})
     except CallRejectedError as error:
         return _refusal(error, 503)
     except VoiceflowError as error:
         return _refusal(error, 400)
 
 
-def _refusal(error: VoiceflowError, status: int) -> Response:
-    return JSONResponse({"error": str(error)}, status_code=status)
+def _refusal(error: VoiceflowError, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=status, headers=headers)

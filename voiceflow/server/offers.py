@@ -63,6 +63,7 @@ class Offers:
         self._admission = admission
 
     async def post(self, request: Request) -> Response:
+        self._admission.take_offer(request.scope)
         offer = await read_json(request, HttpOffer, "{sdp, type}")
         if not offer.sdp:
             raise RefusalError(MISSING_SDP, 400)

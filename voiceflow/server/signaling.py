@@ -13,6 +13,8 @@ call's `pc_id`, are of the same call.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -27,6 +29,7 @@ from voiceflow.transports.websocket import POLICY
 from .admission import Admission
 from .browsercalls import BrowserCall, BrowserCalls
 from .connections import admit
+from .offer_rates import TokenBucket
 from .offers import MISSING_SDP
 from .refusals import REFUSED
 
@@ -84,16 +87,18 @@ class SignalingEndpoint:
         await websocket.accept()
         admit(websocket.scope)
         local, user = self._admission.is_here(websocket.scope), user_of(websocket.scope)
-        conversation = _Conversation(self._calls, local=local, user=user)
-        budget = _Budget(LARGEST_BURST, RATE)
+        take_offer = partial(self._admission.take_offer, websocket.scope)
+        conversation = _Conversation(self._calls, take_offer, local=local, user=user)
+        budget = TokenBucket(LARGEST_BURST, RATE, time.monotonic())
         while (received := await websocket.receive())["type"] == "websocket.receive":
             text = received.get("text")
             if text is None or len(text) > LARGEST_OFFER:
                 await websocket.close(TOO_LARGE, f"messages are text of at most {LARGEST_OFFER} characters")
                 return
-            if not budget.spend(time.monotonic()):
+            if budget.wait(now := time.monotonic()):
                 await websocket.close(POLICY, f"more than {RATE:g} messages a second")
                 return
+            budget.take(now)
             answer = await conversation.answer(text)
             if answer is not None:
                 try:
@@ -107,8 +112,12 @@ class SignalingEndpoint:
 class _Conversation:
     """The exchange of messages on one browser's WebSocket, and the call that it has started."""
 
-    def __init__(self, calls: BrowserCalls, *, local: bool, user: AuthResult | None) -> None:
+    def __init__(
+        self, calls: BrowserCalls, take_offer: Callable[[], None], *, local: bool, user: AuthResult | None
+    ) -> None:
+        """`take_offer` counts an offer, and raises `VoiceflowError` if it is too many."""
         self._calls = calls
+        self._take_offer = take_offer
         self._local = local
         self._user = user
         self._call: BrowserCall | None = None
@@ -141,6 +150,7 @@ class _Conversation:
     async def _offered(self, sdp: str, id: str) -> dict[str, Any]:
         if not sdp:
             return _error(MISSING_SDP)
+        self._take_offer()
         call = self._calls.find(id, self._user) or self._call
         if call is not None and not call.ended:
             await call.renegotiate(sdp)
@@ -148,20 +158,6 @@ class _Conversation:
             call = await self._calls.start(sdp, local=self._local, user=self._user)
         self._call = call
         return {"type": "webrtc_answer", "sdp": call.sdp, "pc_id": call.id}
-
-
-class _Budget:
-    """A rate limit (token bucket) of `burst` messages at once and `rate` messages a second in the long run."""
-
-    def __init__(self, burst: int, rate: float) -> None:
-        self._burst, self._rate = burst, rate
-        self._left, self._at = float(burst), time.monotonic()
-
-    def spend(self, now: float) -> bool:
-        """Count a message that came at `now`, in seconds. False: it is too many."""
-        self._left = min(self._burst, self._left + self._rate * (now - self._at)) - 1
-        self._at = now
-        return self._left >= 0
 
 
 def _error(message: str) -> dict[str, Any]:

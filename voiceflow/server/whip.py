@@ -34,6 +34,7 @@ class Whip:
 
     async def post(self, request: Request) -> Response:
         """Begin a call."""
+        self._admission.take_offer(request.scope)
         local = self._admission.is_here(request.scope)
         call = await self._calls.start(await read_text(request), local=local, user=user_of(request.scope))
         response = Response(call.sdp, 201, media_type=SDP)
