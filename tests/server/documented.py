@@ -45,6 +45,7 @@ def documented(
     https, http = https or free_port(), free_port()
     places = {
         "nginx": [
+            ("/var/log/nginx/voiceflow.log", str(folder / "access.log")),
             ("listen 443", f"listen 127.0.0.1:{https}"),
             ("listen 80", f"listen 127.0.0.1:{http}"),
             (f"/etc/letsencrypt/live/{HOST}/fullchain.pem", str(certificate.chain)),

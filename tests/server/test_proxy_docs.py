@@ -8,6 +8,7 @@ import re
 import ssl
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -37,12 +38,18 @@ Ports = dict[tuple[str, str], tuple[int, int]]
 
 
 @pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In which each proxy has a folder of its own."""
+    return tmp_path_factory.mktemp("proxies")
+
+
+@pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return certificate(tmp_path_factory.mktemp("certificate"), HOST)
 
 
 @pytest.fixture(scope="module")
-def ports(tmp_path_factory: pytest.TempPathFactory, own: Certificate) -> Iterator[Ports]:
+def ports(tmp_path_factory: pytest.TempPathFactory, folder: Path, own: Certificate) -> Iterator[Ports]:
     """A server for each prefix, and each proxy that is here before each of them."""
     carriers = (TwilioSettings(auth_token=AUTH_TOKEN),)
     configs = {
@@ -56,7 +63,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory, own: Certificate) -> Iterato
             (name, prefix): stack.enter_context(
                 documented(
                     name,
-                    tmp_path_factory.mktemp(name),
+                    made(folder / f"{name}{prefix.replace('/', '-')}"),
                     served[prefix].port,
                     own,
                     *([below_prefix(name)] if prefix else []),
@@ -65,6 +72,11 @@ def ports(tmp_path_factory: pytest.TempPathFactory, own: Certificate) -> Iterato
             for name in filter(program, LANGUAGES)
             for prefix in PREFIXES
         }
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def client(port: int, tls: ssl.SSLContext) -> httpx.AsyncClient:
@@ -181,6 +193,21 @@ def test_a_silent_websocket_lives_longer_than_a_call(name: str, directive: str) 
     match = re.search(rf"^ *{directive} (\d+)([smh]);?$", block(name), re.MULTILINE)
     assert match is not None
     assert int(match[1]) * UNITS[match[2]] > Limits().call + Limits().drain + Limits().cancel
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_no_secret_is_in_a_log_of_a_proxy(ports: Ports, folder: Path, own: Certificate, name: str) -> None:
+    async def main() -> None:
+        (port, _), secret = ports[name, ""], secret_of(KEY)
+        async with client(port, own.client()) as asking:
+            for path in (f"/?key={secret}", f"/health?token={secret}"):
+                await asking.get(path)
+        logs = {file.name: file.read_text() for file in (folder / name).glob("*.log")}
+        assert not any(secret in log for log in logs.values())
+        if name == "nginx":
+            assert '"GET /health" 200' in logs["access.log"]
+
+    run(main())
 
 
 def test_nothing_is_buffered() -> None:
