@@ -251,6 +251,14 @@ def test_the_key_is_gone_after_the_run(temporary: Path) -> None:
         assert second != first
 
 
+@pytest.mark.parametrize("set_to", ["secret", "0" * 63, "0" * 65, "0" * 64 + "\n", "z" * 64])
+def test_a_key_that_no_run_has_made_is_not_inherited(set_to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, set_to)
+    with pytest.raises(ConfigError, match=r"VOICEFLOW_RUN_KEY is set, .* unset it") as error, run_key():
+        pass
+    assert set_to not in str(error.value)
+
+
 def test_a_run_that_can_note_nothing_does_not_begin(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(temporary / "there is no such folder"))
     with pytest.raises(ConfigError, match="Set TMPDIR"), run_key():

@@ -32,6 +32,7 @@ from twilio.request_validator import RequestValidator
 from websockets.exceptions import ConnectionClosed
 
 from voiceflow.config.settings import Config
+from voiceflow.security.tokens import StreamTokens
 from voiceflow.transports.carriers.telnyx.settings import TelnyxSettings
 from voiceflow.transports.carriers.twilio.settings import TwilioSettings
 
@@ -135,6 +136,33 @@ def test_twilios_webhook_in_another_spelling_is_the_same(respell: Callable[[dict
 
 def _all_quoted(text: str) -> str:
     return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        pytest.param(lambda form: {**form, "To": None, "T": f"o{TO}"}, id="without the called number"),
+        pytest.param(lambda form: {**form, "From": None, "Fro": f"m{FROM}"}, id="without the caller"),
+        pytest.param(lambda form: {**form, "To": None, "From": f"{FROM}To{TO}"}, id="another caller"),
+    ],
+)
+def test_a_form_that_is_cut_elsewhere_gets_the_token_of_the_call_that_was_signed(
+    split: Callable[[dict[str, str]], dict[str, str | None]],
+) -> None:
+    """Twilio signs names and values without anything between them, so they may be cut elsewhere."""
+
+    async def main() -> None:
+        async with serving(config=CONFIG, key=KEY) as served:
+            sent = Sent("twilio")
+            first = await sent.token(served)
+            sent.body = urlencode({name: value for name, value in split(sent.form).items() if value}).encode()
+            again = await sent.to(served)
+            assert again.status_code == 200
+            assert parameters(again)["token"] == first
+        claims = StreamTokens(KEY).redeem(first)
+        assert (claims.call_id, claims.caller_id, claims.did) == (call_id("twilio"), FROM, TO)
+
+    run(main())
 
 
 def test_telnyxs_webhook_with_its_signature_in_another_spelling_is_the_same() -> None:

@@ -22,6 +22,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -75,9 +76,11 @@ _decode = msgspec.msgpack.Decoder(_Signed).decode
 @contextmanager
 def run_key() -> Iterator[bytes]:
     """The key of this run, which processes inherit that are started in this context. Raises `ConfigError` where nothing
-    can be written among the temporary files."""
+    can be written among the temporary files, or where the variable was set by somebody else."""
     inherited = os.environ.get(VARIABLE)
     if inherited:
+        if not re.fullmatch("[0-9a-f]{64}", inherited):  # the secret of the run is made of it, too
+            raise ConfigError(f"{VARIABLE} is set, to what is no key of a run: unset it, and set stream_keys instead")
         yield inherited.encode()
         return
     made = secrets.token_hex(32)
