@@ -1,12 +1,17 @@
 """The example pipelines: their conversations in whole calls, with doubles in place of the engines."""
 
+import asyncio
+import time
+
 import pytest
 from doubles import make_call
 from talking import LONG, Voice, run, when
 
 from voiceflow import DTMF, Call, Ended, Frame, Route, SpeechStarted, SpeechStopped, Transcript
+from voiceflow.auth import AuthResult
+from voiceflow.auth.provider import identify
 from voiceflow.linking.linker import link
-from voiceflow.pipelines import assistant, frontdesk, menu
+from voiceflow.pipelines import assistant, frontdesk, menu, with_auth
 from voiceflow.processors import BargeIn, Dialog
 from voiceflow.transports.dry_call import nominal_call
 
@@ -162,11 +167,50 @@ def test_the_caller_may_leave_the_menu_at_any_time(after):
     assert (ended.reason, ended.error, ended.abandoned) == ("the caller hung up", None, 0)
 
 
+# callers who have logged in
+
+
+def with_a_session(name: str | None, *script: Frame | float) -> list[str]:
+    call, voice = make_call(*script), Voice()
+    call.user = None if name is None else AuthResult(True, name, user_name=name)
+    run(call, lambda c: c.source | BargeIn() | Dialog(with_auth.talk) | voice | c.sink)
+    return voice.texts
+
+
+def test_a_caller_who_has_logged_in_is_greeted_by_their_name():
+    assert with_a_session("Ann", 8.0, *speaks("Fine."), LONG) == [
+        "Hello Ann! How are you today?",
+        "Thank you for telling me. Goodbye!",
+    ]
+    assert with_a_session(None, LONG) == ["Hello there! How are you today?", "I cannot hear you. Goodbye!"]
+
+
+def shown(cookie: str) -> dict[str, object]:
+    return {"type": "http", "headers": [(b"cookie", f"a=b; session={cookie}".encode())]}
+
+
+def who(cookie: str) -> AuthResult | None:
+    return asyncio.run(identify(with_auth.authorize, shown(cookie)))
+
+
+def test_the_session_of_ones_own_site_lets_its_user_in(monkeypatch):
+    monkeypatch.setenv("SESSION_SECRET", "a secret")
+    good = with_auth.session("Ann", 60.0)
+    found = who(good)
+    assert found is not None
+    assert (found.user_name, found.provider) == ("Ann", "sessions")
+    assert found.expires == pytest.approx(time.time() + 60.0, abs=5.0)
+    for wrong in ("", "x", "..", good[:-1], good.replace("Ann", "Bob"), with_auth.session("Ann", -60.0), f"é{good}"):
+        assert who(wrong) is None
+    monkeypatch.delenv("SESSION_SECRET")
+    assert who(good) is None
+
+
 # as they are run
 
 
 @pytest.mark.parametrize("transport", ["twilio", "telnyx"])
-@pytest.mark.parametrize("pipeline", [frontdesk, menu], ids=["frontdesk", "menu"])
+@pytest.mark.parametrize("pipeline", [frontdesk, menu, with_auth], ids=["frontdesk", "menu", "with_auth"])
 def test_it_links(pipeline, transport):
     plan = link(pipeline.pipeline(nominal_call(transport)))
     assert [type(step.processor) for step in plan.walk() if step.speaker] == [Dialog]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voiceflow.auth import Composite, NoAuth
 from voiceflow.config.ice import StaticServers
 from voiceflow.config.settings import Config
 from voiceflow.server.prefix import public_http
@@ -16,6 +17,16 @@ def public_lines(address: str, key: str) -> list[str]:
         f"publicly         {public}{key}",
         *(f"for {each.name:12} {public}{each.webhook_path}" for each in carriers()),
     ]
+
+
+def who_may_come_in(providers: Composite, *, exposed: bool, insecure: bool) -> str:
+    """Who may open the page and call from a browser. `exposed`: nobody is trusted for their address."""
+    if insecure:
+        return "everybody (--insecure)"
+    if any(isinstance(provider, NoAuth) for provider in providers.providers):
+        return "everybody (auth: none)"
+    us = "whoever has this link" if exposed else "browsers on this machine"
+    return f"{us}, and whoever is known to {providers}" if providers.providers else us
 
 
 def has_turn(config: Config) -> bool:

@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -20,10 +19,9 @@ from .cli_errors import INTERRUPTED, Refused, check_writable, explained, start_l
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from voiceflow.call import Call
+    from voiceflow.call import Build, Call
     from voiceflow.call_limits import Ended
     from voiceflow.frames import AudioRaw, Frame, Transcript
-    from voiceflow.pipeline import Pipeline
     from voiceflow.reply import Reply
     from voiceflow.route import Route
     from voiceflow.transports.wav import WavSource
@@ -111,7 +109,7 @@ def _check_output(path_in: Path, path_out: Path) -> None:
         raise Refused(f"{path_out} is the caller's recording itself: name another file for OUT")
 
 
-def _call(said: AudioRaw, build: Callable[[Call], Pipeline], route: Route, fast: bool) -> Outcome:
+def _call(said: AudioRaw, build: Build, route: Route, fast: bool) -> Outcome:
     """Run the call to its end, or until the user stops it."""
     from voiceflow.call import Call
     from voiceflow.engine.loop_lag import LagGauge

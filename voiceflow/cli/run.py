@@ -16,8 +16,10 @@ from .cli_errors import Refused, config_option, explained, given, log_level_opti
 from .program import program
 
 if TYPE_CHECKING:
+    from voiceflow.auth import Composite
     from voiceflow.config.precedence import Settled
     from voiceflow.linking.plan import Plan
+    from voiceflow.server.pipelinefile import PipelineFile
 
 SERVING = ("host", "port", "ws_url", "provider", "reload", "workers", "insecure", "tunnel")
 """Options that are about serving, and so do not go with a call from a recording."""
@@ -102,11 +104,13 @@ def run(
         raise Refused("--reload serves with one process: leave out --workers")
     if tunnel and ws_url is not None:
         raise Refused("--tunnel makes the public address, and --ws-url gives another: leave one of them out")
+    from voiceflow.auth import Composite
     from voiceflow.security.secret_file import published
     from voiceflow.security.tokens import run_key
     from voiceflow.security.trust import secret_of
     from voiceflow.server.launch import Options, leave_on_sigterm, serve
     from voiceflow.server.listening import is_exposed, listening, port_of
+    from voiceflow.server.pipelinefile import load_file
 
     options = Options(
         target=target,
@@ -118,7 +122,8 @@ def run(
         settled = options.settle(get_logger("voiceflow.config").warning)
         start_logging(settled.config.log_level)
         show_numbers(settled.config.log_numbers)
-        plan = _linked(target, settled.config.provider)
+        file = load_file(target)
+        plan = _linked(file, settled.config.provider)
         leave_on_sigterm()
         with ExitStack() as stack:
             sockets = stack.enter_context(listening(settled.config.server_host, settled.config.server_port))
@@ -128,11 +133,13 @@ def run(
                 from .tunnel import tunnelled
 
                 options, settled = stack.enter_context(tunnelled(options, settled, port, secret_of(key)))
-            secret = secret_of(key) if is_exposed(settled.config) else None
+            exposed = is_exposed(settled.config) or file.authorize is not None
+            secret = secret_of(key) if exposed else None
             if secret is not None:
                 stack.enter_context(published(secret, port))
-            _say_what_is_served(plan, settled, port, secret, insecure=insecure, tunnel=tunnel)
-            serve(options.fixed(settled), settled.config, sockets, workers=workers, reload=reload)
+            providers = Composite((*settled.config.auth, file.authorize))
+            _say_what_is_served(plan, settled, port, secret, providers, insecure=insecure, tunnel=tunnel)
+            serve(options.fixed(settled, exposed=exposed), settled.config, sockets, workers=workers, reload=reload)
 
 
 def _refuse_serving() -> None:
@@ -140,17 +147,16 @@ def _refuse_serving() -> None:
         raise Refused(f"{option} is about serving: leave it out, or --wav")
 
 
-def _linked(target: str, provider: str | None) -> Plan:
+def _linked(file: PipelineFile, provider: str | None) -> Plan:
     """The plan of the pipeline, linked as for a call, so that its mistakes show before the phone rings."""
     from voiceflow.linking.linker import link
-    from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.transports.dry_call import nominal_call
 
-    return link(load_pipeline(target)(nominal_call(provider)))
+    return link(file.build(nominal_call(provider)))
 
 
 def _say_what_is_served(
-    plan: Plan, settled: Settled, port: int, secret: str | None, *, insecure: bool, tunnel: bool
+    plan: Plan, settled: Settled, port: int, secret: str | None, providers: Composite, *, insecure: bool, tunnel: bool
 ) -> None:
     """Print the pipeline, and the addresses of everything that is served, as they can be reached from this machine. The
     page opens by a link with the `secret` of the run, if it has one."""
@@ -160,7 +166,7 @@ def _say_what_is_served(
     from voiceflow.server.listening import reachable
     from voiceflow.transports.carriers import carriers
 
-    from .addresses import public_lines
+    from .addresses import public_lines, who_may_come_in
 
     dids, config = settled.routes.dids, settled.config
     here = reachable(config.server_host, port)
@@ -172,6 +178,7 @@ def _say_what_is_served(
     key = "" if secret is None else f"/?key={secret}"
     lines += [
         f"talk to it       http://{here}{key}",
+        f"who may come in  {who_may_come_in(providers, exposed=secret is not None, insecure=insecure)}",
         f"try it           {_trial(f'ws://{here}{MEDIA}', settled)}",
         f"media streams    ws://{here}{MEDIA}" + (f", publicly {public}" if public else ""),
         f"webhooks         http://{here}{' and '.join(each.webhook_path for each in carriers())} (POST or GET)",

@@ -26,7 +26,7 @@ from voiceflow.logs import get_logger
 from voiceflow.security.marks import SharedMarks
 from voiceflow.security.trust import secret_of
 
-from .pipelinefile import load_file
+from .pipelinefile import PipelineFile, load_file
 from .prefix import prefix_of, public_http
 from .server import Server
 from .uvicorn_limits import limits
@@ -96,25 +96,22 @@ def embedded(
     authorize: Authorize | None,
 ) -> Embedded:
     """See `voiceflow.server.app`."""
-    build: Build
-    beside: Sequence[BaseRoute]
     if isinstance(pipeline, str | Path):
         file = load_file(str(pipeline))
-        build, beside = file.build, file.routes
     elif callable(pipeline):
-        build, beside = pipeline, ()
+        file = PipelineFile(pipeline, routes=(), authorize=None)
     else:
         raise TypeError(f"expected a function pipeline(call), a file or a name; got {type(pipeline).__name__}")
     found = _configuration(config)
     settings = found.config if prefix is None else _below(found.config, prefix)
     return Embedded(
-        build,
+        file.build,
         settings,
         found.routes,
         prefix=prefix,
         trust_loopback=trust_loopback,
-        authorize=authorize,
-        beside=beside,
+        beside=file.routes,
+        authorize=file.authorize if authorize is None else authorize,
     )
 
 

@@ -62,11 +62,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     insecure: bool = False
     closed: bool = False
     """Refuse numbers without a route, even if the configuration has lost all numbers when a process starts anew."""
+    exposed: bool = False
+    """Trust nobody for their address, even if a process that starts anew finds nothing of which others could come."""
 
-    def fixed(self, settled: Settled) -> Options:
+    def fixed(self, settled: Settled, *, exposed: bool) -> Options:
         """These options with what must not change while the command runs, whenever a process of it is started: the
-        file that was found, and whether calls to any number are connected."""
-        return msgspec.structs.replace(self, config=settled.file, closed=bool(settled.routes.dids))
+        file that was found, whether calls to any number are connected, and whether others may reach the server."""
+        return msgspec.structs.replace(self, config=settled.file, closed=bool(settled.routes.dids), exposed=exposed)
 
     def settle(self, warn: Warn) -> Settled:
         """All settings, from these options and the other sources. `warn` is told of unknown keys. Raises `ConfigError`
@@ -145,7 +147,14 @@ def application() -> Server:
         with run_key() as key:
             file = load_file(options.target)
             return OwnProcess(
-                file.build, settled.config, settled.routes, key, open=options.insecure, beside=file.routes
+                file.build,
+                settled.config,
+                settled.routes,
+                key,
+                open=options.insecure,
+                exposed=options.exposed or None,
+                beside=file.routes,
+                authorize=file.authorize,
             )
     except VoiceflowError as error:  # after a reload: at start the command has reported it before
         log.error("%s", error)

@@ -1,4 +1,5 @@
-"""Loading the function `pipeline`, and the `routes` beside it, from a file or a built-in pipeline by its name."""
+"""Loading the function `pipeline`, and `routes` and `authorize` beside it, from a file or a built-in pipeline by its
+name."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import pkgutil
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -21,13 +22,15 @@ from voiceflow.logs import get_logger
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from voiceflow.call import Call
+    from voiceflow.auth import Authorize
+    from voiceflow.call import Build, Call
     from voiceflow.pipeline import Pipeline
 
 log = get_logger("voiceflow.server")
 
 _WRITE = "write `def pipeline(call: Call) -> Pipeline:` and return `call.source | ... | call.sink`"
 _ROUTES = 'write a list of Starlette\'s routes, such as `[Route("/own", own), Mount("/app", app)]`'
+_AUTHORIZE = "write `async def authorize(scope) -> AuthResult | None:` (voiceflow.auth)"
 
 
 class PipelineFileError(VoiceflowError):
@@ -37,12 +40,14 @@ class PipelineFileError(VoiceflowError):
 class PipelineFile(NamedTuple):
     """What a file says is served."""
 
-    build: Callable[[Call], Pipeline]
+    build: Build
     routes: Sequence[BaseRoute]
     """Starlette's routes, to be served beside ours."""
+    authorize: Authorize | None
+    """Knows who may come in from a browser, besides the providers of the configuration."""
 
 
-def load_pipeline(target: str) -> Callable[[Call], Pipeline]:
+def load_pipeline(target: str) -> Build:
     """The function `pipeline` of a file: see `load_file`."""
     return load_file(target).build
 
@@ -75,7 +80,7 @@ def load_file(target: str) -> PipelineFile:
             raise PipelineFileError(f"pipeline(call) in {target} returns {_kind(pipeline)}, not a Pipeline: {_WRITE}")
         return pipeline
 
-    return PipelineFile(build, _routes(module, target))
+    return PipelineFile(build, _routes(module, target), _authorize(module, target))
 
 
 def _routes(module: ModuleType, target: str) -> Sequence[BaseRoute]:
@@ -90,6 +95,16 @@ def _routes(module: ModuleType, target: str) -> Sequence[BaseRoute]:
         if not isinstance(route, BaseRoute):
             raise PipelineFileError(f"`routes` in {target} holds {_kind(route)}: {_ROUTES}")
     return routes
+
+
+def _authorize(module: ModuleType, target: str) -> Authorize | None:
+    function: Any = getattr(module, "authorize", None)
+    if function is None:
+        return None
+    if not any(map(inspect.iscoroutinefunction, (function, getattr(function, "__call__", None)))):  # noqa: B004
+        raise PipelineFileError(f"`authorize` in {target} is {_kind(function)}, and not asynchronous: {_AUTHORIZE}")
+    provider: Authorize = function
+    return provider
 
 
 def built_in() -> list[str]:
