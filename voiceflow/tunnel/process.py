@@ -132,8 +132,7 @@ class Cloudflared:
     async def _until_over(self) -> int:
         """Wait until it has ended, and all that it had printed was read. Returns the exit code."""
         code = await self._process.wait()
-        self._signal(signal.SIGKILL)  # what it may have started, and left behind
-        await asyncio.wait({self._reading}, timeout=1.0)
+        await asyncio.wait({self._reading}, timeout=1.0)  # what it has started, and left behind, may hold the pipe
         self._news.set()
         return code
 
