@@ -151,6 +151,22 @@ def test_a_call_is_followed_to_wherever_the_agent_leads_it(
     assert not [record for record in caplog.records if record.name in ("voiceflow.call", "voiceflow.server")]
 
 
+@CARRIERS
+def test_what_stays_on_this_machine_goes_through_no_proxy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would see the credentials, which http does not hide."""
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+
+    async def main() -> None:
+        of = settings(name, port=free_port())
+        async with serving(desk, config(of), key=KEY) as server:
+            made = load(carrier_named(name), of, f"{server.http}/sip/{name}/answer", pressing("4"))
+            await made.run()
+        assert made.callers[0].ended == CallOutcome(f"transferred to {PERSON}")
+
+    run(main())
+
+
 def test_digits_by_the_carrier_are_told_and_the_call_goes_on() -> None:
     async def main() -> None:
         of = settings("telnyx", port=free_port())

@@ -23,6 +23,7 @@ from voiceflow.logs import get_logger, show_numbers
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.security.trust import Trust, secret_of
 from voiceflow.transports.carriers import carriers
+from voiceflow.transports.rest_control import DIRECT
 
 from .admission import Admission
 from .browsercalls import BrowserCalls
@@ -75,8 +76,8 @@ class Server:
         tokens = StreamTokens(*([each.text.encode() for each in config.stream_keys] or [key]))
         # Connections are not kept: there is none to be closed, whether or not anybody runs the lifespan.
         limits, certificates = httpx.Limits(max_keepalive_connections=0), httpx.create_ssl_context()
-        self._client = httpx.AsyncClient(limits=limits, verify=certificates)
-        self._ollama = OllamaStatus(httpx.AsyncClient(limits=limits, verify=certificates))
+        self._client = httpx.AsyncClient(limits=limits, verify=certificates, mounts=DIRECT)
+        self._ollama = OllamaStatus(httpx.AsyncClient(limits=limits, verify=certificates, mounts=DIRECT))
         trust = self._trust = Trust(
             secret_of(key),
             exposed=is_exposed(config) or authorize is not None if exposed is None else exposed,
