@@ -123,5 +123,15 @@ def test_a_route_that_does_not_say_whom_it_may_call_as_it_should_is_refused(tmp_
         Routes(file)
 
 
+def test_the_client_of_google_may_be_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = "auth: {provider: google, allowed_emails: ann@example.com}"
+    with pytest.raises(ConfigError, match="expected client_id in auth, for google"):
+        load(tmp_path, content)
+    monkeypatch.setenv("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com")
+    assert [type(provider) for provider in load(tmp_path, content).auth] == [GoogleIdToken]
+    with pytest.raises(ConfigError, match="expected tokens in auth, for bearer"):
+        load(tmp_path, "auth: {provider: bearer}")
+
+
 def test_tokens_are_shown_by_no_configuration(tmp_path: Path) -> None:
     assert "a-token" not in repr(load(tmp_path, ALL))

@@ -7,7 +7,8 @@ asked.
       - {provider: bearer, tokens: {monitoring: "${MONITORING_TOKEN}"}}
     auth_exclude: [/login]
 
-One provider or a list of them, any of which may know the user. `none` admits everybody, and stands alone.
+One provider or a list of them, any of which may know the user. `none` admits everybody, and stands alone. The variable
+GOOGLE_CLIENT_ID goes before `client_id`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Final, TypeAlias
 from voiceflow.auth import Authorize, Bearer, CloudflareAccess, GoogleIdToken, NoAuth
 from voiceflow.auth.path_prefixes import excluded_path
 from voiceflow.errors import ConfigError
+from voiceflow.variables import variable
 
 from .unknown_keys import hint
 from .yamlfile import Value
@@ -27,6 +29,8 @@ Made: TypeAlias = tuple[Callable[..., Authorize], tuple[Any, ...]]
 """The class of a provider, and its arguments."""
 
 NONE: Final = "none"
+CLIENT_ID: Final = "GOOGLE_CLIENT_ID"
+"""The environment variable that sets the `client_id` of Google."""
 
 
 def read_auth(value: Value) -> tuple[Authorize, ...]:
@@ -57,7 +61,8 @@ def _provider(entry: Value) -> Authorize:
         raise (named or entry).error(f"auth.provider is {name!r}, {hint(name, PROVIDERS)}")
     make, needed = known
     keys = _keys(entry, needed)
-    if missing := [key for key in needed if key not in keys]:
+    from_elsewhere = "client_id" if variable(CLIENT_ID) else None
+    if missing := [key for key in needed if key not in (*keys, from_elsewhere)]:
         raise entry.error(f"expected {' and '.join(missing)} in auth, for {name}")
     kind, arguments = make(keys)
     try:
@@ -83,7 +88,8 @@ def _cloudflare(keys: Keys) -> Made:
 
 
 def _google(keys: Keys) -> Made:
-    return GoogleIdToken, (keys["client_id"].text(), [one.text() for one in keys["allowed_emails"].items()])
+    client = variable(CLIENT_ID) or (keys["client_id"].text() if "client_id" in keys else "")
+    return GoogleIdToken, (client, [one.text() for one in keys["allowed_emails"].items()])
 
 
 def _bearer(keys: Keys) -> Made:

@@ -85,6 +85,8 @@ export const GERMAN = {
     "ein anderes Programm belegt das Mikrofon: schließen, dann noch einmal anrufen",
   "browsers give the microphone to secure pages only: open this page by https, or on localhost":
     "Browser geben das Mikrofon nur sicheren Seiten: diese Seite über https oder auf localhost öffnen",
+  "you are not logged in, or your login is over: reload this page":
+    "nicht angemeldet, oder die Anmeldung ist abgelaufen: diese Seite neu laden",
   "calls from this browser are refused: open the link that was printed at start":
     "Anrufe aus diesem Browser sind nicht erlaubt: den beim Start ausgegebenen Link öffnen",
 };

@@ -8,6 +8,8 @@ const PING_INTERVAL = 30_000;
 const ANSWER_TIMEOUT = 15_000;
 const FIRST_RETRY = 500;
 const LONGEST_RETRY = 15_000;
+const UNAUTHORIZED = 4001;
+const LOGIN = "you are not logged in, or your login is over: reload this page";
 const REFUSED = "calls from this browser are refused: open the link that was printed at start";
 
 /** An error whose message is for the person who calls. */
@@ -57,8 +59,7 @@ export class Signaling {
     const socket = new WebSocket(this.url);
     socket.onopen = () => this.#check({ type: "hello" });
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
-    socket.onclose = ({ reason }) =>
-      this.#lost(reason === "refused" ? REFUSED : reason || "the server cannot be reached");
+    socket.onclose = ({ code, reason }) => this.#lost(why(code, reason));
     return socket;
   }
 
@@ -93,4 +94,10 @@ export class Signaling {
     this.#retry = Math.min(2 * this.#retry, LONGEST_RETRY);
     this.tell("lost", { reason });
   }
+}
+
+/** Why a socket was closed, for the person who calls. @param {number} code @param {string} reason */
+function why(code, reason) {
+  if (code === UNAUTHORIZED) return LOGIN;
+  return reason === "refused" ? REFUSED : reason || "the server cannot be reached";
 }
