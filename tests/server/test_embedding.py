@@ -365,6 +365,31 @@ def test_middleware_may_send_as_only_a_task_can(around: str) -> None:
     run(main())
 
 
+def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:
+    written = """
+import dataclasses, typing
+class {name}: pass
+@dataclasses.dataclass
+class Kept:
+    it: "{name}"
+def pipeline(call):
+    assert typing.get_type_hints(Kept)["it"] is {name}
+    return call.source | call.sink
+"""
+
+    async def main() -> None:
+        voices = []
+        for name in ("First", "Second"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "pipeline.py").write_text(written.format(name=name))
+            voices.append(app(tmp_path / name / "pipeline.py", config=Config()))
+        for voice in voices:
+            async with voice.lifespan():
+                pass
+
+    run(main())
+
+
 def test_processes_with_the_same_keys_take_each_others_tokens_and_link(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         config = msgspec.structs.replace(PUBLIC, stream_keys=(StreamKey(text="0e8fd1c9b27a4635d0f1a2b3c4d5e6f7"),))

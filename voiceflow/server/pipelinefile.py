@@ -119,7 +119,7 @@ def _find(target: str) -> ModuleSpec:
     if path.is_file():
         if target in names:
             log.warning("the file %s is run, and not the built-in pipeline of that name; ./%s says so", target, target)
-        name = "_voiceflow_file_" + re.sub(r"\W", "_", path.stem)
+        name = _module_name(path)
         loader = SourceFileLoader(name, str(path.resolve()))
         return ModuleSpec(name, loader, origin=loader.path)
     spec = importlib.util.find_spec(f"voiceflow.pipelines.{target}") if target in names else None
@@ -131,6 +131,15 @@ def _find(target: str) -> ModuleSpec:
     raise PipelineFileError(
         f"{problem}.{meant} Built-in pipelines: {', '.join(names)}. To start one of your own: voiceflow new FILE"
     )
+
+
+def _module_name(path: Path) -> str:
+    """A name for the module of a file, which no other file's has: annotations are looked up by it."""
+    name = "_voiceflow_file_" + re.sub(r"\W", "_", path.stem)
+    origin = str(path.resolve())
+    while (other := sys.modules.get(name)) is not None and getattr(other.__spec__, "origin", None) != origin:
+        name += "_"
+    return name
 
 
 def _execute(spec: ModuleSpec, target: str) -> ModuleType:
