@@ -53,16 +53,24 @@ def in_plain_asgi(path: str, voice: Embedded) -> ASGIApp:
 PROGRAMS = [in_fastapi, in_fastapi_without_lifespan, in_starlette, in_plain_asgi]
 
 
-class Running:
-    """A program that uvicorn serves."""
+class Address:
+    """Where a program is served on this machine."""
 
-    def __init__(self, port: int, server: Uvicorn) -> None:
+    def __init__(self, port: int) -> None:
+        self.port = port
         self.http = f"http://127.0.0.1:{port}"
         self.ws = f"ws://127.0.0.1:{port}"
-        self._server = server
 
     def asking(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.http, trust_env=False)
+
+
+class Running(Address):
+    """A program that uvicorn serves."""
+
+    def __init__(self, port: int, server: Uvicorn) -> None:
+        super().__init__(port)
+        self._server = server
 
     def stop(self) -> None:
         self._server.stop.set()

@@ -22,8 +22,8 @@ import pytest
 from fastapi import FastAPI
 from server.programs import (
     PROGRAMS,
+    Address,
     Program,
-    Running,
     in_fastapi,
     in_fastapi_without_lifespan,
     in_plain_asgi,
@@ -84,10 +84,10 @@ def signed(url: str, form: dict[str, str]) -> dict[str, str]:
     return {"X-Twilio-Signature": RequestValidator(AUTH_TOKEN).compute_signature(url, form)}
 
 
-async def call_by_carrier(running: Running, path: str, other: Running | None = None) -> bytes:
+async def call_by_carrier(running: Address, path: str, other: Address | None = None, *, call_id: str = CALL) -> bytes:
     """Have Twilio's webhook answered, and the stream that it asks for, by an `other` process. Returns what the caller
     hears."""
-    form = {"CallSid": CALL, "From": FROM, "To": TO, "CallStatus": "ringing"}
+    form = {"CallSid": call_id, "From": FROM, "To": TO, "CallStatus": "ringing"}
     headers = signed(f"https://calls.example.com{path}/sip/twilio/answer", form)
     async with running.asking() as client:
         answer = await client.post(f"{path}/sip/twilio/answer", data=form, headers=TUNNEL | headers)
@@ -95,7 +95,7 @@ async def call_by_carrier(running: Running, path: str, other: Running | None = N
     assert f'url="wss://calls.example.com{path}{MEDIA}"' in answer.text
     upgrade = TUNNEL | signed(f"wss://calls.example.com{path}{MEDIA}", {})
     async with dialled(f"{(other or running).ws}{path}{MEDIA}", additional_headers=upgrade) as websocket:
-        return await hears(websocket, carrier(call_sid=CALL, token=parameters(answer)["token"]))
+        return await hears(websocket, carrier(call_sid=call_id, token=parameters(answer)["token"]))
 
 
 async def call_from_page(client: httpx.AsyncClient, path: str, browser: Browser) -> None:
