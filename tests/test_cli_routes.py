@@ -33,6 +33,7 @@ DEFAULT = {
     "language": "",
     "words": {},
     "transfer_to": None,
+    "max_calls": None,
     "extra": {},
 }
 

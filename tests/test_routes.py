@@ -99,6 +99,7 @@ def test_a_route_has_defaults(write: Write) -> None:
         "language": "",
         "words": {},
         "transfer_to": None,
+        "max_calls": None,
         "extra": {},
     }
 

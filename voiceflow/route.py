@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from .variables import variable
 from .words import ENGLISH
+
+MOST_CALLS: Final = "a whole number from 1 on"
+"""What is expected of `max_calls`."""
 
 
 def _default_model() -> str:
@@ -30,5 +33,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     transfer_to: tuple[str, ...] | None = None
     """Where `call.transfer` may go: numbers in E.164, beginnings of numbers (`+4930*`), SIP addresses, all at a host
     (`sip:*@pbx.example.com`). None: ordinary numbers of the country of the called number."""
+    max_calls: int | None = None
+    """How many calls a number may have at once, in one process. None: as many as the server."""
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
     """Further keys of the route in the configuration, with their values as parsed from YAML."""

@@ -4,8 +4,9 @@ tts.py has the base class of all voices, speech.py runs `synthesize` for one sen
 apology and the hold line, piper.py is the voices of Piper.
 """
 
+from voiceflow.processors.tts.fixed_phrases import recorded
 from voiceflow.processors.tts.piper import PiperTTS
 from voiceflow.processors.tts.speech import Speech
 from voiceflow.processors.tts.tts import TTS
 
-__all__ = ["TTS", "PiperTTS", "Speech"]
+__all__ = ["TTS", "PiperTTS", "Speech", "recorded"]

@@ -64,7 +64,7 @@ async def lines(tts: Voice, words: Words, language: str, *, in_call: bool) -> Li
         async with asyncio.timeout(OPENING):
             return await _flights.join(key, lambda: _make(tts, words, language, key, in_call))
     except TimeoutError:  # the pool's threads are busy: no failure, the lines are still being made
-        return Lines(_shipped(language), None)
+        return Lines(recorded("apology", language), None)
 
 
 async def _make(tts: Voice, words: Words, language: str, key: Hashable, in_call: bool) -> Lines:
@@ -78,7 +78,7 @@ async def _make(tts: Voice, words: Words, language: str, key: Hashable, in_call:
             logger.error("%s cannot speak, its callers will hear a recorded apology: %s", tts.name, why)
         else:
             logger.info("%s cannot speak yet, it will be tried again in its first call: %s", tts.name, why)
-        return Lines(_shipped(language), None)
+        return Lines(recorded("apology", language), None)
     if len(_spoken) >= KEPT:
         del _spoken[next(iter(_spoken))]
     _spoken[key] = spoken
@@ -96,11 +96,12 @@ async def _speak(tts: Voice, text: str, clock: WorkClock) -> AudioRaw:
 
 
 @functools.cache
-def _shipped(language: str) -> AudioRaw:
-    """The recorded apology, in English where there is none in `language`. The English one, apology.wav, was spoken by
-    Piper's voice en_US-joe-medium (CC0), the others, in mu-law, by espeak-ng."""
-    file = Path(__file__).with_name(f"apology-{language}.ulaw")
-    if language.isalpha() and file.is_file():
-        return AudioRaw(file.read_bytes(), AudioFormat("mulaw", 8_000))
-    with wave.open(str(file.with_name("apology.wav"))) as english:
+def recorded(sentence: str, language: str) -> AudioRaw:
+    """A sentence of ours that comes recorded, "apology" or "busy", in English where there is none in `language`. The
+    English apology was spoken by Piper's voice en_US-joe-medium (CC0), all others, in mu-law, by espeak-ng."""
+    folder = Path(__file__).parent
+    for file in (folder / f"{sentence}-{code}.ulaw" for code in (language, "en") if code.isalpha()):
+        if file.is_file():
+            return AudioRaw(file.read_bytes(), AudioFormat("mulaw", 8_000))
+    with wave.open(str(folder / f"{sentence}.wav")) as english:
         return AudioRaw(english.readframes(english.getnframes()), AudioFormat("pcm16", english.getframerate()))

@@ -42,7 +42,8 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     start_logging("warning")
     try:
         file, _, known = settle(named=config)
-        shown = dict(map(known.find, known.dids if number is None else [number]))
+        found = map(known.find, known.dids if number is None else [number])
+        shown = {each.did: each.route for each in found}
     except DIDNotFoundError as error:
         raise click.ClickException(f"{error} in {file}, until then calls to it are refused") from error
     except VoiceflowError as error:
@@ -55,7 +56,9 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
     if default is not None:
         click.echo("There are no `dids` in it: every number gets the default route.", err=True)
     every = shown or {"any number": known.default}
-    show_rows([{"number": did, **_cells(route)} for did, route in every.items()])
+    fields = known.default.__struct_fields__
+    names = [name for name in fields if any(getattr(route, name) is not None for route in every.values())]
+    show_rows([{"number": did, **_cells(route, names)} for did, route in every.items()])
 
 
 def _print_json(file: Path | None, default: Route | None, routes: dict[str, Route]) -> None:
@@ -66,6 +69,7 @@ def _print_json(file: Path | None, default: Route | None, routes: dict[str, Rout
     click.echo(msgspec.json.encode({"config": config, "default": default, "routes": routes}))
 
 
-def _cells(route: Route) -> dict[str, str]:
-    cells = {name: str(getattr(route, name)) for name in route.__struct_fields__ if name != "extra"}
+def _cells(route: Route, names: list[str]) -> dict[str, str]:
+    """The fields of these names. Those that no route has are not shown: a table that fits is easier to read."""
+    cells = {name: str(getattr(route, name)) for name in names if name != "extra"}
     return cells | {"extra": ", ".join(f"{key}={value}" for key, value in route.extra.items())}

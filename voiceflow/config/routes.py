@@ -26,7 +26,7 @@ import phonenumbers
 
 from voiceflow.errors import ConfigError, DIDConfigError, DIDNotFoundError
 from voiceflow.logs import get_logger
-from voiceflow.route import Route
+from voiceflow.route import MOST_CALLS, Route
 
 from . import numbers
 from .unknown_keys import ALIKE, SECURITY, Warn, nearest
@@ -46,6 +46,8 @@ class Found(NamedTuple):
     did: str
     """In its one form, see numbers.py."""
     route: Route
+    key: str = ""
+    """The number that is configured, in its one form. "": none, the route is the default."""
 
 
 class _Table(NamedTuple):
@@ -101,13 +103,13 @@ class Routes:
         routes, country, default = self._table
         form = numbers.normal(did, country)
         if form in routes:
-            return Found(form, routes[form])
+            return Found(form, routes[form], form)
         if not self._closed:
             return Found(form, default)
         meant = numbers.fitting(did, routes)
         if meant is None:
             raise DIDNotFoundError(did, form)
-        return Found(meant if meant.startswith("+") else form, routes[meant])
+        return Found(meant if meant.startswith("+") else form, routes[meant], meant)
 
     def lookup(self, did: str) -> Route | None:
         """The route of a called number. None: it has none, and the call is to be refused."""
@@ -233,10 +235,19 @@ def _read_route(mapping: Value, default: Route, country: str | None, mistakes: d
             known[name] = joined(default.words, read_words(value, mistakes))
         elif name == "language":
             known[name] = read_language(value)
+        elif name == "max_calls":
+            known[name] = _most(value)
         elif text := value.text().strip():
             known[name] = text
     route = msgspec.convert({**known, "extra": extra}, Route)
     return route if "system_prompt" in known else in_its_language(route)
+
+
+def _most(value: Value) -> int | None:
+    text = value.text().strip()
+    if text and not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise value.error(f"max_calls is {text!r}: expected {MOST_CALLS}")
+    return int(text) if text else None
 
 
 def _destination(value: Value, country: str | None) -> str:

@@ -35,6 +35,7 @@ from msgspec import Meta
 from voiceflow.auth import Authorize
 from voiceflow.errors import ConfigError
 from voiceflow.logs import get_logger
+from voiceflow.route import MOST_CALLS
 from voiceflow.transports.carriers import Carrier, CarrierSettings, carriers
 from voiceflow.variables import variable
 
@@ -72,6 +73,7 @@ LISTS: Final[dict[str, Callable[[Value], tuple[Any, ...]]]] = {
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 0 to 65535")]
 Seconds = Annotated[float, Meta(ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600")]
 Switch = Annotated[bool, Meta(description="true or false")]
+MostCalls = Annotated[int, Meta(ge=1, description=MOST_CALLS)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="DEBUG, INFO, WARNING or ERROR")]
 
 
@@ -90,6 +92,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds after which the other end of a WebSocket is given up if it answers no ping. It may be silent for as long
     as it likes."""
     log_level: LogLevel = "INFO"
+    max_calls: MostCalls | None = None
+    """How many calls one process may have at once. None: no limit."""
     log_numbers: Switch = False
     """Whether the log has telephone numbers in full."""
     ice: tuple[ICE, ...] | None = None

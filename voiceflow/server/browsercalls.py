@@ -14,6 +14,7 @@ import msgspec
 
 from voiceflow.auth.middleware import EXPIRED, LONGEST_WAIT
 from voiceflow.call_limits import Limits
+from voiceflow.config.routes import Found
 from voiceflow.engine.loop_lag import lag_reported
 from voiceflow.errors import CallRejectedError, VoiceflowError
 from voiceflow.frames import Error, Frame
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from voiceflow.pipeline import Element
     from voiceflow.route import Route
     from voiceflow.transports.webrtc.turn_servers import IceServer, ICEServers
+
+    from .places import Places
 
 log = get_logger("voiceflow.server")
 
@@ -157,11 +160,12 @@ class BrowserCalls:
     """Starts calls from browsers' offers. At the end of its context it accepts no more of them, and ends those that are
     on. It works outside of the context, too, and then no one ends them."""
 
-    def __init__(self, build: Build, ice: ICEServers | None, active: set[Call], routes: Routes) -> None:
+    def __init__(self, build: Build, ice: ICEServers | None, active: set[Call], routes: Routes, places: Places) -> None:
         self._build = build
         self._ice = ice
         self._active = active
         self._routes = routes
+        self._places = places
         self._calls: dict[str, BrowserCall] = {}
         self._stopping = False
         self.ends_calls = False
@@ -183,17 +187,24 @@ class BrowserCalls:
         """Answer an offer and start its call. `user` is whoever calls.
 
         Raises `OfferError` for an offer that cannot be used, `MissingExtraError` without aiortc, and
-        `CallRejectedError` while the server stops.
+        `CallRejectedError` while the server stops, and where there is no place for the call.
         """
         if self._stopping:
             raise CallRejectedError(STOPPING)
-        session = await PeerSession.answer(sdp, await self._servers(local), local=local)
-        if self._stopping:
-            await session.close()
-            raise CallRejectedError(STOPPING)
-        call = BrowserCall(session, self._build, self._routes.default, self._active, local=local, user=user)
+        route = self._routes.default
+        place = self._places.take(Found("", route))
+        try:
+            session = await PeerSession.answer(sdp, await self._servers(local), local=local)
+            if self._stopping:
+                await session.close()
+                raise CallRejectedError(STOPPING)
+        except BaseException:
+            place.free()
+            raise
+        call = BrowserCall(session, self._build, route, self._active, local=local, user=user)
         self._calls[call.id] = call
         call.on_end(self._forget)
+        call.on_end(lambda call: place.free())
         return call
 
     def find(self, id: str, user: AuthResult | None) -> BrowserCall | None:

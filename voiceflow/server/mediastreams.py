@@ -26,7 +26,9 @@ from voiceflow.transports.dialect import Event, ProtocolError, Start, Stream
 from voiceflow.transports.media_stream import FAILURE, MediaSink, MediaSource
 from voiceflow.transports.websocket import FAILED, POLICY, Receive, Send, Socket, StreamClosedError
 
+from .busy import all_busy
 from .connections import admit
+from .places import AllBusyError, Places
 from .prefix import public_address
 from .refusals import REFUSED, RefusalLog, host_of
 
@@ -64,6 +66,7 @@ class CarrierCalls:
         client: httpx.AsyncClient,
         trust: Trust,
         refusals: RefusalLog,
+        places: Places,
     ) -> None:
         self.active: set[Call] = set()
         self.sends_at_once = True
@@ -75,6 +78,7 @@ class CarrierCalls:
         self._client = client
         self._trust = trust
         self._refusals = refusals
+        self._places = places
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket, from its handshake to its close."""
@@ -179,7 +183,8 @@ class CarrierCalls:
     async def _run(self, opened: Opened, socket: Socket) -> tuple[int, str]:
         """Run the call to its end. Returns the close code and the reason for the WebSocket."""
         start = opened.start
-        did, route = self._routes.find(start.did)
+        found = self._routes.find(start.did)
+        did, route = found.did, found.route
         caller_id = self._routes.caller(start.caller_id, did)
         carrier, control = opened.carrier, self._control(opened, did, route)
         sink = MediaSink(start.outbound, socket, opened.stream, control)
@@ -197,16 +202,28 @@ class CarrierCalls:
         )
         call.on_turn(lambda turn: call.log.info("turn: %s", turn))
         call.log.info("from %s to %s by %s", caller_id or "unknown", did or "unknown", carrier.name)
+        announced = (carrier.name, start.call_sid) if opened.verified else None
+        try:
+            place = self._places.take(found, announced)
+        except AllBusyError as error:
+            call.log.warning("not connected: %s", error)
+            return await self._live(call, source, all_busy(self._build))
         self.active.add(call)
         try:
+            with place:
+                return await self._live(call, source, self._build)
+        finally:
+            self.active.discard(call)
+
+    async def _live(self, call: Call, source: MediaSource, build: Build) -> tuple[int, str]:
+        """Run `call` through `build(call)` to its end. Returns the close code and the reason."""
+        try:
             with lag_reported():
-                ended = await call.run(self._build)
+                ended = await call.run(build)
         except Exception as error:  # the call could not begin: one that fails later returns its error
             told = isinstance(error, VoiceflowError | TypeError)  # these say what is wrong with the pipeline
             call.log.error("%s", error if told else repr(error), exc_info=error.__cause__ if told else error)
             return FAILED, FAILURE
-        finally:
-            self.active.discard(call)
         call.log.info("ended: %s", ended.reason)
         if ended.dropped:
             call.log.warning("%d frames of the caller's were dropped: the pipeline was too slow", ended.dropped)

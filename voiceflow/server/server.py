@@ -37,6 +37,7 @@ from .identities import provider_of
 from .listening import is_exposed
 from .mediastreams import CarrierCalls
 from .page import page
+from .places import Places
 from .prefix import at_prefix, below_prefix, prefix_of
 from .refusals import RefusalLog
 from .signaling import SignalingEndpoint
@@ -85,16 +86,18 @@ class Server:
             origins=config.allowed_origins,
         )
         refusals = self._refusals = RefusalLog()
-        self.calls = CarrierCalls(build, config, routes, tokens, self._client, trust, refusals)
-        self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active, routes)
+        places = self._places = Places(config.max_calls)
+        self.calls = CarrierCalls(build, config, routes, tokens, self._client, trust, refusals, places)
+        self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active, routes, places)
         provider = provider_of((*config.auth, authorize))
         admission = Admission(trust, config.allowed_origins, refusals, provider, config.auth_exclude)
         signaling = SignalingEndpoint(self._browsers, admission)
-        webhooks = Webhooks(config, routes, tokens, trust, refusals)
+        webhooks = Webhooks(config, routes, tokens, trust, refusals, places)
         elsewhere = Elsewhere(trust, refusals)
         self._startup = Startup(build, routes, config.provider)
         self.routes: tuple[Route | WebSocketRoute, ...] = (
             Route("/health", self._health),
+            Route("/ready", self._ready),
             Route("/api/about", self._about),
             *webhooks.routes(),
             *call_routes(self._browsers, admission),
@@ -163,6 +166,14 @@ class Server:
     async def _about(self, request: Request) -> Response:
         """What the page says of the pipeline before a call."""
         return JSONResponse({"answers": self._startup.answers})
+
+    async def _ready(self, request: Request) -> Response:
+        """Whether another call can be taken, for balancers."""
+        status = "starting" if not self._startup.done else "full" if self._places.is_full else "ready"
+        return JSONResponse(
+            {"status": status, "active_calls": len(self.calls.active), "max_calls": self._places.most},
+            status_code=200 if status == "ready" else 503,
+        )
 
     async def _health(self, request: Request) -> Response:
         dids = self._routes.dids

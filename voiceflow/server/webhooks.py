@@ -22,6 +22,7 @@ from voiceflow.transports.carriers import Carrier, Webhook, carriers
 from voiceflow.transports.carriers.ids import check_ids
 
 from .body import read_body
+from .places import AllBusyError, Places
 from .prefix import public_address
 from .refusals import REFUSED, RefusalLog, host_of
 
@@ -33,7 +34,7 @@ class Webhooks:
     """Answers the webhooks of all carriers."""
 
     def __init__(
-        self, config: Config, routes: Routes, tokens: StreamTokens, trust: Trust, refusals: RefusalLog
+        self, config: Config, routes: Routes, tokens: StreamTokens, trust: Trust, refusals: RefusalLog, places: Places
     ) -> None:
         """Raises `VoiceflowError` if a carrier's settings cannot be right."""
         self._config = config
@@ -41,6 +42,7 @@ class Webhooks:
         self._tokens = tokens
         self._trust = trust
         self._refusals = refusals
+        self._places = places
         for settings in config.provider_config:
             settings.check()
 
@@ -96,7 +98,7 @@ class Webhooks:
             raise CallRejectedError("the webhook has no call's id: it is about something else than a call")
         check_ids(carrier.id_shapes, {"call_sid": call.call_id})
         try:
-            route = self._routes.find(call.did).route
+            found = self._routes.find(call.did)
         except DIDNotFoundError as error:
             self._refusals.tell("a call", call.caller_id, f"a call from {call.caller_id} was refused: {error}")
             language, said = ours(self._routes.default)
@@ -104,8 +106,14 @@ class Webhooks:
         if address is None:
             why = "set public_ws_url (--ws-url wss://HOST/sip/media-stream)"
             self._refusals.tell("a call", call.caller_id, f"a call came and cannot be connected: {why}", level=ERROR)
-            language, said = ours(route)
+            language, said = ours(found.route)
             return carrier.refuse(said.not_set_up, language)
         settings = self._config.of(carrier.settings)
         claims = Claims(carrier.name, call.call_id, call.caller_id, call.did, carrier.codec(settings), verified)
-        return carrier.connect(settings, address, call, self._tokens.issue(claims, signature))
+        token = self._tokens.issue(claims, signature)
+        try:
+            self._places.promise((carrier.name, call.call_id), found)
+        except AllBusyError as error:
+            self._refusals.tell("a call", call.caller_id, f"a call from {call.caller_id} was refused: {error}")
+            return carrier.busy()
+        return carrier.connect(settings, address, call, token)
