@@ -64,3 +64,8 @@ async def unavailable(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": TRY_AGAIN, "reason": UNAVAILABLE})
     else:
         await Response(UNAVAILABLE + "\n", 503, media_type="text/plain")(scope, receive, send)
+
+
+async def gone(request: Request, error: Exception) -> Response:
+    """The answer, which nobody reads, to a request whose peer has left before its body had come."""
+    return Response(status_code=400)

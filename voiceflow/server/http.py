@@ -20,8 +20,9 @@ OF_PEERS: Final = (
     "Invalid HTTP request received.",
     "Unsupported upgrade request.",
     "Invalid UTF-8 sequence received from client.",
+    "ASGI callable returned without completing handshake.",  # since the peer has left
 )
-"""What uvicorn would log whenever a peer sends such bytes, the last with a traceback. Our protocols tell of it."""
+"""What uvicorn would log as often as a peer does such things, once with a traceback. Our protocols tell of it."""
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
@@ -28,7 +28,7 @@ from voiceflow.transports.rest_control import DIRECT
 from .admission import Admission
 from .browsercalls import BrowserCalls
 from .callroutes import OFFER, WHIP, call_routes
-from .elsewhere import Elsewhere, unavailable
+from .elsewhere import Elsewhere, gone, unavailable
 from .file_routes import Contained, refuse_taken
 from .headers import with_headers
 from .health import OllamaStatus
@@ -107,7 +107,8 @@ class Server:
         unserved = WebSocketRoute("/{path:path}", elsewhere.refuse_stream)
         refuse_taken(beside, [*self.routes, WebSocketRoute(MEDIA, elsewhere.refuse_stream)])
         app = Starlette(
-            routes=[*self.routes, *map(Contained, beside), unserved], exception_handlers={404: elsewhere.not_found}
+            routes=[*self.routes, *map(Contained, beside), unserved],
+            exception_handlers={404: elsewhere.not_found, ClientDisconnect: gone},
         )
         app.router.redirect_slashes = False  # such redirects lead to whatever host the request names
         verified = [carrier.webhook_path for carrier in carriers()]  # by their carriers' signatures

@@ -58,6 +58,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         else:
             self.conn.data_to_send()  # the answer, for which a peer that does not read is not waiting
 
+    def send_receive_event_to_app(self) -> None:
+        try:
+            super().send_receive_event_to_app()
+        except InvalidState:  # a text that is not UTF-8 cannot be answered, where the peer has begun to close already
+            self.transport.close()
+
     def look(self, now: float) -> None:
         if self._unread_since is not None and now >= self._unread_since + UNREAD:
             self._tell(1006, f"the peer read nothing for {UNREAD:g} s: closed by us")
