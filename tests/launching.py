@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -15,9 +16,12 @@ import httpx
 
 
 def free_port() -> int:
-    """A port of loopback at which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    """A port of loopback at which nothing listens. It is not one of those, from 32768 on, which the system gives to
+    connections: one of them may have it by the time somebody listens there."""
+    while True:
+        port = secrets.choice(range(10_000, 32_768))
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextlib.contextmanager

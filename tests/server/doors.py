@@ -40,7 +40,7 @@ class Visitor:
     async def asks(self, method: str, path: str, **options: object) -> httpx.Response:
         url = f"http://127.0.0.1:{self._port}{self._prefix}{path}"
         headers = {"Host": self._host} | self._headers
-        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, headers=headers) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, headers=headers, timeout=None) as client:
             return await client.request(method, url, **options)  # type: ignore[arg-type]
 
     async def streams(self, token: str | None = None) -> bool:

@@ -90,6 +90,7 @@ def client(port: int, tls: ssl.SSLContext) -> httpx.AsyncClient:
         base_url=f"https://127.0.0.1:{port}",
         verify=tls,
         trust_env=False,
+        timeout=None,
         headers={"Host": HOST},
         event_hooks={"request": [resolve]},
     )
