@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from voiceflow.call_limits import Limits
-from voiceflow.security import tokens, transfers
+from voiceflow.security import marks, tokens, transfers
 from voiceflow.server import (
     connections,
     http,
     mediastreams,
+    offer_rates,
     refusals,
     signaling,
     uvicorn_limits,
@@ -21,6 +22,7 @@ from voiceflow.server import (
 )
 from voiceflow.transports import media_stream, rest_control
 from voiceflow.transports.carriers.telnyx import signature
+from voiceflow.transports.webrtc import offer
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "security.md").read_text()
 FIGURES = {
@@ -35,6 +37,11 @@ FIGURES = {
     "message of a media stream": f"{uvicorn_limits.LARGEST_MESSAGE // 1024} KiB",
     "a peer that does not read is cut off after": f"{websocket.UNREAD:g} s",
     "signaling of a browser, in the long run": f"{signaling.RATE:g} messages a second",
+    "offers of a browser that may call": (
+        f"{offer_rates.BURST_OF_PEER} at once, {offer_rates.RATE_OF_PEER:g} a second in the long run; then 429"
+    ),
+    "... of all browsers": f"{offer_rates.BURST} at once, {offer_rates.RATE:g} a second",
+    "candidates of a browser's connection, media lines of its offer": f"{offer.MOST_CANDIDATES}, {offer.MOST_MEDIA}",
     "audio from a carrier": f"{media_stream.FASTEST:g} times as fast as it is spoken",
     "validity of a stream token": f"{tokens.LIFETIME} s, once",
     "validity of a signature of Telnyx": f"{signature.TOLERANCE // 60} minutes",
@@ -52,3 +59,8 @@ def test_a_limit_that_is_documented_is_that_of_the_code(limit: str) -> None:
 
 def test_how_often_a_peer_is_named_is_as_documented() -> None:
     assert f"the first of each peer in {refusals.WHILE:g} s" in PAGE
+
+
+def test_how_long_the_first_answers_to_webhooks_are_kept_is_as_documented() -> None:
+    assert (marks.KEPT, marks.MANY, marks.KEPT_OF_MANY) == (24 * 3600, 10_000, 3600)
+    assert "for a day; where there are more than 10 000, for an hour" in PAGE

@@ -220,7 +220,7 @@ def test_a_port_at_which_nothing_listens(site: Site) -> None:
     async def main() -> None:
         check, said, remedy = failing(await found(site.config()))
         assert check == "certificate"
-        assert said.startswith(f"nothing listens at localhost port {site.port}")
+        assert said == f"nothing listens at localhost port {site.port}: Connection refused"
         assert "start the proxy" in remedy
 
     run(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -111,5 +112,7 @@ def explained(error: OSError) -> str:
             return f"there is no such host ({error.strerror})"
         case ssl.SSLCertVerificationError():
             return error.verify_message
+        case OSError(errno=int(number)) if number > 0:
+            return os.strerror(number)  # asyncio writes the address beside it
         case _:
-            return error.strerror or str(error) or type(error).__name__
+            return str(error) or type(error).__name__
