@@ -263,9 +263,17 @@ def test_a_pipeline_is_given_by_name_or_file_and_its_configuration_is_found(
     assert dict(os.environ) == before
 
 
+async def asynchronous(call: Call) -> Element:
+    return call.source | call.sink
+
+
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
+        (lambda: app(asynchronous), "write `def`, not `async def`"),
+        (lambda: app(None), "expected a function pipeline(call), a file or a name; got NoneType"),  # type: ignore[arg-type]
+        (lambda: app(echo, config={}), "expected config as a path or a Config; got dict"),  # type: ignore[arg-type]
+        (lambda: app(echo, authorize="ann"), "asynchronous callable; got str"),  # type: ignore[arg-type]
         (lambda: app("no_such_pipeline"), "there is no file no_such_pipeline"),
         (lambda: app(echo, config="no_such.yaml"), "there is no configuration file no_such.yaml"),
         (lambda: app(echo, config=Config(), prefix="voice"), "expected a path such as '/voice'"),
@@ -277,7 +285,7 @@ def test_a_pipeline_is_given_by_name_or_file_and_its_configuration_is_found(
     ],
 )
 def test_what_cannot_be_served_is_told_when_it_is_made(mistake: Callable[[], object], words: str) -> None:
-    with pytest.raises(VoiceflowError) as raised:
+    with pytest.raises((VoiceflowError, TypeError)) as raised:
         mistake()
     assert words in str(raised.value)
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
@@ -20,6 +20,7 @@ from server.proxies import needs, nginx_below
 from server.serving import FROM, SPEECH, TO, TUNNEL, call_id, carrier, dialled, echo, hears, parameters, run, serving
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import Message
 from twilio.request_validator import RequestValidator
 
 from voiceflow.config.address import MEDIA
@@ -198,3 +199,33 @@ def test_both_ways_of_passing_a_path_on_are_one_request(prefix: str, path: str) 
     kept, stripped = (at_prefix(scope(raw), prefix, OWN) for raw in (prefix + path, path))
     assert kept == stripped
     assert (kept["raw_path"].decode(), kept["root_path"]) == (prefix + path, unquote(prefix))
+
+
+@given(st.text(), st.sampled_from(["", "/voice", "/voice/", "/a/b", "/é"]), st.sampled_from([None, "", "/voice"]))
+def test_whatever_path_is_requested_it_is_below_the_prefix_and_written_as_it_came(
+    path: str, root: str, prefix: str | None
+) -> None:
+    raw = quote(f"{root}/{path}", safe="/~:@!", errors="replace")
+    scope = {"type": "http", "path": unquote(raw), "raw_path": raw.encode(), "root_path": root}
+    found = at_prefix(scope, prefix, OWN)
+    assert found["path"].startswith(f"{found['root_path']}/")
+    assert unquote(found["raw_path"].decode()) == found["path"]
+    if prefix is None:
+        assert (found["path"], found["raw_path"]) == (scope["path"], scope["raw_path"])
+
+
+def test_a_request_without_a_path_leads_to_the_page_of_this_server() -> None:
+    async def ask() -> str:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            return {"type": "http.request"}
+
+        scope = {"type": "http", "method": "GET", "path": "", "raw_path": b"", "query_string": b"", "headers": []}
+        await Server(echo, Config(), Routes(), b"key of this run")(scope, receive, send)
+        return dict(sent[0]["headers"])[b"location"].decode()
+
+    assert asyncio.run(ask()) == "/"

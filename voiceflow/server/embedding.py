@@ -6,6 +6,7 @@ credentials. The program's signals, logging, environment and garbage collector a
 
 from __future__ import annotations
 
+import inspect
 import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -98,10 +99,14 @@ def embedded(
     """See `voiceflow.server.app`."""
     if isinstance(pipeline, str | Path):
         file = load_file(str(pipeline))
+    elif inspect.iscoroutinefunction(pipeline):
+        raise TypeError("pipeline(call) is asynchronous: write `def`, not `async def`")
     elif callable(pipeline):
         file = PipelineFile(pipeline, routes=(), authorize=None)
     else:
         raise TypeError(f"expected a function pipeline(call), a file or a name; got {type(pipeline).__name__}")
+    if authorize is not None and not callable(authorize):
+        raise TypeError(f"expected authorize as an asynchronous callable; got {type(authorize).__name__}")
     found = _configuration(config)
     settings = found.config if prefix is None else _below(found.config, prefix)
     return Embedded(
@@ -128,6 +133,8 @@ class _Configuration(NamedTuple):
 def _configuration(given: Config | str | Path | None) -> _Configuration:
     if isinstance(given, Config):
         return _Configuration(given, Routes())
+    if not isinstance(given, str | Path | None):
+        raise TypeError(f"expected config as a path or a Config; got {type(given).__name__}")
     file = find_config(None if given is None else Path(given))
     return _Configuration(load_config(file), Routes(file))
 

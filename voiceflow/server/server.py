@@ -141,7 +141,7 @@ class Server:
         if scope["type"] == "websocket" and below == MEDIA:
             await self.calls.serve(dict(scope), receive, send)
         elif scope["type"] == "http" and not below:  # what a page names beside itself is below the prefix
-            await RedirectResponse(f"/{quote(scope['root_path']).lstrip('/')}/")(scope, receive, send)
+            await RedirectResponse(f"/{quote(scope['root_path'].strip('/'))}/".replace("//", "/"))(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
