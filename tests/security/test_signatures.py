@@ -202,8 +202,8 @@ def test_any_request_that_twilio_did_not_sign_is_refused(found: Headers, body: b
 @given(st.binary(max_size=80), st.binary(max_size=200))
 def test_any_form_that_twilio_did_not_sign_is_refused(signature: bytes, form: bytes) -> None:
     found = [(b"x-twilio-signature", signature), (b"content-type", FORM.encode())]
-    refused("does not fit", KEYS, URL, found, form)
-    refused("does not fit", KEYS, URL, found, b"a=%" + form.hex("%").encode())
+    refused("does not (fit|send)", KEYS, URL, found, form)
+    refused("does not (fit|send)", KEYS, URL, found, b"a=%" + form.hex("%").encode())
 
 
 # The requested URL
@@ -331,3 +331,14 @@ def test_a_telnyx_stream_with_the_configured_token_is_good() -> None:
 def test_a_telnyx_stream_with_another_token_or_none_is_refused(found: Headers) -> None:
     with pytest.raises(CallRejectedError, match="Streaming-Auth-Token"):
         verify_telnyx_stream("s3cret", found)
+
+
+@pytest.mark.parametrize("form", [b"&".join(b"a%d=1" % number for number in range(501)), b"&" * 501, b"a=%", b"a=%zz"])
+def test_a_form_that_twilio_does_not_send_is_refused_before_it_is_read(form: bytes) -> None:
+    """Anybody may send one, of 64 KiB, and reading it would delay calls."""
+    headers = [
+        (b"content-type", b"application/x-www-form-urlencoded"),
+        (b"x-twilio-signature", b"AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+    ]
+    with pytest.raises(CallRejectedError, match="which Twilio does not send"):
+        verify_twilio(["key"], "https://calls.example.com/sip/twilio/answer", headers, form)

@@ -127,9 +127,9 @@ def test_a_browser_is_told_that_all_lines_are_busy() -> None:
     run(main())
 
 
-async def heard(served: Served, number: int) -> bytes:
+async def heard(served: Served, number: int, **start: str) -> bytes:
     """Open a stream, and hear it to its end."""
-    caller, audio = carrier(call_sid=sid(number)), b""
+    caller, audio = carrier(call_sid=sid(number), **start), b""
     async with dialled(served.media) as socket:
         await begin(socket, caller)
         try:
@@ -235,3 +235,19 @@ def test_a_limit_that_is_no_number_of_calls_is_refused_with_its_line(wrong: str,
         Routes(file)
     file.write_text("max_calls: 7\n")
     assert load_config(file).max_calls == 7
+
+
+def test_where_the_pipeline_cannot_be_built_the_recording_is_heard() -> None:
+    def for_one_call(call: Call) -> Element:
+        if call.caller_id == "+12025550100":
+            raise SystemExit("no more")
+        return call.source | call.sink
+
+    async def main() -> None:
+        async with serving(for_one_call, Config(max_calls=1)) as served, dialled(served.media) as first:
+            await begin(first, carrier(call_sid=sid(1)))
+            await until(lambda: bool(served.server.calls.active))
+            audio = await heard(served, 2, caller_id="+12025550100")
+            assert audio.startswith(recorded("busy", "en").data[:8000])
+
+    run(main())

@@ -22,6 +22,9 @@ from voiceflow.security.signatures import Headers, by_name
 
 _DIGESTS = {b"HMAC_SHA1": "sha1", b"HMAC_SHA256": "sha256"}
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+MOST_FIELDS = 500
+"""Fields that a form may have: strangers send forms, too, and reading thousands takes long. Twilio's have dozens."""
+_broken = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _url = re.compile(r"(\w+)://([^/?#]*)(.*)", re.DOTALL)
 
 
@@ -60,7 +63,14 @@ def _is_form(found: dict[bytes, bytes]) -> bool:
 
 
 def _form(body: bytes) -> list[tuple[str, str]]:
-    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    if _broken.search(body):
+        raise CallRejectedError("the request's form has a % without two hexadecimal digits, which Twilio does not send")
+    try:
+        return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise CallRejectedError(
+            f"the request's form has more than {MOST_FIELDS} fields, which Twilio does not send"
+        ) from None
 
 
 def _check_body(url: str, body: bytes) -> None:
