@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 from cli.processes import command, serving
@@ -42,38 +43,54 @@ def blocks(page: str) -> list[Block]:
     return [Block(kind, file, text) for file, kind, text in found]
 
 
-@pytest.mark.parametrize("name", ["twilio", "telnyx"])
-def test_a_booking_and_a_transfer_by_the_commands_of_the_document(name: str, tmp_path: Path) -> None:
+class Trial(NamedTuple):
+    """A document whose files are written and whose server runs."""
+
+    folder: Path
+    calls: list[list[str]]
+    """The arguments of `voiceflow` in the commands that call the server."""
+    promised: list[str]
+    """What is said to come of each."""
+
+
+def voiceflow(folder: Path, words: list[str]) -> str:
+    """What a command prints."""
+    done = command(folder, *words, watchdog=LONGEST, VOICEFLOW_CACHE=str(weights.cache_folder()))
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module", params=["twilio", "telnyx"])
+def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     if reason := engines.missing():
         pytest.skip(reason)
-    cache = {"VOICEFLOW_CACHE": str(weights.cache_folder())}
-    page = blocks((DOCS / f"{name}.md").read_text())
-    port = next(
-        found[1] for block in page if (found := re.search(rf"127\.0\.0\.1:(\d+)/sip/{name}/answer", block.text))
+    folder, page = tmp_path_factory.mktemp(request.param), blocks((DOCS / f"{request.param}.md").read_text())
+    lines = [shlex.split(line) for block in page if block.kind == "sh" for line in block.text.splitlines()]
+    assert all(program == "voiceflow" for program, *_ in lines)
+    done = Trial(
+        folder,
+        [words for _, *words in lines if words[0] == "call"],
+        [line for block in page if not block.kind for line in block.text.splitlines()],
     )
-    said = ""
-    with ExitStack() as stack:
-        for block in page:
-            if block.file:
-                (tmp_path / block.file).write_text(block.text)
-            elif block.kind == "sh":
-                for line in block.text.splitlines():
-                    program, *words = shlex.split(line)
-                    assert program == "voiceflow"
-                    if words[0] == "run":
-                        stack.enter_context(serving(tmp_path, *words[1:], "-p", port, **cache))
-                        continue
-                    into = tmp_path / words.pop() if ">>" in words else None
-                    done = command(tmp_path, *(word for word in words if word != ">>"), watchdog=LONGEST, **cache)
-                    said += done.stdout + done.stderr
-                    if into is not None:
-                        with into.open("a") as file:
-                            file.write(done.stdout)
-                    assert "Traceback" not in done.stderr
-            else:  # what is printed
-                for line in block.text.splitlines():
-                    assert line in said, said
-    assert "commanded   │ transferred to +12025550155" in said
+    for block in page:
+        if block.file:
+            (folder / block.file).write_text(block.text)
+    for _, *words in lines:
+        if words[-2] == ">>":
+            with (folder / words[-1]).open("a") as file:
+                file.write(voiceflow(folder, words[:-2]))
+    (serve,) = [words for _, *words in lines if words[0] == "run"]
+    port = urlsplit(done.calls[0][done.calls[0].index("--via-webhook") + 1]).port
+    with serving(folder, *serve[1:], "-p", port, VOICEFLOW_CACHE=str(weights.cache_folder())):
+        yield done
+
+
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["a booking", "a transfer", "a number without a route"])
+def test_what_the_document_promises_comes_of_each_of_its_calls(trial: Trial, number: int) -> None:
+    assert len(trial.calls) == len(trial.promised) == 3
+    said = voiceflow(trial.folder, trial.calls[number])
+    assert trial.promised[number] in said, said
+    assert ("commanded   │ transferred to +12025550155" in said) is (number == 1)
 
 
 @pytest.mark.parametrize("name", ["twilio", "telnyx"])
