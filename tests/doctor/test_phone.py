@@ -22,6 +22,7 @@ from server.proxies import needs, nginx
 from server.serving import FROM, TO, echo, run, serving
 
 from voiceflow import AudioRaw, Call, Processor
+from voiceflow.auth import Bearer
 from voiceflow.config.address import MEDIA
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
@@ -122,6 +123,19 @@ def test_a_set_up_in_order_has_nothing_that_fails(site: Site, prefix: str, proxi
             assert "valid for 29 days" in findings["certificate"].said
             for closed in ("unsigned webhooks of Twilio", "of Telnyx", "streams without a token", "browsers without"):
                 assert closed in findings["strangers"].said
+
+    run(main())
+
+
+def test_browsers_that_have_to_log_in_are_strangers_until_they_do(site: Site) -> None:
+    async def main() -> None:
+        config = msgspec.structs.replace(site.config(), auth=(Bearer(["a token of forty characters, or nearly so"]),))
+        async with serving(config=config, key=KEY) as served:
+            site.before(served.port)
+            findings = await found(msgspec.structs.replace(config, server_port=served.port))
+            assert {each.status for each in findings.values()} <= {"ok", "warn"}
+            assert "browsers without the link" in findings["strangers"].said
+            assert findings["server"].status == "ok"
 
     run(main())
 
