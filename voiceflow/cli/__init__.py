@@ -9,12 +9,14 @@ from .doctor import doctor
 from .graph import graph
 from .models import models
 from .new import new
+from .printed import Commands
 from .routes import routes
 from .run import run
 from .signing_key import signing_key
 
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from .call_options import BROWSER, KEYS, KEYS_EXPECTED, CallOptions
 from .choices import OneOf, callers, codecs
@@ -21,6 +20,7 @@ from .cli_errors import (
     log_level_option,
     start_logging,
 )
+from .printed import json_of
 
 OPUS = "Opus"
 """The codec of browsers, at 48 kHz. Their transport encodes and decodes it."""
@@ -198,7 +198,7 @@ def call(**options: Any) -> None:
         raise SystemExit(INTERRUPTED)
     result = made.report
     if asked.as_json:
-        click.echo(msgspec.json.encode(result))
+        click.echo(json_of(result))
     else:
         show(result)
     if made.unwritten is not None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from voiceflow.simulator.measure import Quantiles
 from voiceflow.simulator.report import Gaps, Heard, Report, TurnDurations, echoes
+
+from .printed import text
 
 LATE = 20.0
 """Milliseconds. A simulated phone that sends later than by one piece of audio has measured itself, not the server."""
@@ -19,7 +20,7 @@ def show(report: Report) -> None:
     """Print the report on standard output."""
     table = Table(show_header=False)
     for name, value, style in _rows(report):
-        table.add_row(Text(name, style="dim"), Text(value, style=style, overflow="fold"))
+        table.add_row(text(name, style="dim"), text(value, style=style, overflow="fold"))
     Console().print(table)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .cli_errors import Refused, config_option, given, start_logging
+from .printed import json_of, text
 from .program import program
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ def doctor(config: Path | None, ice: bool, phone: bool, caller_id: str, did: str
         examined = _examined_ice(setting) if ice else _examined(setting)
     findings = asyncio.run(examined)
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.encode({"ok": not _failed(findings), "findings": findings}))
+        click.echo(json_of({"ok": not _failed(findings), "findings": findings}))
     else:
         _print(findings)
     if _failed(findings):
@@ -122,18 +121,17 @@ def _print(findings: list[Finding]) -> None:
     and is not broken, so that it can be copied."""
     from rich.console import Console
     from rich.table import Column, Table
-    from rich.text import Text
 
     console = Console()
     longest = max(len(finding.check) for finding in findings)
     for finding in findings:
         columns = Column(width=4), Column(width=longest, no_wrap=True), Column(overflow="fold")
         row = Table(*columns, show_header=False, box=None, padding=(0, 2, 0, 0))
-        row.add_row(Text(finding.status, style=STYLES[finding.status]), Text(finding.check), Text(finding.said))
+        row.add_row(text(finding.status, style=STYLES[finding.status]), text(finding.check), text(finding.said))
         console.print(row)
         if finding.remedy:
             indent = 4 + 2 + longest + 2
             remedy = f"-> {re.sub(r'^voiceflow ', f'{program()} ', finding.remedy)}"
             fits = indent + len(remedy) <= console.width
             style = "dim" if finding.status == "ok" else "bold"
-            console.print(Text(" " * indent * fits + remedy, style=style), soft_wrap=True)
+            console.print(text(" " * indent * fits + remedy, style=style), soft_wrap=True)

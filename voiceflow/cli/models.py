@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .cli_errors import Refused, explained, log_level_option, start_logging
+from .printed import json_of
 
 if TYPE_CHECKING:
     from voiceflow.weights import Model
@@ -97,8 +98,6 @@ def _named(name: str) -> Model:
 
 def _print_json(found: Mapping[str, str | None]) -> None:
     """`where` is null for a model that is not here; sizes are in bytes, null if they are not known."""
-    import msgspec
-
     from voiceflow import weights
 
     told = [
@@ -113,7 +112,7 @@ def _print_json(found: Mapping[str, str | None]) -> None:
         }
         for model in weights.catalogue
     ]
-    click.echo(msgspec.json.encode({"cache": str(weights.cache_folder()), "models": told}))
+    click.echo(json_of({"cache": str(weights.cache_folder()), "models": told}))
 
 
 def _print_table(found: Mapping[str, str | None]) -> None:

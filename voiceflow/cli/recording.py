@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import click
 
 from .cli_errors import INTERRUPTED, Refused, check_writable, explained, start_logging, write_recording
+from .printed import lines, text
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -85,7 +86,7 @@ def _leave(problem: str) -> NoReturn:
     """Exit with code 1, even if a thread hangs for which Python would wait."""
     from voiceflow.testing.virtualloop import rests
 
-    error = click.ClickException(problem)
+    error = click.ClickException(lines(problem))
     others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
     if all(thread.daemon or rests(thread) for thread in others):
         raise error
@@ -226,7 +227,6 @@ def _line(said: Transcript | Reply) -> dict[str, Any] | None:
 def _print_table(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     alike = result["correlation"]
     took, call = result["took_seconds"], result["call_seconds"]
@@ -243,9 +243,9 @@ def _print_table(result: dict[str, Any]) -> None:
     table = Table(show_header=False)
     for line in result["conversation"]:
         cut = " ... (interrupted)" if line.get("interrupted") else ""
-        table.add_row(Text(line["who"], style="bold"), Text(line["said"] + cut, overflow="fold"))
+        table.add_row(text(line["who"], style="bold"), text(line["said"] + cut, overflow="fold"))
     if result["conversation"]:
         table.add_section()
     for name, value in rows.items():
-        table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
+        table.add_row(text(name, style="dim"), text(value, overflow="fold"))
     Console().print(table)

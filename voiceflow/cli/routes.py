@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .cli_errors import Refused, config_option, start_logging
+from .printed import json_of
 
 if TYPE_CHECKING:
     from voiceflow.route import Route
@@ -63,10 +64,8 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
 
 def _print_json(file: Path | None, default: Route | None, routes: dict[str, Route]) -> None:
     """Print the routes as JSON. `default` is the route of all other numbers; null if they are refused."""
-    import msgspec
-
     config = str(file) if file else None
-    click.echo(msgspec.json.encode({"config": config, "default": default, "routes": routes}))
+    click.echo(json_of({"config": config, "default": default, "routes": routes}))
 
 
 def _cells(route: Route, names: list[str]) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .printed import text
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -30,22 +32,20 @@ def show_rows(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = (), g
 def _table(rows: Sequence[Mapping[str, str]], right: Sequence[str], good: Sequence[str]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Column, Table
-    from rich.text import Text
 
     columns = [Column(name, justify="right" if name in right else "left") for name in rows[0]]
     table = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in rows:
-        table.add_row(*(Text(value, style=_style(value, good), no_wrap=True) for value in row.values()))
+        table.add_row(*(text(value, style=_style(value, good), no_wrap=True) for value in row.values()))
     return table
 
 
 def _block(row: Mapping[str, str], good: Sequence[str]) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
     block = Table(show_header=False)
     for name, value in row.items():
-        block.add_row(Text(name, style="dim"), Text(value, style=_style(value, good), overflow="fold"))
+        block.add_row(text(name, style="dim"), text(value, style=_style(value, good), overflow="fold"))
     return block
 
 

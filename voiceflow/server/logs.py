@@ -14,7 +14,7 @@ LIBRARIES: Final = ("aioice", "aiortc", "faster_whisper", "httpx", "httpx2", "uv
 FORMAT: Final = "%(levelname)s %(name)s: %(message)s"
 
 # Controls (C0, C1), separators of lines and paragraphs, what changes the direction of text, halves of surrogate pairs.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def quieten_libraries() -> None:
@@ -47,7 +47,7 @@ class OneLine(logging.Formatter):
 
 def escaped(text: str) -> str:
     """`text` with its control characters as a programmer writes them: `\\n`, `\\x1b`, `\\u2028`."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _indented(text: str) -> str:
