@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
+import msgspec
 import pytest
 from launching import free_port
 from madeup import CARRIER, MadeupSettings
@@ -449,17 +450,14 @@ def test_the_port_of_the_rest_interface_may_be_in_use() -> None:
     run(main())
 
 
-def test_some_of_several_calls_may_be_busy() -> None:
-    async def hang_up(line: ServerConnection) -> None:
-        await line.recv()
-
+@CARRIERS
+def test_a_server_that_is_full_is_busy(name: str) -> None:
     async def main() -> None:
-        async with streams.serving(hang_up) as url:
-            answers = iter([stream(url), reject("busy"), reject("busy")])
-            async with answering(lambda: Response(next(answers), media_type=XML)) as webhook:
-                made = load(carrier_named("twilio"), settings("twilio"), webhook, pressing("3"), count=3)
-                await made.run()
-        assert [caller.ended for caller in made.callers] == [CallOutcome("the agent hung up")]
+        of = settings(name)
+        full = msgspec.structs.replace(config(of), max_calls=1)
+        async with serving(desk, full) as server:
+            made = await called(server, name, of, write(None, MULAW, seconds=1.5), count=3)
+        assert [caller.ended for caller in made.callers] == [CallOutcome("hung up")]
         assert made.refused == [CallOutcome("busy: the server takes no further call", failed=True)] * 2
 
     run(main())
