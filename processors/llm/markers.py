@@ -94,3 +94,15 @@ BEGUN: Final = re.compile(
     r"(?:<(?:[^\s<>]{0,100}|\s*/?\s*[A-Za-z_:]{0,20}\s*|invoke\s[^<>\n]{0,100})|\[/?[A-Za-z_]{0,24}|◁/?t?h?i?n?k?)\Z"
 )
 """The end of what came so far that may become one."""
+
+_TEMPLATES: Final = re.compile(
+    r"<(?=[|｜])|<(?=/?(?:start_of_turn|end_of_turn|eos|bos|s|tool_[a-z]+|(?:\w+:)?tool_?calls?|function\w*|invoke)\b)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_[A-Z]+|AVAILABLE_TOOLS)\])|<(?=<SYS>>|</SYS>>)",
+    _ANY_CASE,
+)
+
+
+def inert(text: str) -> str:
+    """`text` whose markers mean nothing to a chat template or its tokenizer: with a space after what would begin one.
+    What a tool says must not end its own turn, nor begin another or a call."""
+    return _TEMPLATES.sub(lambda match: f"{match[0]} ", text)

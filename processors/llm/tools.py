@@ -25,6 +25,7 @@ from voiceflow.errors import CallError
 from voiceflow.inference import NoThreadError, TooLateError, WorkClock, called, contained, waiting_pool
 from voiceflow.logs import get_logger
 from voiceflow.processors.llm.history import Turn
+from voiceflow.processors.llm.markers import inert
 from voiceflow.processors.llm.messages import ToolCall, encodable
 from voiceflow.words import filled
 
@@ -100,7 +101,7 @@ class Toolbox:
         done = turn.call(calls)
 
         async def run(place: int) -> None:
-            done.results[place] = (await self._result(calls[place], turn, call))[:RESULT_CHARACTERS]
+            done.results[place] = inert(await self._result(calls[place], turn, call))[:RESULT_CHARACTERS]
 
         tasks = {asyncio.create_task(run(place), name=f"tool {calls[place].name}") for place in range(len(calls))}
         self._running |= tasks
