@@ -147,6 +147,7 @@ WRONG: dict[str, Callable[[Issuer], str]] = {
     "crit": resigned({"crit": ["exp"]}),
     "crit and its extension": resigned({"crit": ["urn:x"], "urn:x": 1}),
     "empty crit": resigned({"crit": []}),
+    "crit that the library knows": resigned({"crit": ["b64"]}),
     "jku": by_another_key(jku="http://127.0.0.1:9/keys"),
     "x5u": by_another_key(x5u="http://127.0.0.1:9/key.pem"),
     "jwk": by_another_key(jwk=jwk(rsa_key(1), "rsa")),

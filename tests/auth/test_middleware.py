@@ -286,7 +286,7 @@ async def open_to_all() -> str:
 
 async def soon(scope: Scope) -> AuthResult | None:
     found = await PROVIDER(scope)
-    return None if found is None else AuthResult(True, found.user_id, expires=time.time() + 0.2)
+    return None if found is None else AuthResult(True, found.user_id, expires=time.time() + 1.0)
 
 
 @fast.websocket("/ws")

@@ -18,8 +18,8 @@ from voiceflow.config.settings import Config
 pytestmark = needs_chromium
 
 LOGIN = "are not logged in, or your login is over: reload this page"
-CLOSED = """(url) => new Promise((resolve) => {
-  new WebSocket(url).onclose = ({ code, reason }) => resolve([code, reason]);
+CLOSED = """([url, ...protocols]) => new Promise((resolve) => {
+  new WebSocket(url, protocols).onclose = ({ code, reason }) => resolve([code, reason]);
 })"""
 
 
@@ -46,7 +46,8 @@ def test_a_browser_that_has_logged_in_calls_and_one_that_has_not_learns_it() -> 
             ):
                 url = served.http.replace("http", "ws") + "/ws"
                 assert await page.evaluate("async () => (await fetch('/')).status") == 401
-                assert await page.evaluate(CLOSED, url) == [4001, "Unauthorized"]
+                assert await page.evaluate(CLOSED, [url]) == [4001, "Unauthorized"]
+                assert await page.evaluate(CLOSED, [url, "one", "two"]) == [4001, "Unauthorized"]
                 await page.context.add_cookies([cookie | {"url": served.http}])
                 await page.goto(served.http)
                 await page.click("#call")
@@ -69,21 +70,25 @@ def test_another_site_cannot_call_in_the_name_of_a_visitor_who_has_logged_in() -
             ):
                 await page.context.add_cookies([cookie | {"url": served.http}])
                 url = served.http.replace("http", "ws") + "/ws"  # of the same site: the browser sends the cookie
-                assert await page.evaluate(CLOSED, url) == [4001, "Unauthorized"]
+                assert await page.evaluate(CLOSED, [url]) == [4001, "Unauthorized"]
 
     run(main())
 
 
 def test_the_page_says_that_a_login_is_over() -> None:
-    expires = 0.0
+    opened = 0
 
     async def authorize(scope: Scope) -> AuthResult | None:
-        return AuthResult(True, "ann", expires=expires)
+        nonlocal opened
+        if scope["type"] == "http":
+            return AuthResult(True, "ann")
+        opened += 1
+        return AuthResult(True, "ann", expires=time.time() + 0.5) if opened == 1 else None
 
     async def main() -> None:
-        nonlocal expires
-        expires = time.time() + 3.0
-        async with serving(authorize=authorize) as served, open_page(served.http, ignore="401") as page:
+        async with serving(authorize=authorize) as served, open_page(served.http, ready=False) as page:
+            await expect(page.locator("#status")).to_contain_text(LOGIN)
+            await until(lambda: opened > 1)  # it tries again
             await expect(page.locator("#status")).to_contain_text(LOGIN)
 
     run(main())

@@ -12,11 +12,11 @@ from aiortc import RTCSessionDescription
 from cli.processes import command, serving
 from server import programs
 from server.programs import in_fastapi
-from server.serving import closing, run, until
+from server.serving import closing, echo, run, until
 from server.test_signaling_socket import peer
 from websockets.asyncio.client import connect
 
-from voiceflow.auth import AuthResult
+from voiceflow.auth import AuthMiddleware, AuthResult
 from voiceflow.auth.provider import Scope
 from voiceflow.config.settings import Config
 from voiceflow.server import app
@@ -148,3 +148,39 @@ def test_an_embedded_server_asks_what_it_is_given(folder: Path) -> None:
             assert (await client.get("/voice/health")).status_code == 200
 
     run(main())
+
+
+def test_an_identity_that_a_program_has_found_before_us_calls_from_its_own_pages_alone() -> None:
+    program = AuthMiddleware(app(echo, config=Config()), ann)
+
+    async def main() -> None:
+        async with programs.serving(program) as running, running.asking() as client:
+            for headers, status in (
+                ({}, 401),
+                ({"X-User": "ann"}, 400),
+                ({"X-User": "ann", "Origin": running.http}, 400),
+                ({"X-User": "ann", "Origin": "https://evil.example"}, 403),
+            ):
+                assert (await client.post("/whip", headers=headers)).status_code == status
+
+    run(main())
+
+
+def test_a_file_that_loses_its_authorize_does_not_make_this_machine_trusted(folder: Path) -> None:
+    """What comes through a tunnel looks as if it came from here."""
+    with serving(folder, "own.py", "-p", 0, "--reload") as server:
+
+        def status() -> int:
+            try:
+                return httpx.post(f"{server.address}/whip").status_code
+            except httpx.TransportError:  # it starts again
+                return 0
+
+        assert status() == 401
+        (folder / "own.py").write_text(ECHO)
+
+        async def main() -> None:
+            await until(lambda: status() not in (0, 401))
+
+        run(main())
+        assert status() == 403

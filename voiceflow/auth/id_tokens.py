@@ -81,7 +81,7 @@ class IdTokens:
             raise VoiceflowError("its algorithm is not one of the provider's")
         id = header.get("kid")
         key = await self._keys.find(id) if isinstance(id, str) else None
-        if key is None or key.algorithm != header["alg"]:
+        if key is None:
             raise VoiceflowError("the issuer has no such key")
         return key
 
