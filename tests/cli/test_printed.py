@@ -29,7 +29,7 @@ dids:
 """
 OURS = re.compile(r"voiceflow (call|doctor|graph|models download|models|new|routes|run)\b([^`\n|]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-OF_OTHERS = {"--stdout", "--version", "--reasoning-format", "--reasoning-parser"}
+OF_OTHERS = {"--stdout", "--version", "--reasoning-format", "--reasoning-parser", "--no-autoupdate", "--url"}
 """Options of other programs that voiceflow runs or speaks of."""
 
 

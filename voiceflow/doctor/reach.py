@@ -70,9 +70,7 @@ async def public_address(setting: Setting) -> Finding:
     name, address = "public address", setting.config.public_ws_url
     if address is None:
         configured = any(any(credentials_of(settings).values()) for settings in setting.config.provider_config)
-        remedy = (
-            f"voiceflow run FILE --ws-url wss://HOST{MEDIA}, or set SIP_PUBLIC_WS_URL; or voiceflow run FILE --tunnel"
-        )
+        remedy = f"voiceflow run FILE --ws-url wss://HOST{MEDIA}, or --tunnel, or set SIP_PUBLIC_WS_URL"
         return Finding(name, "warn" if configured else "ok", "not configured: carriers cannot reach us", remedy)
     parts = urlsplit(address)
     host = parts.hostname or ""

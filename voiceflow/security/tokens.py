@@ -84,8 +84,8 @@ def run_key() -> Iterator[bytes]:
         yield inherited.encode()
         return
     made = secrets.token_hex(32)
-    marks = SharedMarks(made.encode())
     try:
+        marks = SharedMarks(made.encode())
         marks.owner()
     except OSError as error:
         raise ConfigError(
