@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree
 
 import httpx
 import uvicorn
+from starlette.routing import BaseRoute
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
@@ -132,9 +133,10 @@ async def serving(
     open: bool = False,
     send_buffer: int | None = None,
     authorize: Authorize | None = None,
+    beside: Sequence[BaseRoute] = (),
 ) -> AsyncIterator[Served]:
     """Serve. `send_buffer`: how many bytes the system takes for a peer that does not read."""
-    server = Server(build, config or Config(), routes or Routes(), key, open=open, authorize=authorize)
+    server = Server(build, config or Config(), routes or Routes(), key, open=open, authorize=authorize, beside=beside)
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     if send_buffer is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)

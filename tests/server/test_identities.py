@@ -17,6 +17,9 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from auth.issuing import AUDIENCE, EMAIL, Issuer, issuing
 from server.serving import TUNNEL, Served, carrier, closing, dialled, hears, run, serving, until
 from server.test_signaling_socket import peer
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from websockets.asyncio.client import ClientConnection, connect
 
 from voiceflow import Call, Element
@@ -343,5 +346,17 @@ def test_tokens_reach_no_log_at_any_level(caplog: pytest.LogCaptureFixture, capf
                 text = "\n".join(lines) + "".join(capfd.readouterr())
                 for part in ("ann's", *wrong.split(".")):
                     assert part not in text
+
+    run(main())
+
+
+def test_routes_beside_ours_learn_who_asks() -> None:
+    async def who(request: Request) -> Response:
+        return PlainTextResponse(request.user.user_id)
+
+    async def main() -> None:
+        async with serving(config=CONFIG, beside=[Route("/own", who)]) as served, client(served) as http:
+            assert (await http.get("/own")).status_code == 401
+            assert (await http.get("/own", headers=ANN)).text == "ann"
 
     run(main())
