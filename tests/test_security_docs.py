@@ -27,6 +27,7 @@ from voiceflow.transports.webrtc import offer
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "security.md").read_text()
 FIGURES = {
     "head of a request": f"{http.LARGEST_HEAD // 1024} KiB",
+    "trailers and frames of chunks, beyond as much as the body": f"{http.LARGEST_HEAD // 1024} KiB",
     "body of a webhook": f"{webhooks.LARGEST_BODY // 1024} KiB",
     "time for a request to arrive": f"{http.REQUEST:g} s",
     "connections of an address that has not shown who it is": f"{connections.STRANGERS_OF_A_PEER}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -41,6 +42,15 @@ async def status(reader: asyncio.StreamReader) -> int:
     except ConnectionResetError:
         line = b""
     return int(line.split()[1]) if line else 0
+
+
+async def left_of(reader: asyncio.StreamReader) -> bytes:
+    """All that the server still sends."""
+    answers = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := await reader.read(1 << 16):
+            answers += part
+    return answers
 
 
 async def answer(served: Served, request: bytes) -> int:
@@ -98,6 +108,51 @@ def test_each_request_of_a_connection_may_have_a_head_of_its_own() -> None:
             for _ in range(3):
                 long = {"X": "x" * (LARGEST_HEAD - 1000)}
                 assert (await client.get(f"{served.http}/health", headers=long)).status_code == 200
+
+    run(main())
+
+
+CHUNKED = b"POST /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"0\r\n" + b"X: y\r\n" * 500_000, b"0\r\nX: " + b"y" * 3_000_000, b"1;" + b"x" * 3_000_000],
+    ids=["trailers", "a trailer", "an extension of a chunk"],
+)
+def test_what_stands_around_a_body_may_have_32_kib(endless: bytes) -> None:
+    async def main() -> None:
+        async with serving() as served:
+            async with peer(served) as (reader, writer):
+                writer.write(CHUNKED + endless)
+                assert b" 408 " not in await left_of(reader)  # 431 may be lost in the reset
+            await served.at_rest()
+
+    run(main())
+
+
+def test_trailers_are_no_headers() -> None:
+    async def main() -> None:
+        async with serving() as served, peer(served) as (reader, writer):
+            writer.write(CHUNKED.replace(b"/health", b"/sip/twilio/answer"))
+            await until(lambda: any(getattr(each, "cycle", None) for each in served.connections))
+            (connection,) = served.connections
+            scope = connection.cycle.scope
+            writer.write(b"1\r\nx\r\n0\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
+            await reader.readline()
+            assert [name for name, _ in scope["headers"]] == [b"host", b"transfer-encoding"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [8, 1000, 65536])
+def test_a_long_body_may_come_in_chunks(size: int) -> None:
+    async def main() -> None:
+        async with serving() as served, peer(served) as (reader, writer):
+            writer.write(CHUNKED + b"%x\r\n%b\r\n" % (size, b"x" * size) * (1_000_000 // size) + b"0\r\nX: y\r\n\r\n")
+            writer.write(b"GET /other HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answers = await left_of(reader)
+            assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"405", b"404"]
 
     run(main())
 

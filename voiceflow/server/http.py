@@ -13,7 +13,7 @@ from voiceflow.security.local_requests import ABSOLUTE_TARGET
 from .connections import connections_of
 
 LARGEST_HEAD: Final = 32 * 1024
-"""Bytes of a request's first line and headers together."""
+"""Bytes of a request's first line and headers together, and of the trailers and frames of chunks after them."""
 REQUEST: Final = 10.0
 """Seconds within which a request must have come, with its body."""
 OF_PEERS: Final = (
@@ -35,7 +35,7 @@ logging.getLogger("uvicorn.error").addFilter(_is_ours)
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's, with limits on a request. They hold before anybody knows who sends it."""
 
-    _size = 0  # of the head that is being read
+    _size = 0  # of what was read of the request and is no body
     _in_head = True
     _due: float | None = None  # when the request must have come
 
@@ -49,10 +49,9 @@ class HttpProtocol(HttpToolsProtocol):
         connections_of(self.server_state).leave(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._size += len(data)
+        self._size += len(data)
         super().data_received(data)
-        if self._in_head and self._size > LARGEST_HEAD and not self.transport.is_closing():
+        if self._size > LARGEST_HEAD and not self.transport.is_closing():
             self._refuse(431)
 
     def on_message_begin(self) -> None:
@@ -70,12 +69,17 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = False
         super().on_headers_complete()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # else it is a trailer, which nobody reads
+            super().on_header(name, value)
+
     def on_message_complete(self) -> None:
         self._due, self._size = None, 0
         if not self._in_head:
             super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._size = max(0, self._size - 2 * len(body))  # chunks have a frame, which may be as large as they are
         if not self._in_head:
             super().on_body(body)
 
