@@ -104,11 +104,11 @@ class Ledger:
         """Seconds of audio handed to the transport and not recalled."""
         self.play_end = 0.0
         """When the last of that audio will have been played, on the loop's clock."""
-        self.replies: deque[Reply] = deque()
+        self.replies: list[Reply] = []  # never long: a deque takes more memory
         """Replies that have begun at the speaker and are not done."""
         self.cues: deque[Cue] = deque()
         """Cues whose audio was sent and has not been played yet, in order."""
-        self.lately: deque[Sentence] = deque(maxlen=LATELY)
+        self.lately: list[Sentence] = []
         """The sentences that were begun last."""
         self._sentence: Sentence | None = None
         self._reply: Reply | None = None
@@ -144,6 +144,7 @@ class Ledger:
         cue = self.close()
         self._sentence = Sentence(mark, self.sent, self._reply)
         self.lately.append(self._sentence)
+        del self.lately[:-LATELY]
         return cue
 
     def insert(self, seconds: float) -> None:
