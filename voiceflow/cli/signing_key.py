@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from voiceflow.errors import VoiceflowError
+from voiceflow.security.private_file import make_private
 
 from .choices import OneOf
 from .cli_errors import Refused, explained
@@ -52,8 +52,7 @@ def signing_key(file: Path, carrier: str | None) -> None:
 
 def _write(file: Path, key: bytes) -> None:
     try:
-        with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out:
-            out.write(key)
+        make_private(file, key)
     except OSError as error:
         raise Refused(f"cannot write {file}: {error.strerror}") from error
 

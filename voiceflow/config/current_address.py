@@ -39,12 +39,3 @@ def kept_in(file: Path) -> Iterator[None]:
         yield
     finally:
         os.environ.pop(VARIABLE, None)
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write `text` to `file` all at once: whoever reads it finds the old text or the new one. Its folder is made if it
-    was removed."""
-    file.parent.mkdir(mode=0o700, exist_ok=True)
-    new = file.with_name(f"{file.name}.new")
-    new.write_text(text)
-    new.replace(file)

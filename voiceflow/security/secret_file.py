@@ -6,12 +6,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from voiceflow.errors import ConfigError
+from voiceflow.security.private_file import is_private, make_private
 
 
 @contextlib.contextmanager
@@ -21,11 +21,10 @@ def published(secret: str, port: int) -> Iterator[None]:
     file = _file(port)
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_ours(file.parent):
+        if not is_private(file.parent):
             raise ConfigError(f"{file.parent} is open to others: set XDG_RUNTIME_DIR or TMPDIR to a folder of yours")
         file.unlink(missing_ok=True)
-        with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
-            out.write(secret)
+        make_private(file, secret.encode())
     except OSError as error:
         raise ConfigError(
             f"cannot write {file}, from which commands learn the secret of this run: {error.strerror}. "
@@ -43,7 +42,7 @@ def secret_for(host: str, port: int) -> str | None:
     """The secret of the server at `host`, `port`. None: it is on another machine, has none, or is not ours."""
     file = _file(port)
     try:
-        secret = file.read_text() if _is_ours(file) else None
+        secret = file.read_text() if is_private(file) else None
     except OSError:
         return None
     return secret if secret and _is_here(host) else None
@@ -64,9 +63,3 @@ def _is_here(host: str) -> bool:
     except (OSError, UnicodeError):
         return False
     return True
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether a path is no link, belongs to this user, and is closed to all others."""
-    found = path.lstat()
-    return found.st_uid == os.getuid() and not stat.S_ISLNK(found.st_mode) and not found.st_mode & 0o077

@@ -12,9 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from voiceflow.config.current_address import kept_in, write_private
+from voiceflow.config.current_address import kept_in
 from voiceflow.errors import TunnelError
 from voiceflow.logs import get_logger
+from voiceflow.security.private_file import replace_private
 from voiceflow.server.prefix import public_http
 
 from .binary import find, install_command, is_too_old, version
@@ -42,20 +43,20 @@ def opened(origin: str, named: Named | None, changed: Callable[[str], None]) -> 
 
         async def start() -> Cloudflared:
             try:
-                write_private(settings, SETTINGS)
+                replace_private(settings, SETTINGS)
             except OSError as error:
                 raise TunnelError(f"cannot write {settings}: {error.strerror}") from error
             return await Cloudflared.start([program, *arguments(origin, settings, named)])
 
         def written(address: str) -> None:
             try:
-                write_private(file, address)
+                replace_private(file, address)
             except OSError as error:
                 log.error("cannot write %s, webhooks at the new address are refused: %s", file, error.strerror)
             changed(address)
 
         with _running(program, Tunnel(start, named), written) as address:
-            write_private(file, address)
+            replace_private(file, address)
             with kept_in(file):
                 yield address
 
