@@ -105,6 +105,7 @@ CASES = [
     *(Case(f"{name} --help", 0, f"Usage: .*{name}") for name in NAMES),
     Case("run file.py -c config.yaml --wav in.wav heard.wav --fast --json --log-level debug", 0, "", _is_recording),
     Case("run file.py --wav in.wav heard.wav", 0, "correlation +│ 1.0000"),
+    Case("run file.py --wav in.wav heard.wav --fast --transcript", 0, r"(?m)^call [0-9a-f]{12} 0:0\d\.\d over$"),
     Case("graph file.py --format svg --as telnyx -o echo.svg -c config.yaml --log-level debug", 0, "", _is_picture),
     Case("new hello.py", 0, "voiceflow run hello.py", _is_pipeline),
     Case("routes +15125551234 -c config.yaml --json", 0, "", _is_route),
@@ -140,8 +141,8 @@ SERVERS = [
         f"configuration: config.yaml(.|\n)*publicly {PUBLIC}(.|\n)*"
         r"for twilio +https://calls.example.com/sip/twilio/answer\n(.|\n)*--insecure: whoever reaches this port",
     ),
-    ("run file.py -p 0 --workers 2", "numbers: any"),
-    ("run file.py -p 0 --reload", "numbers: any"),
+    ("run file.py -p 0 --workers 2 --transcript", "numbers: any"),
+    ("run file.py -p 0 --reload --transcript", "numbers: any"),
     ("run file.py -p 0 --tunnel", f"publicly +{ADDRESS}"),
 ]
 """Command lines that serve, and what they print."""
@@ -222,6 +223,8 @@ def test_it_serves_until_it_is_ended(folder: Path, line: str, said: str) -> None
     assert called.returncode == 0, called.stderr
     assert server.exit_code == 0
     assert "Traceback" not in server.log
+    transcripts = re.findall(r"^call [0-9a-f]{12} 0:0\d\.\d over$", server.log, re.MULTILINE)
+    assert len(transcripts) == line.count("--transcript")
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take names in UTF-8 only")

@@ -50,11 +50,13 @@ def run_recording(
     config: Path | None,
     fast: bool,
     as_json: bool,
+    transcript: bool,
     log_level: str | None,
 ) -> None:
     """Call the pipeline `target` with a recording, write what was heard, and print the result."""
     from voiceflow.config.precedence import settle
     from voiceflow.logs import show_numbers
+    from voiceflow.server.conversation import printed
     from voiceflow.server.pipelinefile import load_pipeline
     from voiceflow.sounds.wavfile import read_wav
 
@@ -65,7 +67,7 @@ def run_recording(
         build = load_pipeline(target)
         said = read_wav(path_in)
         _check_output(path_in, path_out)
-        outcome = _call(said, build, settled.routes.default, fast)
+        outcome = _call(said, printed(build) if transcript else build, settled.routes.default, fast)
     unwritten = write_recording(path_out, outcome.heard)
     result = _result(outcome, path_in, path_out)
     if as_json:

@@ -32,6 +32,7 @@ Examples:
   voiceflow run hello.py --ws-url wss://example.com/sip/media-stream
   voiceflow run hello.py --tunnel                          at a public address, by cloudflared
   voiceflow run hello.py --reload                          start again when a file changes
+  voiceflow run hello.py --transcript                      print who says what
   voiceflow run hello.py --wav speech.wav heard.wav        one call from a recording
   voiceflow run hello.py --wav speech.wav heard.wav --fast --json
 
@@ -53,6 +54,7 @@ what the caller said, or the caller was never answered), 2 it could not begin.
 @click.option("--reload", is_flag=True, help="Start again when a file beside FILE changes.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes to serve with.")
 @click.option("--insecure", is_flag=True, help="Let everybody call, without signature or token.")
+@click.option("--transcript", is_flag=True, help="Print what is said in the calls, and what of it was not heard.")
 @click.option(
     "--tunnel",
     is_flag=True,
@@ -78,6 +80,7 @@ def run(
     reload: bool,
     workers: int,
     insecure: bool,
+    transcript: bool,
     tunnel: bool,
     wav: tuple[Path, Path] | None,
     fast: bool,
@@ -96,7 +99,11 @@ def run(
         from .recording import run_recording
 
         _refuse_serving()
-        run_recording(target, *wav, config=config, fast=fast, as_json=as_json, log_level=log_level)
+        if transcript and as_json:
+            raise Refused("--json has the conversation in its result: leave out --transcript")
+        run_recording(
+            target, *wav, config=config, fast=fast, as_json=as_json, transcript=transcript, log_level=log_level
+        )
         return
     if fast or as_json:
         raise Refused("--fast and --json go with --wav IN OUT")
@@ -117,6 +124,7 @@ def run(
         config=config,
         overrides={"provider": provider, "host": host, "port": port, "ws_url": ws_url, "log_level": log_level},
         insecure=insecure,
+        transcript=transcript,
     )
     with explained(log_level):
         settled = options.settle(get_logger("voiceflow.config").warning)

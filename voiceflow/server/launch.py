@@ -27,6 +27,7 @@ from voiceflow.errors import VoiceflowError
 from voiceflow.logs import get_logger
 from voiceflow.security.tokens import run_key
 
+from .conversation import printed
 from .logs import FORMAT, OneLine, quieten_libraries
 from .pipelinefile import load_file
 from .server import Server
@@ -64,6 +65,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Refuse numbers without a route, even if the configuration has lost all numbers when a process starts anew."""
     exposed: bool = False
     """Trust nobody for their address, even if a process that starts anew finds nothing of which others could come."""
+    transcript: bool = False
+    """Print the conversations."""
 
     def fixed(self, settled: Settled, *, exposed: bool) -> Options:
         """These options with what must not change while the command runs, whenever a process of it is started: the
@@ -147,7 +150,7 @@ def application() -> Server:
         with run_key() as key:
             file = load_file(options.target)
             return OwnProcess(
-                file.build,
+                printed(file.build) if options.transcript else file.build,
                 settled.config,
                 settled.routes,
                 key,
