@@ -254,6 +254,18 @@ def test_a_port_where_voiceflow_runs_is_fine(monkeypatch: pytest.MonkeyPatch) ->
         assert findings()["port"] == ("ok", f"{port}: voiceflow runs there, with 2 calls", None)
 
 
+def test_what_is_on_this_machine_is_asked_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with answering({"/health": {"active_calls": 2}, **ollama("llama3.2:latest")}) as port:
+        monkeypatch.setenv("SIP_SERVER_PORT", str(port))
+        monkeypatch.setenv("OLLAMA_URL", f"http://127.0.0.1:{port}")
+        found = findings()
+    assert found["port"] == ("ok", f"{port}: voiceflow runs there, with 2 calls", None)
+    assert found["ollama"] == ("ok", f"http://127.0.0.1:{port} answers, with llama3.2", None)
+
+
 def test_half_of_a_carriers_credentials_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWILIO_ACCOUNT_SID", "AC1")
     monkeypatch.setenv("TELNYX_API_KEY", "k")

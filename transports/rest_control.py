@@ -20,8 +20,6 @@ from voiceflow.errors import CallError, ProviderConnectionError
 TIMEOUT: Final = 5.0
 """Seconds for each step of a request: connecting, sending, waiting for the answer."""
 ATTEMPTS: Final = 3
-DIRECT: Final = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
-"""`mounts` of an httpx client that asks this machine itself, and not the proxy that the environment names."""
 BACK_OFF: Final = 0.25
 """Seconds to wait before the second attempt; twice that before the third."""
 LONGEST_TRANSFER: Final = 7200

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Final
+
+DIRECT: Final = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
+"""`mounts` of an httpx client that asks this machine itself, and not the proxy that HTTP_PROXY and its like name."""
 
 
 def variable(name: str, environment: Mapping[str, str] | None = None) -> str | None:

@@ -14,7 +14,7 @@ from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
 from voiceflow.processors.llm.pieces import Piece
 from voiceflow.processors.llm.providers import PerLoop, attempted, explained
-from voiceflow.variables import variable
+from voiceflow.variables import DIRECT, variable
 
 if TYPE_CHECKING:
     import anthropic
@@ -51,7 +51,15 @@ class ClaudeLLM(CloudLLM):
             raise MissingExtraError("ClaudeLLM", "claude") from error
         key, url = self._key.value, self._base_url
         token = variable("ANTHROPIC_AUTH_TOKEN")  # which the library would take with a newline at its end
-        client = PerLoop(lambda: anthropic.AsyncAnthropic(api_key=key, auth_token=token, base_url=url, max_retries=0))
+        client = PerLoop(
+            lambda: anthropic.AsyncAnthropic(
+                api_key=key,
+                auth_token=token,
+                base_url=url,
+                max_retries=0,
+                http_client=anthropic.DefaultAsyncHttpxClient(mounts=DIRECT),
+            )
+        )
         if key is None and not any(getattr(client.spare, other, None) for other in ("auth_token", "credentials")):
             raise ConfigError("ClaudeLLM has no key: set ANTHROPIC_API_KEY, or give it `api_key`")
         return client

@@ -15,7 +15,7 @@ from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
 from voiceflow.processors.llm.pieces import Piece
 from voiceflow.processors.llm.providers import PerLoop, public
 from voiceflow.processors.llm.refusals import refusal
-from voiceflow.variables import variable
+from voiceflow.variables import DIRECT, variable
 
 if TYPE_CHECKING:
     import ollama
@@ -90,7 +90,7 @@ class OllamaLLM(LLM):
         except ImportError as error:
             raise MissingExtraError("OllamaLLM", "ollama") from error
         host = self._host
-        client = PerLoop(lambda: ollama.AsyncClient(host))
+        client = PerLoop(lambda: ollama.AsyncClient(host, mounts=DIRECT))
         _warm_up(host, self._model, self._parameters["num_ctx"])
         return client
 
@@ -138,7 +138,7 @@ def installed_models(host: str) -> list[str] | None:
     import ollama
 
     try:
-        with ollama.Client(host, timeout=2.0) as client:
+        with ollama.Client(host, timeout=2.0, mounts=DIRECT) as client:
             return [found.model for found in client.list().models if found.model and "embed" not in found.model]
     except Exception:  # whatever its HTTP library raises
         return None
@@ -149,7 +149,7 @@ def _warm_up(host: str, model: str, window: int) -> None:
 
     try:
         # Without messages Ollama only loads the model, with the context window of the requests that follow.
-        with ollama.Client(host, timeout=WARM_UP_SECONDS) as client:
+        with ollama.Client(host, timeout=WARM_UP_SECONDS, mounts=DIRECT) as client:
             client.chat(model, [], options={"num_ctx": window}, keep_alive=KEEP_ALIVE)
     except Exception as error:  # whatever its HTTP library raises: the first reply reports it
         logger.warning("Ollama has not loaded %s yet: %s", model, error)

@@ -14,7 +14,7 @@ from voiceflow.processors.llm.cloud import CloudLLM
 from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
 from voiceflow.processors.llm.pieces import Piece
 from voiceflow.processors.llm.providers import PerLoop, attempted, explained, said
-from voiceflow.variables import variable
+from voiceflow.variables import DIRECT, variable
 
 if TYPE_CHECKING:
     import openai
@@ -57,7 +57,12 @@ class OpenAILLM(CloudLLM):
         organization, project = variable("OPENAI_ORG_ID"), variable("OPENAI_PROJECT_ID")
         return PerLoop(
             lambda: openai.AsyncOpenAI(
-                api_key=key, base_url=url, organization=organization, project=project, max_retries=0
+                api_key=key,
+                base_url=url,
+                organization=organization,
+                project=project,
+                max_retries=0,
+                http_client=openai.DefaultAsyncHttpxClient(mounts=DIRECT),
             )
         )
 

@@ -143,6 +143,17 @@ def test_browsers_that_have_to_log_in_are_strangers_until_they_do(site: Site) ->
 # The address and the certificate
 
 
+def test_the_server_on_this_machine_is_asked_through_no_proxy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    async def main() -> None:
+        async with in_front(site) as config:
+            assert (await found(config))["server"].status == "ok"
+
+    run(main())
+
+
 def test_without_a_public_address_nothing_else_is_tried() -> None:
     async def main() -> None:
         findings = await found(Config())

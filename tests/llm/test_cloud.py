@@ -187,6 +187,14 @@ def test_claude_errors_say_what_to_do(haiku, monkeypatch, model, key, steps, mes
         asked(ClaudeLLM(model))
 
 
+def test_models_on_this_machine_are_asked_through_no_proxy(gpt, haiku, monkeypatch):
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for llm in (OpenAILLM("gpt-6-luna", base_url=gpt.url), ClaudeLLM(api_key=SECRET, base_url=haiku.url)):
+        assert asked(llm) == ["hello ", "there"]
+
+
 SECRET = "sk-this-is-the-key"
 
 

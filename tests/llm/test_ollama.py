@@ -188,6 +188,15 @@ def test_the_environment_names_host_and_model(server, monkeypatch):
     assert server.requests[0]["model"] == "qwen3:4b"
 
 
+def test_ollama_on_this_machine_is_asked_through_no_proxy(server, monkeypatch):
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert installed_models(server.url) == ["llama3.2:latest"]
+    assert asked(OllamaLLM(host=server.url)) == ["hello ", "there "]
+    assert len(server.loaded) == 1
+
+
 def test_temperature_and_parameters_reach_the_model_over_what_is_sent_by_itself(server):
     llm = OllamaLLM(host=server.url, temperature=0.2, parameters={"top_k": 5, "num_ctx": 2048})
     assert asked(llm) == ["hello ", "there "]

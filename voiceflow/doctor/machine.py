@@ -15,7 +15,7 @@ from voiceflow.errors import DISTRIBUTION, ConfigError, VoiceflowError
 from voiceflow.processors.llm.auto import ChosenLLM, choose
 from voiceflow.processors.llm.ollama import address
 from voiceflow.processors.llm.providers import public
-from voiceflow.variables import variable
+from voiceflow.variables import DIRECT, variable
 
 from .finding import DEADLINE, Finding, Setting, Status, in_thread
 
@@ -140,7 +140,7 @@ async def ollama(setting: Setting) -> Finding:
     bad = _without_llm(chosen) if needed else "ok"
     models = sorted({route.llm_model for route in setting.routes})
     try:
-        async with httpx.AsyncClient(timeout=DEADLINE / 2) as client:
+        async with httpx.AsyncClient(timeout=DEADLINE / 2, mounts=DIRECT) as client:
             answer = await client.get(f"{url}/api/tags")
             answer.raise_for_status()
             pulled = {model["name"].removesuffix(":latest") for model in answer.json()["models"]}

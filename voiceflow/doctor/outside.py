@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,7 +16,9 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
+from voiceflow.config.address import LOCAL
 from voiceflow.server.prefix import public_http
+from voiceflow.variables import DIRECT
 
 from .finding import DEADLINE
 
@@ -64,12 +66,15 @@ class Outside:
     async def ask(
         self, method: str, path: str, *, headers: Mapping[str, str] = {}, body: bytes = b"", base: str | None = None
     ) -> Answer:
-        """The answer to a request for a path below the public address, or below `base`. Raises `UnreachedError`."""
+        """The answer to a request for a path below the public address, or below `base`, on this machine. Raises
+        `UnreachedError`."""
         url = (self.http if base is None else base) + path
         try:
             async with (
                 asyncio.timeout(DEADLINE),
-                httpx.AsyncClient(verify=self.tls or True, timeout=DEADLINE) as client,
+                httpx.AsyncClient(
+                    verify=self.tls or True, timeout=DEADLINE, trust_env=base is None, mounts=DIRECT
+                ) as client,
                 client.stream(method, url, headers=dict(headers), content=body) as response,
             ):
                 read = b""
@@ -86,7 +91,9 @@ class Outside:
     @contextlib.asynccontextmanager
     async def dialled(self, url: str | None = None, headers: Mapping[str, str] = {}) -> AsyncIterator[ClientConnection]:
         """A WebSocket at the public address, or at `url`. Raises `UnreachedError`."""
-        tls = {"ssl": self.tls} if self.tls else {}
+        options: dict[str, Any] = {"ssl": self.tls} if self.tls else {}
+        if self.host in LOCAL:
+            options["proxy"] = None
         try:
             websocket = await connect(
                 url or self.media,
@@ -94,7 +101,7 @@ class Outside:
                 compression=None,
                 open_timeout=DEADLINE,
                 close_timeout=1,
-                **tls,  # type: ignore[arg-type]
+                **options,
             )
         except InvalidStatus as error:
             body = " ".join((error.response.body or b"")[:120].decode(errors="replace").split())

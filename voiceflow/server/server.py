@@ -23,7 +23,7 @@ from voiceflow.logs import get_logger, show_numbers
 from voiceflow.security.tokens import StreamTokens
 from voiceflow.security.trust import Trust, secret_of
 from voiceflow.transports.carriers import carriers
-from voiceflow.transports.rest_control import DIRECT
+from voiceflow.variables import DIRECT
 
 from .admission import Admission
 from .browsercalls import BrowserCalls
@@ -77,7 +77,7 @@ class Server:
         tokens = StreamTokens(*([each.text.encode() for each in config.stream_keys] or [key]))
         # Connections are not kept: there is none to be closed, whether or not anybody runs the lifespan.
         limits, certificates = httpx.Limits(max_keepalive_connections=0), httpx.create_ssl_context()
-        self._client = httpx.AsyncClient(limits=limits, verify=certificates, mounts=DIRECT)
+        client = httpx.AsyncClient(limits=limits, verify=certificates, mounts=DIRECT)
         self._ollama = OllamaStatus(httpx.AsyncClient(limits=limits, verify=certificates, mounts=DIRECT))
         trust = self._trust = Trust(
             secret_of(key),
@@ -87,8 +87,8 @@ class Server:
         )
         refusals = self._refusals = RefusalLog()
         places = self._places = Places(config.max_calls)
-        self.calls = CarrierCalls(build, config, routes, tokens, self._client, trust, refusals, places)
-        self._browsers = BrowserCalls(build, ice_servers(config, self._client), self.calls.active, routes, places)
+        self.calls = CarrierCalls(build, config, routes, tokens, client, trust, refusals, places)
+        self._browsers = BrowserCalls(build, ice_servers(config, client), self.calls.active, routes, places)
         provider = provider_of((*config.auth, authorize))
         admission = Admission(trust, config.allowed_origins, refusals, provider, config.auth_exclude)
         signaling = SignalingEndpoint(self._browsers, admission)
