@@ -14,6 +14,7 @@ from voiceflow.server import (
     http,
     mediastreams,
     offer_rates,
+    pacing,
     refusals,
     signaling,
     uvicorn_limits,
@@ -31,6 +32,7 @@ FIGURES = {
     "body of a webhook": f"{webhooks.LARGEST_BODY // 1024} KiB",
     "time for a request to arrive": f"{http.REQUEST:g} s",
     "connections of an address that has not shown who it is": f"{connections.STRANGERS_OF_A_PEER}",
+    "time of a process for what all such addresses send, while more of it waits": {0.5: "half"}[pacing.SHARE],
     "first messages of a stream": (
         f"{mediastreams.MESSAGES_BEFORE_START}, with {mediastreams.BYTES_BEFORE_START // 1024} KiB, "
         f"within {mediastreams.HANDSHAKE:g} s"

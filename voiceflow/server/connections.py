@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from uvicorn.server import ServerState
 
+from .pacing import Turns
 from .refusals import RefusalLog
 
 CLOSING: Final = 2.0
@@ -50,6 +51,7 @@ class Connections:
         self._strangers: dict[SocketConnection, float] = {}  # since when, oldest first
         self._peers: Counter[str] = Counter()  # of the strangers
         self._timer: asyncio.TimerHandle | None = None
+        self.turns = Turns()
         self.refusals = RefusalLog()
         """What the protocols refuse, before the application knows of it."""
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

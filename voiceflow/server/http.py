@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from typing import Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from voiceflow.security.local_requests import ABSOLUTE_TARGET
 
 from .connections import connections_of
+from .pacing import PacedTransport
 
 LARGEST_HEAD: Final = 32 * 1024
 """Bytes of a request's first line and headers together, and of the trailers and frames of chunks after them."""
@@ -40,7 +41,9 @@ class HttpProtocol(HttpToolsProtocol):
     _due: float | None = None  # when the request must have come
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        paced = PacedTransport(transport, connections_of(self.server_state).turns)
+        paced.begin(self._take, self._wants_more)
+        super().connection_made(paced)
         self._due = self.loop.time() + REQUEST
         connections_of(self.server_state).enter(self)
 
@@ -49,6 +52,14 @@ class HttpProtocol(HttpToolsProtocol):
         connections_of(self.server_state).leave(self)
 
     def data_received(self, data: bytes) -> None:
+        cast(PacedTransport, self.transport).received(data)
+
+    def _wants_more(self) -> bool:
+        if self.pipeline:  # it would grow with each answer
+            self.flow.pause_reading()
+        return not self.flow.read_paused
+
+    def _take(self, data: bytes) -> None:
         self._size += len(data)
         super().data_received(data)
         if self._size > LARGEST_HEAD and not self.transport.is_closing():

@@ -14,6 +14,7 @@ from websockets.http11 import Request
 from voiceflow.transports.websocket import WHY
 
 from .connections import ADMIT, connections_of
+from .pacing import PacedTransport
 
 UNREAD: Final = 10.0
 """Seconds for which a peer may leave what it is sent unread, once the system's buffers and 64 KiB of ours are full."""
@@ -31,6 +32,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._connections.enter(self)
+        self._paced = cast(PacedTransport, transport)  # of the HTTP protocol, from which the connection comes
+        self._paced.begin(super().data_received)
+
+    def data_received(self, data: bytes) -> None:
+        if self.handshake_initiated:
+            self._paced.received(data)
+        else:  # the request, of which nothing is left
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.close_sent and self.conn.close_rcvd is None:
@@ -42,7 +51,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
             extensions = cast(dict[str, Any], self.scope["extensions"])
-            extensions[ADMIT] = lambda: self._connections.admit(self)
+            extensions[ADMIT] = self._admit
+
+    def _admit(self) -> None:
+        self._paced.is_strangers = False
+        self._connections.admit(self)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -88,8 +101,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         sent = self.conn.close_sent
-        if sent is not None:
-            self._tell(sent.code, f"the peer broke the WebSocket protocol: closed by us, {sent}")
+        if sent is None:  # before its handshake was answered
+            self.transport.abort()
+            return
+        self._tell(sent.code, f"the peer broke the WebSocket protocol: closed by us, {sent}")
         super().handle_parser_exception()
 
     def _tell(self, code: int, why: str) -> None:
