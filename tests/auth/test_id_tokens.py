@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -350,3 +351,10 @@ def test_addresses_are_compared_without_regard_to_case() -> None:
 def test_google_without_client_or_addresses_is_refused(client: str, emails: list[str]) -> None:
     with pytest.raises(ConfigError, match="empty"):
         GoogleIdToken(client, emails)
+
+
+def test_what_reads_tokens_is_imported_before_the_first_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes 30 ms, in which calls that are on would stand still."""
+    monkeypatch.delitem(sys.modules, "jwt")
+    CloudflareAccess("team", "audience")
+    assert "jwt" in sys.modules

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
+import threading
 from typing import Any
 
 import pytest
@@ -200,3 +202,17 @@ def test_a_key_that_was_withdrawn_is_no_longer_good() -> None:
             assert await keys.find("rsa") is None
 
     run(main())
+
+
+def test_the_authorities_certificates_are_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes as long as a piece of audio lasts, and strangers can have the keys fetched every few seconds."""
+    read, threads = ssl.create_default_context, list[threading.Thread]()
+
+    def create(*arguments: Any, **options: Any) -> ssl.SSLContext:
+        threads.append(threading.current_thread())
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(ssl, "create_default_context", create)
+    assert found({"keys": [GOOD_KEY]})
+    assert threads
+    assert threading.main_thread() not in threads

@@ -47,6 +47,8 @@ class IdTokens:
         self, name: str, *, issuers: Sequence[str], audience: str, algorithms: Sequence[str], keys: SigningKeys
     ) -> None:
         """`name` is that of the provider. `issuers` are all spellings of the issuer's name."""
+        import jwt  # noqa: F401 - now, as calls that are on would wait for it
+
         self._name = name
         self._issuers = issuers
         self._audience = audience
