@@ -55,6 +55,7 @@ PERCENT = click.FloatRange(0, 100)
 Examples, with URL as `voiceflow run` prints it:
   voiceflow call ws://127.0.0.1:8000/sip/media-stream
   voiceflow call http://127.0.0.1:8000                     as a browser does
+  voiceflow call "https://HOST/?key=..."                   ... by the link that the server printed
   voiceflow call URL --play hello.wav --record call.wav
   voiceflow call URL --as CARRIER --codec L16
   voiceflow call URL --seconds 20 --barge-in-at 3

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import msgspec
 
 from voiceflow.errors import ProviderConnectionError
 from voiceflow.simulator.line import Closed, Line, dial
 
-PATH: Final = "/ws"
+PATH: Final = "ws"
+"""Where the signaling is, relative to the page."""
+REFUSED: Final = (1008, 4001)
+"""The codes with which a server closes the connection of a browser that may not call."""
 ANSWER: Final = 15.0
 """Seconds to wait for an answer, as the page does."""
 
@@ -59,8 +62,10 @@ class Signaling:
 
 
 async def connect(url: str) -> Signaling:
-    """Connect to the server at `url`. Raises `ProviderConnectionError` if that fails."""
-    return Signaling(await dial(signaling_url(url)))
+    """Connect to the server at `url`, a page or the link that opens it. Raises `ProviderConnectionError` if that
+    fails."""
+    where, key = signaling_url(url), parse_qs(urlsplit(url).query).get("key")
+    return Signaling(await dial(where, {"Authorization": f"Bearer {key[0]}"} if key else None))
 
 
 def signaling_url(url: str) -> str:
@@ -77,8 +82,10 @@ def signaling_url(url: str) -> str:
         raise ProviderConnectionError(f"{url} is not the address of a page: expected one such as http://127.0.0.1:8000")
     if parts.scheme.startswith("ws"):
         return url
-    return f"{parts.scheme.replace('http', 'ws')}://{parts.netloc}{PATH}"
+    return urljoin(f"{parts.scheme.replace('http', 'ws')}://{parts.netloc}{parts.path}", PATH)
 
 
 def _closed(closed: Closed) -> str:
+    if closed.code in REFUSED:
+        return "refused this browser: call the link that it printed at start, http(s)://HOST/?key=..."
     return f"closed the connection: {closed.reason or closed.code}"
