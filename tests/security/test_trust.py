@@ -109,6 +109,21 @@ def test_a_page_of_elsewhere_may_not_whoever_visits_it(origin: str, open: bool) 
             assert not trust(exposed=exposed, open=open).trusts(scope(("Origin", origin), *shown))
 
 
+@pytest.mark.parametrize("open", [True, False])
+def test_a_page_that_came_without_tls_is_none_of_a_server_that_is_reached_by_tls(open: bool) -> None:
+    public = Trust(SECRET, exposed=True, open=open, address=lambda: "wss://calls.example.com/sip/media-stream")
+
+    def trusts(origin: str, host: str, **more: str) -> bool:
+        return public.trusts({**scope(("Origin", origin), bearer(SECRET), host=host), **more})
+
+    assert trusts("https://calls.example.com", "calls.example.com")
+    assert not trusts("http://calls.example.com", "calls.example.com")
+    assert not trusts("HTTP://CALLS.example.com", "Calls.Example.com")
+    assert not trusts("http://own.example", "own.example", scheme="https")
+    assert not trusts("http://own.example", "own.example", scheme="wss")
+    assert trusts("http://127.0.0.1:8000", "127.0.0.1:8000", scheme="http")  # from this machine, past the proxy
+
+
 def test_pages_that_the_configuration_allows_may() -> None:
     request = scope(("Origin", "https://example.com"))
     assert trust("https://example.com").trusts(request)

@@ -16,12 +16,13 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from voiceflow.security.local_requests import is_local
 
-_ORIGIN: Final = re.compile(rb"https?://([^/?#@\s]+)", re.IGNORECASE)
+_ORIGIN: Final = re.compile(rb"(https?)://([^/?#@\s]+)", re.IGNORECASE)
 
 
 def secret_of(key: bytes) -> str:
@@ -32,13 +33,23 @@ def secret_of(key: bytes) -> str:
 class Trust:
     """Decides which requests need no credentials."""
 
-    def __init__(self, secret: str, *, exposed: bool, open: bool, origins: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        secret: str,
+        *,
+        exposed: bool,
+        open: bool,
+        origins: Collection[str] = (),
+        address: Callable[[], str | None] = lambda: None,
+    ) -> None:
         """`exposed`: others than this machine's user may reach the server. `open`: everybody is trusted. `origins` are
-        those of other pages that may call; "*" stands for all."""
+        those of other pages that may call; "*" stands for all. `address` tells the public one, wss://..., as it is
+        now."""
         self._secret = secret
         self._exposed = exposed
         self._open = open
         self._origins = origins
+        self._address = address
         self.run = hashlib.sha256(secret.encode()).hexdigest()[:8]
         """The name of this run, by which `doctor` tells it from others. It is no secret."""
         # Browsers send cookies to all ports of a host: each server has a name of its own.
@@ -70,21 +81,32 @@ class Trust:
                     if cookie == self.cookie:
                         yield secret
 
+    def came_by_tls(self, scope: Mapping[str, Any]) -> bool:
+        """Whether a request was made by TLS: to us, or to the public address, by what its Host says, since the proxy
+        that ends TLS speaks HTTP."""
+        public = urlsplit(self._address() or "")
+        hosts = [value.decode("latin-1").lower() for name, value in _headers(scope) if name == b"host"]
+        to_public = public.scheme == "wss" and hosts[:1] == [public.netloc.lower()]
+        return to_public or scope.get("scheme") in ("https", "wss")
+
     def is_from_allowed_page(self, scope: Mapping[str, Any]) -> bool:
         """Whether the request is from no page, or from one of this server or of an allowed origin."""
-        hosts = [value.lower() for name, value in _headers(scope) if name == b"host"]
         return all(
-            "*" in self._origins or value.decode("latin-1") in self._origins or _host_of(value) in hosts[:1]
+            "*" in self._origins or value.decode("latin-1") in self._origins or self._is_own(value, scope)
             for name, value in _headers(scope)
             if name == b"origin"
         )
+
+    def _is_own(self, origin: bytes, scope: Mapping[str, Any]) -> bool:
+        """Whether an origin is this server as the request has found it. Whoever is on the way may write a page of the
+        same host that comes without TLS."""
+        hosts = [value.lower() for name, value in _headers(scope) if name == b"host"]
+        match = _ORIGIN.fullmatch(origin)
+        if match is None or hosts[:1] != [match[2].lower()]:
+            return False
+        return match[1].lower() == b"https" or not self.came_by_tls(scope)
 
 
 def _headers(scope: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
     for name, value in scope["headers"]:
         yield name.lower(), value
-
-
-def _host_of(origin: bytes) -> bytes | None:
-    match = _ORIGIN.fullmatch(origin)
-    return match[1].lower() if match else None

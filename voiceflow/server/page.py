@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from voiceflow.config.current_address import current_address
-from voiceflow.config.settings import Config
 from voiceflow.security.trust import Trust
 
 TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -30,7 +27,7 @@ INDEX: Final = "index.html"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def page(trust: Trust, config: Config) -> list[Route]:
+def page(trust: Trust) -> list[Route]:
     """A route for each file of the page, whose content is read here and kept. The page itself is at /."""
     routes = []
     for file in files("voiceflow.web").iterdir():
@@ -39,13 +36,11 @@ def page(trust: Trust, config: Config) -> list[Route]:
             content = file.read_bytes()
             serve = _serve(content, kind)
             is_index = file.name == INDEX
-            routes.append(
-                Route("/" if is_index else f"/{file.name}", _by_link(trust, config, serve) if is_index else serve)
-            )
+            routes.append(Route("/" if is_index else f"/{file.name}", _by_link(trust, serve) if is_index else serve))
     return routes
 
 
-def _by_link(trust: Trust, config: Config, serve: Endpoint) -> Endpoint:
+def _by_link(trust: Trust, serve: Endpoint) -> Endpoint:
     """Serve the page. By the link that is printed at start, /?key=SECRET, the browser gets the secret of the run as a
     cookie, so that it does not stay in the address. A cookie that came by TLS is never sent without."""
 
@@ -57,17 +52,11 @@ def _by_link(trust: Trust, config: Config, serve: Endpoint) -> Endpoint:
         if trust.knows(secret):
             path = request.scope.get("root_path", "") + "/"
             # strict: a browser that followed the link from another page would come back without it
-            secure = _came_by_tls(request, current_address(config))
+            secure = trust.came_by_tls(request.scope)
             answer.set_cookie(trust.cookie, secret, path=path, secure=secure, httponly=True, samesite="lax")
         return answer
 
     return opened
-
-
-def _came_by_tls(request: Request, public_address: str | None) -> bool:
-    """Whether a request was made to the public address, by what its Host says: the proxy that ends TLS speaks HTTP."""
-    public = urlsplit(public_address or "")
-    return public.scheme == "wss" and request.headers.get("host", "").lower() == public.netloc.lower()
 
 
 def _serve(content: bytes, kind: str) -> Endpoint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from voiceflow.auth import Authorize
 from voiceflow.call import Build
 from voiceflow.config.address import MEDIA
+from voiceflow.config.current_address import current_address
 from voiceflow.config.routes import Routes
 from voiceflow.config.settings import Config
 from voiceflow.logs import get_logger, show_numbers
@@ -84,6 +86,7 @@ class Server:
             exposed=is_exposed(config) or authorize is not None if exposed is None else exposed,
             open=open,
             origins=config.allowed_origins,
+            address=partial(current_address, config),
         )
         refusals = self._refusals = RefusalLog()
         places = self._places = Places(config.max_calls)
@@ -102,7 +105,7 @@ class Server:
             *webhooks.routes(),
             *call_routes(self._browsers, admission),
             WebSocketRoute("/ws", signaling.websocket),
-            *page(trust, config),
+            *page(trust),
         )
         unserved = WebSocketRoute("/{path:path}", elsewhere.refuse_stream)
         refuse_taken(beside, [*self.routes, WebSocketRoute(MEDIA, elsewhere.refuse_stream)])
