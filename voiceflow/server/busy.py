@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-
 from voiceflow.call import Build, Call
 from voiceflow.inference import contained
 from voiceflow.linking.linker import link
+from voiceflow.logs import get_logger
 from voiceflow.pipeline import Element, Pipeline
 from voiceflow.processors.dialog import Dialog
 from voiceflow.processors.tts import TTS, recorded
 
-log = logging.getLogger("voiceflow.server")
+log = get_logger("voiceflow.server")
 
 
 def all_busy(build: Build) -> Build:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from time import perf_counter
 from typing import Final
@@ -13,12 +12,13 @@ import httpx
 
 from voiceflow.config.address import LOCAL
 from voiceflow.errors import ProviderConnectionError
+from voiceflow.logs import get_logger
 from voiceflow.simulator.line import operators_headers
 from voiceflow.simulator.measure import Durations
 from voiceflow.transports.carriers.double import CarrierDouble, StreamEvent
 from voiceflow.transports.carriers.instructions import Instruction
 
-log = logging.getLogger("voiceflow.simulator")
+log = get_logger("voiceflow.simulator")
 
 PATIENCE: Final = 15.0
 """Seconds after which a carrier gives up a webhook."""
