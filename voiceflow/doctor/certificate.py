@@ -10,8 +10,9 @@ import time
 from typing import Final
 
 from voiceflow.config.address import MEDIA
+from voiceflow.inference.daemon_thread import in_thread
 
-from .finding import DEADLINE, Finding, Setting, in_thread
+from .finding import DEADLINE, Finding, Setting
 from .outside import Outside, explained
 
 SOON: Final = 14

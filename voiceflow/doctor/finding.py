@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -16,7 +15,6 @@ from voiceflow.config.settings import Config
 from voiceflow.errors import VoiceflowError
 from voiceflow.route import Route
 
-T = TypeVar("T")
 Status: TypeAlias = Literal["ok", "warn", "fail"]
 
 DEADLINE = 5.0
@@ -70,30 +68,3 @@ async def examine(name: str, check: Check, setting: Setting) -> Finding:
         return Finding(name, "warn", f"no result after {DEADLINE:.0f} s")
     except Exception as error:
         return Finding(name, "warn", f"could not be checked: {type(error).__name__}: {error}")
-
-
-async def in_thread(function: Callable[[], T]) -> T:
-    """What `function` returns or raises, run in a thread of its own. The thread is a daemon: otherwise a silent name
-    server, or a disk that hangs, would keep the process from ending."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)  # type: ignore[arg-type]
-        else:
-            future.set_exception(error)
-
-    def work() -> None:
-        result, failure = None, None
-        try:
-            result = function()
-        except Exception as error:
-            failure = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=work, daemon=True).start()
-    return await future

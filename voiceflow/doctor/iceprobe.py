@@ -12,9 +12,8 @@ import msgspec
 from aioice import stun, turn
 from aiortc.rtcicetransport import parse_stun_turn_uri
 
+from voiceflow.inference.daemon_thread import in_thread
 from voiceflow.server.listening import written
-
-from .finding import in_thread
 
 ANSWER: Final = 4.0
 """Seconds that a server has to answer. A packet that is lost is sent again after half a second, and after one more."""

@@ -12,12 +12,13 @@ import httpx
 from voiceflow import weights
 from voiceflow.config.settings import origin
 from voiceflow.errors import DISTRIBUTION, ConfigError, VoiceflowError
+from voiceflow.inference.daemon_thread import in_thread
 from voiceflow.processors.llm.auto import ChosenLLM, choose
 from voiceflow.processors.llm.ollama import address
 from voiceflow.processors.llm.providers import public
 from voiceflow.variables import DIRECT, variable
 
-from .finding import DEADLINE, Finding, Setting, Status, in_thread
+from .finding import DEADLINE, Finding, Setting, Status
 
 ASSISTANT = {"vad", "stt", "tts"}
 """The extras that a pipeline which listens and talks needs, besides the one for its language model."""

@@ -10,10 +10,11 @@ import httpx
 
 from voiceflow.config.address import MEDIA
 from voiceflow.errors import ConfigError, VoiceflowError
+from voiceflow.inference.daemon_thread import in_thread
 from voiceflow.server.listening import listening, reachable
 from voiceflow.transports.carriers import Carrier, CarrierSettings
 
-from .finding import DEADLINE, Finding, Setting, in_thread
+from .finding import DEADLINE, Finding, Setting
 from .listener import listener
 
 

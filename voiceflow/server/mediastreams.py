@@ -31,6 +31,7 @@ from .connections import admit
 from .places import AllBusyError, Places
 from .prefix import public_address
 from .refusals import REFUSED, RefusalLog, host_of
+from .startup import is_told
 
 HANDSHAKE: Final = 10.0
 """Seconds within which a stream must have sent its start message."""
@@ -221,7 +222,7 @@ class CarrierCalls:
             with lag_reported():
                 ended = await call.run(build)
         except Exception as error:  # the call could not begin: one that fails later returns its error
-            told = isinstance(error, VoiceflowError | TypeError)  # these say what is wrong with the pipeline
+            told = is_told(error)
             call.log.error("%s", error if told else repr(error), exc_info=error.__cause__ if told else error)
             return FAILED, FAILURE
         call.log.info("ended: %s", ended.reason)

@@ -4,12 +4,12 @@ this machine's name server in particular: callers may reach the server before th
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import httpx
 
+from voiceflow.inference.daemon_thread import in_thread
 from voiceflow.logs import get_logger
 
 log = get_logger("voiceflow.tunnel")
@@ -49,22 +49,8 @@ async def until_reachable(health: str, ask: Ask) -> bool:
 
 
 async def ask(url: str) -> str | None:
-    """Ask /health of a server of ours. The request runs in a daemon thread: a name server that is silent would
-    otherwise keep the process from ending."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[str | None] = loop.create_future()
-
-    def settle(reason: str | None) -> None:
-        if not answer.done():
-            answer.set_result(reason)
-
-    def work() -> None:
-        reason = _asked(url)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, reason)
-
-    threading.Thread(target=work, daemon=True).start()
-    return await answer
+    """Ask /health of a server of ours."""
+    return await in_thread(lambda: _asked(url))
 
 
 def _asked(url: str) -> str | None:
