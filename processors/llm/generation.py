@@ -9,6 +9,7 @@ from voiceflow.errors import ProviderConnectionError
 from voiceflow.inference import NoThreadError, TooLateError, WorkClock
 from voiceflow.processors.llm.messages import CutShort, Message, ToolCall
 from voiceflow.processors.llm.pieces import Answer, Piece, pieces
+from voiceflow.processors.llm.quoted_calls import quoted_calls
 from voiceflow.processors.llm.spoken import SpokenText
 from voiceflow.processors.llm.written_calls import Tools
 
@@ -28,6 +29,7 @@ class Generation:
     """One answer of a model that may call `tools`, and `thinks` first, does not, or is not known (None)."""
 
     def __init__(self, tools: Tools, *, thinks: bool | None, max_tokens: int, timeout: float) -> None:
+        self._tools = tools
         self.spoken = SpokenText(tools, thinks=thinks)
         self._not_known = thinks is None
         self._clock = WorkClock()
@@ -49,7 +51,7 @@ class Generation:
                 for part in self._parts(piece):
                     yield part
                     self._due = self._clock.time() + self._timeout
-        for part in self._rest():
+        for part in self._rest(messages):
             yield part
 
     async def _next(self, stream: AsyncGenerator[Piece, None]) -> Piece | None:
@@ -80,13 +82,15 @@ class Generation:
             if text:
                 yield text
 
-    def _rest(self) -> Iterator[Piece]:
+    def _rest(self, messages: list[Message]) -> Iterator[Piece]:
         if self._left <= 0:
             self._cut = "it does not end by itself"
         elif last := self.spoken.finish(cut=bool(self._cut)):
             yield last
-        read = [(call.name, call.given) for call in self._calls]
-        # Some servers read a call and pass on its text as well.
-        yield from (call for call in self.spoken.calls if (call.name, call.given) not in read)
+        if self.spoken.calls:
+            # Some servers read a call and pass on its text as well, and what others said is only repeated.
+            others = (*self._calls, *quoted_calls(messages, self._tools))
+            known = [(call.name, call.given) for call in others]
+            yield from (call for call in self.spoken.calls if (call.name, call.given) not in known)
         if self._cut:
             yield CutShort(self._cut)

@@ -62,6 +62,12 @@ def written_calls(text: str, tools: Tools, *, sure: bool) -> list[ToolCall]:
     return [ToolCall(new_id(), name, _as_text(given)) for name, given in found]
 
 
+def calls_in_every_form(text: str, tools: Tools) -> list[ToolCall]:
+    """What could be read as a call anywhere in `text`: one form hides no other."""
+    forms = (_of_json, _of_xml, _of_pairs, _of_gemma, _of_names, _of_python)
+    return [ToolCall(new_id(), name, _as_text(given)) for form in forms for name, given in form(text, tools)]
+
+
 def end_of_value(text: str, start: int) -> int | None:
     """Where the bracket at `start` is closed: the place after it. None if it is not."""
     depth = 0
