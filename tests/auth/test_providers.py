@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from typing import Any
@@ -130,6 +131,20 @@ def test_a_provider_that_goes_wrong_admits_nobody(provider: Any, caplog: pytest.
     assert TOKEN not in caplog.text
     if provider in WRONG[:3]:
         assert f"{provider.__name__}()" in caplog.text
+
+
+async def knows_nothing_of_its_secret(scope: Scope) -> AuthResult | None:
+    return AuthResult(True, os.environ["A_SECRET_THAT_NOBODY_HAS_SET"])
+
+
+def test_the_log_has_the_line_of_the_provider_that_failed_not_of_what_it_called(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert asked(knows_nothing_of_its_secret, request()) is None
+    line = knows_nothing_of_its_secret.__code__.co_firstlineno + 1
+    assert caplog.messages == [
+        "knows_nothing_of_its_secret() failed, so a request was refused: KeyError in " + f"{__file__}, line {line}"
+    ]
 
 
 def test_a_provider_that_does_not_answer_admits_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,9 @@ def described(provider: Authorize) -> str:
 
 
 def _shown(error: Exception) -> str:
-    """The type of an exception, and where it was raised. Its text may contain the token."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" in {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+    """The type of an exception, and the line of the provider's file that led to it: what it calls may have raised it
+    far away. Its text may contain the token."""
+    _, *frames = traceback.extract_tb(error.__traceback__)  # the first is of `identify`
+    lines = [frame.lineno for frame in frames if frame.filename == frames[0].filename]
+    place = f" in {frames[0].filename}, line {lines[-1]}" if frames else ""
     return f"{type(error).__name__}{place}"
