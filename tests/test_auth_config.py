@@ -67,7 +67,15 @@ def test_one_provider_needs_no_list(tmp_path: Path, content: str, kinds: list[ty
     ("content", "problem"),
     [
         ("auth: none", "line 1: expected `key: value` lines, came text"),
-        ("auth: {}", "line 1: auth.provider is '', known here: cloudflare_access, google, bearer, none"),
+        (
+            "auth: {}",
+            "line 1: expected provider in auth, one of cloudflare_access, google, bearer, none; it has no",
+        ),
+        (
+            "auth:\n  - {providr: bearer, tokens: x}",
+            "line 2: expected provider in auth, one of cloudflare_access, ",
+        ),
+        ("auth: {providr: bearer, tokens: x}", "none; it has providr, tokens"),
         ("auth: {provider: gogle}", "line 1: auth.provider is 'gogle', did you mean google?"),
         (
             "auth:\n  provider: cloudflare_access\n  team_domain: team\n  audiense: x",

@@ -55,10 +55,13 @@ def _excluded(value: Value) -> str:
 
 def _provider(entry: Value) -> Authorize:
     named = entry.get("provider")
-    name = named.text().strip() if named is not None else ""
+    if named is None:
+        there = ", ".join(key.text() for key, _ in entry.entries()) or "nothing"
+        raise entry.error(f"expected provider in auth, one of {', '.join(PROVIDERS)}; it has {there}")
+    name = named.text().strip()
     known = PROVIDERS.get(name.lower())
     if known is None:
-        raise (named or entry).error(f"auth.provider is {name!r}, {hint(name, PROVIDERS)}")
+        raise named.error(f"auth.provider is {name!r}, {hint(name, PROVIDERS)}")
     make, needed = known
     keys = _keys(entry, needed)
     from_elsewhere = "client_id" if variable(CLIENT_ID) else None
