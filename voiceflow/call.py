@@ -291,7 +291,7 @@ class Call:
         if self.control is None:
             raise CallError(
                 f"this {self.transport} call cannot be transferred to {to}: that takes a phone call, and the "
-                f"carrier's credentials in the configuration"
+                f"carrier's credentials in the configuration; to try it, `voiceflow call --via-webhook`"
             )
         await self._turns.said(self.limits.drain)
         return self.is_connected and await self.control.transfer(to)

@@ -156,7 +156,9 @@ def test_a_call_is_not_transferred_where_its_route_does_not_allow_it() -> None:
 
 def test_the_credentials_do_not_act_on_a_call_that_no_webhook_announced() -> None:
     """Whoever opens a stream chooses the id in its start message: it may be that of somebody else's call."""
-    assert "takes a phone call, and the carrier's credentials" in transferring(carrier())
+    refused = transferring(carrier())
+    assert "takes a phone call, and the carrier's credentials" in refused
+    assert "to try it, `voiceflow call --via-webhook`" in refused
 
 
 # Tokens
