@@ -44,7 +44,9 @@ FIGURES = {
         f"{offer_rates.BURST_OF_PEER} at once, {offer_rates.RATE_OF_PEER:g} a second in the long run; then 429"
     ),
     "... of all browsers": f"{offer_rates.BURST} at once, {offer_rates.RATE:g} a second",
-    "candidates of a browser's connection, media lines of its offer": f"{offer.MOST_CANDIDATES}, {offer.MOST_MEDIA}",
+    "candidates of a browser's connection, media lines and lines of its offer": (
+        f"{offer.MOST_CANDIDATES}, {offer.MOST_MEDIA}, {offer.MOST_LINES}"
+    ),
     "audio from a carrier": f"{media_stream.FASTEST:g} times as fast as it is spoken",
     "validity of a stream token": f"{tokens.LIFETIME} s, once",
     "validity of a signature of Telnyx": f"{signature.TOLERANCE // 60} minutes",

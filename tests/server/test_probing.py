@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from server.serving import TUNNEL, Served, run, serving
 from webrtc.browser import Browser
 
-from voiceflow.transports.webrtc.offer import MOST_CANDIDATES, MOST_MEDIA, OfferError, read_offer
+from voiceflow.transports.webrtc.offer import MOST_CANDIDATES, MOST_LINES, MOST_MEDIA, OfferError, read_offer
 
 SDP = {"Content-Type": "application/sdp"}
 
@@ -144,6 +144,18 @@ def test_a_connection_has_so_many_candidates_with_those_that_come_later() -> Non
 def refused(what: str) -> Iterator[None]:
     with pytest.raises(OfferError, match=what):
         yield
+
+
+def test_an_offer_has_so_many_lines_which_aiortc_compares_with_each_other() -> None:
+    async def main() -> None:
+        sdp = await offer("known")
+        left = MOST_LINES - len(sdp.splitlines())
+        lines = "".join(f"a=ssrc:{number} cname:x\r\n" for number in range(left + 1))
+        read_offer(sdp + lines[: lines.rindex("a=")])
+        with refused("at most 1000 lines; got 1001"):
+            read_offer(sdp + lines)
+
+    run(main())
 
 
 def test_an_offer_has_so_many_candidates_and_media_lines() -> None:

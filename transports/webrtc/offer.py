@@ -25,6 +25,9 @@ LONGEST: Final = 64 * 1024
 """Characters that an offer may have."""
 MOST_MEDIA: Final = 8
 """Media lines that an offer may have. A browser offers audio, a data channel, and sometimes video."""
+MOST_LINES: Final = 1000
+"""Lines that an offer may have. A browser's has some 50 for audio, and 100 for each video; aiortc compares some of them
+with all before."""
 MOST_CANDIDATES: Final = 32
 """Candidates that a connection may have, with those that come behind its offer. Each is sent packets."""
 _CANDIDATE: Final = "a=candidate:"
@@ -130,7 +133,11 @@ def _audio(sdp: str) -> MediaDescription:
     if len(sdp) > LONGEST:
         raise OfferError(f"expected an offer of at most {LONGEST} characters; got {len(sdp)}")
     lines = sdp.splitlines()
-    for most, begin, what in ((MOST_MEDIA, "m=", "media lines"), (MOST_CANDIDATES, _CANDIDATE, "candidates")):
+    for most, begin, what in (
+        (MOST_LINES, "", "lines"),
+        (MOST_MEDIA, "m=", "media lines"),
+        (MOST_CANDIDATES, _CANDIDATE, "candidates"),
+    ):
         if (count := sum(line.startswith(begin) for line in lines)) > most:
             raise OfferError(f"expected an offer of at most {most} {what}; got {count}")
     try:
