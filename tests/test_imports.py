@@ -57,6 +57,36 @@ AUTHORS = (*FOUNDATION, "voiceflow.reply", "voiceflow.backchannels", "voiceflow.
 """The modules that the author of a processor builds on."""
 SERVICES = ("voiceflow.inference", "voiceflow.weights", "voiceflow.variables", "voiceflow.logs")
 """The packages that processors may use besides."""
+ABOVE: dict[str, tuple[str, ...]] = {
+    "voiceflow.security": (),
+    "voiceflow.config": ("voiceflow.auth", "voiceflow.transports.carriers"),
+    "voiceflow.transports": ("voiceflow.config.address", "voiceflow.config.secrets", "voiceflow.security"),
+    "voiceflow.draw": ("voiceflow.processors",),
+    "voiceflow.server": (
+        "voiceflow.auth",
+        "voiceflow.config",
+        "voiceflow.pipelines",
+        "voiceflow.processors",
+        "voiceflow.security",
+        "voiceflow.transports",
+    ),
+    "voiceflow.simulator": (
+        "voiceflow.config",
+        "voiceflow.processors",
+        "voiceflow.security",
+        "voiceflow.transports",
+    ),
+    "voiceflow.tunnel": ("voiceflow.config", "voiceflow.security", "voiceflow.server"),
+    "voiceflow.doctor": (
+        "voiceflow.config",
+        "voiceflow.processors",
+        "voiceflow.server",
+        "voiceflow.simulator",
+        "voiceflow.transports",
+        "voiceflow.tunnel",
+    ),
+}
+"""The packages above the layers: each may import itself, the layers, and these."""
 
 
 def modules() -> dict[str, Path]:
@@ -143,11 +173,10 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert not known, "these are in a circle, or need one that is"
 
 
-@pytest.mark.parametrize("module", inside("voiceflow.transports"))
-def test_transports_know_the_engine_and_no_face_of_it(module: str) -> None:
-    above = ("voiceflow.cli", "voiceflow.draw", "voiceflow.server", "voiceflow.pipelines")
-    faces = {name for name in ours(module) if belongs(name, *above)}
-    assert not faces
+@pytest.mark.parametrize(("module", "package"), [(name, package) for package in ABOVE for name in inside(package)])
+def test_the_packages_above_the_layers_know_what_they_stand_on_alone(module: str, package: str) -> None:
+    known = (package, *ABOVE[package])
+    assert not {name for name in ours(module) if layer(name) is None and not belongs(name, *known)}
 
 
 @pytest.mark.parametrize("module", inside("voiceflow.auth"))
