@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
-from .middleware import CHALLENGE, EXPIRED, LONGEST_WAIT, REFUSED, UNAUTHORIZED
+from .middleware import CHALLENGE, EXPIRED, REFUSED, UNAUTHORIZED, seconds_until
 from .provider import Authorize, identify
 from .result import AuthResult
 
@@ -57,6 +57,5 @@ def _close_at(websocket: WebSocket, expires: float) -> None:
     def expire() -> None:
         closing.add(asyncio.create_task(close(), name="closing a WebSocket whose identity has expired"))
 
-    seconds = min(max(0.0, expires - time.time()), LONGEST_WAIT)
-    timer = asyncio.get_running_loop().call_later(seconds, expire)
+    timer = asyncio.get_running_loop().call_later(seconds_until(expires, time.time()), expire)
     serving.add_done_callback(lambda task: timer.cancel())

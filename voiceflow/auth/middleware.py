@@ -32,6 +32,11 @@ LONGEST_WAIT: Final = 31_536_000.0
 """Seconds that a timer is set for at most: no socket is open for a year."""
 
 
+def seconds_until(expires: float, now: float) -> float:
+    """What a timer is set to, in seconds, that ends something when an identity ends."""
+    return min(max(0.0, expires - now), LONGEST_WAIT)
+
+
 def refusal_of(scope: Scope) -> str:
     """A line for the log about a request without an identity."""
     kind = "WebSocket" if scope["type"] == "websocket" else scope["method"]
@@ -91,8 +96,7 @@ class AuthMiddleware:
             open = open and message["type"] in ("websocket.accept", "websocket.send")
             await send(message)
 
-        seconds = min(max(0.0, expires - self._clock()), LONGEST_WAIT)
-        limit = asyncio.timeout(seconds)
+        limit = asyncio.timeout(seconds_until(expires, self._clock()))
         try:
             async with limit:
                 await self._app(scope, receive, watched)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from voiceflow.auth.middleware import EXPIRED, LONGEST_WAIT
+from voiceflow.auth.middleware import EXPIRED, seconds_until
 from voiceflow.call_limits import Limits
 from voiceflow.config.routes import Found
 from voiceflow.engine.loop_lag import lag_reported
@@ -135,7 +135,7 @@ class BrowserCall:
         if self._user is None or self._user.expires is None:
             yield
             return
-        seconds = max(0.0, min(self._user.expires - time.time(), LONGEST_WAIT))
+        seconds = seconds_until(self._user.expires, time.time())
         timer = asyncio.get_running_loop().call_later(seconds, session.end, EXPIRED)
         try:
             yield
