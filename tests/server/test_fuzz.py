@@ -6,6 +6,7 @@ The routes are those that the server has, so that a new one is tried as well.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import io
 import json
@@ -127,8 +128,9 @@ class Tried:
         return [route.path.replace("{id}", "x%00") for route in routes if isinstance(route, Route)]
 
 
-@pytest.fixture(scope="module")
-def tried() -> Iterator[Tried]:
+@contextlib.contextmanager
+def trying(runner: asyncio.Runner, config: Config) -> Iterator[tuple[Tried, io.StringIO]]:
+    """A server with this configuration, and its log. Nothing may be left of it."""
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     handler.setFormatter(OneLine(FORMAT))
@@ -136,20 +138,26 @@ def tried() -> Iterator[Tried]:
     before = logging.getLogger("voiceflow").level
     logging.getLogger("voiceflow").setLevel(logging.DEBUG)
     try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            stack = AsyncExitStack()
-            served = runner.run(stack.enter_async_context(serving(config=CONFIG)))
-            yield Tried(runner, served)
-            runner.run(asyncio.wait_for(served.at_rest(), HANGS))
-            runner.run(stack.aclose())
-            assert not asyncio.all_tasks(runner.get_loop())
+        others = asyncio.all_tasks(runner.get_loop())
+        stack = AsyncExitStack()
+        served = runner.run(stack.enter_async_context(serving(config=config)))
+        yield Tried(runner, served), log
+        runner.run(asyncio.wait_for(served.at_rest(), HANGS))
+        runner.run(stack.aclose())
+        assert asyncio.all_tasks(runner.get_loop()) == others
     finally:
         logging.getLogger().removeHandler(handler)
         logging.getLogger("voiceflow").setLevel(before)
     told = log.getvalue()
     assert "Traceback" not in told
-    assert "ended: " in told  # some became calls
     assert not [secret for secret in (*SECRETS, *served.operator.values()) if secret.removeprefix("Bearer ") in told]
+
+
+@pytest.fixture(scope="module")
+def tried() -> Iterator[Tried]:
+    with asyncio.Runner(loop_factory=loop_factory) as runner, trying(runner, CONFIG) as (tried, log):
+        yield tried
+    assert "ended: " in log.getvalue()  # some became calls
 
 
 def frame(opcode: int, data: bytes, *, first: int = 0x80, masks: bool = True) -> bytes:
