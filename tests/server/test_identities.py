@@ -350,6 +350,20 @@ def test_tokens_reach_no_log_at_any_level(caplog: pytest.LogCaptureFixture, capf
     run(main())
 
 
+@pytest.mark.parametrize("path", ["/health/callers", "/ready/x", "/sip/twilio/answer/log", "/%68ealth/callers"])
+def test_routes_below_what_is_open_of_ours_are_not(path: str) -> None:
+    async def own(request: Request) -> Response:
+        return PlainTextResponse("own")
+
+    async def main() -> None:
+        routes = [Route(path.replace("%68", "h"), own)]
+        async with serving(config=CONFIG, beside=routes) as served, client(served) as http:
+            assert (await http.get(path)).status_code == 401
+            assert (await http.get(path, headers=ANN)).text == "own"
+
+    run(main())
+
+
 def test_routes_beside_ours_learn_who_asks() -> None:
     async def who(request: Request) -> Response:
         return PlainTextResponse(request.user.user_id)

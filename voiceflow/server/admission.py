@@ -17,6 +17,7 @@ from voiceflow.security.trust import Trust
 
 from .identities import Identities
 from .offer_rates import OfferRates, network_of
+from .prefix import below_prefix
 from .refusals import RefusalLog, host_of
 
 WHAT_TO_DO: Final = "open the link that was printed at start, or start with --insecure"
@@ -65,11 +66,10 @@ class Admission:
         return is_local(scope) and self._trust.is_operators(scope)
 
     def before(self, app: ASGIApp, *, open: Collection[str], calls: Collection[str]) -> ASGIApp:
-        """`app`, of which nobody sees anything whom no provider knows, but for the paths in `open`. Without providers
-        it is open. Pages of other origins may read its answers at the paths of `calls`, those of refusals included."""
-        guarded = app
-        if self._identities is not None:
-            guarded = AuthMiddleware(app, self._identities, (*open, *self._exclude), refused=self._tell)
+        """`app`, of which nobody sees anything whom no provider knows, but for the paths in `open`, without what is
+        below them: a route of the pipeline's file may be there. Without providers it is open. Pages of other origins
+        may read its answers at the paths of `calls`, those of refusals included."""
+        guarded = app if self._identities is None else self._guarded(app, self._identities, frozenset(open))
         if not self._origins:
             return guarded
         readable, of_calls = self._readable(guarded), PathPrefixes(calls)
@@ -79,6 +79,16 @@ class Admission:
             await (readable if is_of_call else guarded)(scope, receive, send)
 
         return chosen
+
+    def _guarded(self, app: ASGIApp, identities: Identities, open: Collection[str]) -> ASGIApp:
+        """`app` behind the providers, but for the paths in `open`."""
+        behind = AuthMiddleware(app, identities, self._exclude, refused=self._tell)
+
+        async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+            is_open = scope["type"] == "http" and below_prefix(scope) in open
+            await (app if is_open else behind)(scope, receive, send)
+
+        return guarded
 
     def _readable(self, app: ASGIApp) -> ASGIApp:
         """`app`, whose answers pages of other origins may read."""
