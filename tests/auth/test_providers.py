@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from auth.issuing import request
+from doubles import virtual
 from server.serving import run
 
 from voiceflow import ConfigError
@@ -169,6 +170,19 @@ def test_the_first_provider_that_knows_the_user_counts() -> None:
     assert found is not None
     assert found.provider == "bearer"
     assert asked(both, request()) is None
+
+
+@pytest.mark.parametrize("hanging", [1, 2])
+def test_providers_that_do_not_answer_do_not_keep_the_next_one_from_being_asked(hanging: int) -> None:
+    """Not where all of them have a deadline together either, as in the middleware."""
+
+    async def hangs(scope: Scope) -> AuthResult | None:
+        await asyncio.Event().wait()
+        return AuthResult(True)
+
+    found = virtual(identify(Composite([*[hangs] * hanging, knows_ann]), request(X_User="ann")))
+    assert found is not None
+    assert found.provider == "mine"
 
 
 @pytest.mark.parametrize("providers", [[], [None]])

@@ -20,6 +20,6 @@ class Composite:
 
     async def __call__(self, scope: Scope) -> AuthResult | None:
         for provider in self.providers:
-            if (result := await identify(provider, scope)) is not None:
+            if (result := await identify(provider, scope, among=len(self.providers))) is not None:
                 return result
         return None

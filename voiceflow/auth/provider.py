@@ -21,16 +21,17 @@ Authorize: TypeAlias = Callable[[Scope], Awaitable[AuthResult | None]]
 """A provider: says who has sent a request; None: it cannot tell. Any asynchronous callable of this form is one."""
 
 DEADLINE: Final = 10.0
-"""Seconds within which a provider must have answered."""
+"""Seconds within which a provider must have answered. Several that are asked one after the other share them."""
 LEEWAY: Final = 5.0
 """Seconds by which the issuer's clock may differ from ours."""
 
 
-async def identify(provider: Authorize, scope: Scope) -> AuthResult | None:
+async def identify(provider: Authorize, scope: Scope, *, among: int = 1) -> AuthResult | None:
     """Whoever has sent the request, if `provider` says that they are authenticated. A provider that raises, returns
-    something else, or does not answer within `DEADLINE` seconds authenticates nobody; the log says so."""
+    something else, or does not answer in its share of `DEADLINE`, which is for `among` providers, authenticates nobody;
+    the log says so."""
     try:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(DEADLINE / among):
             result: Any = await provider(scope)
     except Exception as error:
         log.error("%s failed, so a request was refused: %s", described(provider), _shown(error))
