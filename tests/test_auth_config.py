@@ -107,6 +107,14 @@ def test_one_provider_needs_no_list(tmp_path: Path, content: str, kinds: list[ty
         ("allowed_origin: https://x.com", "line 1: allowed_origin is unknown, did you mean allowed_origins?"),
         ("cors: https://x.com", "line 1: cors is unknown, "),
         ("stream_key: x", "line 1: stream_key is unknown, did you mean stream_keys?"),
+        (
+            "transfer_to: ['+12025550155']",
+            "line 1: transfer_to is unknown, did you mean transfer_to of a number, below",
+        ),
+        (
+            "transfer: x",
+            "line 1: transfer is unknown, did you mean transfer_to of a number, below that number in dids?",
+        ),
         ("provider_configs: {}", "line 1: provider_configs is unknown, did you mean provider_config?"),
         (
             "provider_config:\n  twilio: {auth_tokne: x}",

@@ -20,20 +20,25 @@ SECURITY: Final = frozenset(
     {"allowed_origins", "auth", "auth_exclude", "provider_config", "stream_keys", "transfer_to"}
 )
 """Keys that say who may come in, how they show who they are, and whom they may call."""
+OF_ROUTES: Final = "transfer_to"
+"""The one among them that stands below a number, and not at the top."""
 BEGINNINGS: Final = ("allow", "auth", "cors")
 """How keys begin that are probably meant to say so."""
 
 
 def guards(name: str, known: Iterable[str]) -> bool:
     """Whether an unknown key may stand for one of `SECURITY` that is among the `known`."""
-    return _plain(name).startswith(BEGINNINGS) or nearest(name, known) in SECURITY
+    return _plain(name).startswith(BEGINNINGS) or nearest(name, known) in SECURITY or _is_of_routes(name)
 
 
 def hint(name: str, known: Iterable[str], prefix: str = "") -> str:
     """Which key was meant by an unknown one, or all that there are."""
     known = list(known)
-    near = nearest(name, known)
-    return f"did you mean {prefix}{near}?" if near else f"known here: {', '.join(known)}"
+    if near := nearest(name, known):
+        return f"did you mean {prefix}{near}?"
+    if not prefix and _is_of_routes(name):
+        return f"did you mean {OF_ROUTES} of a number, below that number in dids?"
+    return f"known here: {', '.join(known)}"
 
 
 def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
@@ -46,6 +51,10 @@ def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
     words = {word: key for key in reversed(keys.values()) for word in key.lower().split("_")}
     near = get_close_matches(plain, words, n=1, cutoff=ALIKE)
     return words[near[0]] if near else None
+
+
+def _is_of_routes(name: str) -> bool:
+    return nearest(name, [OF_ROUTES], ALIKE) is not None
 
 
 def _plain(name: str) -> str:
