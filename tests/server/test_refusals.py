@@ -149,3 +149,32 @@ def test_a_line_is_as_long_as_we_let_it(caplog: pytest.LogCaptureFixture) -> Non
 
     asyncio.run(main())
     assert len(caplog.messages[0]) < 1000
+
+
+@pytest.mark.parametrize(
+    ("config", "headers", "reason"),
+    [
+        (Config(public_ws_url=PUBLIC), TUNNEL, "open the link that was printed at start, or start with --insecure"),
+        (
+            Config(),
+            TUNNEL,
+            "this server is for this machine alone, and the request is from elsewhere: start with --ws-url",
+        ),
+        (
+            Config(),
+            {"Origin": "https://other.com"},
+            "its page is of 'https://other.com', which is neither this server nor in",
+        ),
+        (Config(), {"Origin": "https://" + "x" * 9_000}, f"its page is of 'https://{'x' * 92}', which is neither"),
+    ],
+    ids=["without the link", "from elsewhere", "from another page", "from a page with a long name"],
+)
+def test_the_log_says_why_a_browser_may_not_call_and_what_to_do(
+    config: Config, headers: dict[str, str], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with serving(config=config) as served, httpx.AsyncClient(base_url=served.http, headers=headers) as client:
+            assert (await client.post("/api/offer", json={"sdp": "v=0"})).status_code == 403
+
+    run(main())
+    assert f"a browser from 127.0.0.1 was refused: {reason}" in caplog.text

@@ -46,7 +46,7 @@ class Trust:
         those of other pages that may call; "*" stands for all. `address` tells the public one, wss://..., as it is
         now."""
         self._secret = secret
-        self._exposed = exposed
+        self.exposed = exposed
         self._open = open
         self._origins = origins
         self._address = address
@@ -63,7 +63,7 @@ class Trust:
         """Whether the request is from whoever runs the server."""
         if not self.is_from_allowed_page(scope):
             return False
-        return any(map(self.knows, self._shown(scope))) or (not self._exposed and is_local(scope))
+        return any(map(self.knows, self._shown(scope))) or (not self.exposed and is_local(scope))
 
     def knows(self, secret: str) -> bool:
         """Whether `secret` is that of this run."""

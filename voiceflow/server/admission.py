@@ -20,7 +20,12 @@ from .offer_rates import OfferRates, network_of
 from .prefix import below_prefix
 from .refusals import RefusalLog, host_of
 
-WHAT_TO_DO: Final = "open the link that was printed at start, or start with --insecure"
+LINK: Final = "open the link that was printed at start, or start with --insecure"
+ADDRESS: Final = (
+    "this server is for this machine alone, and the request is from elsewhere: start with --ws-url or --tunnel"
+)
+SHOWN: Final = 100
+"""How many bytes of an Origin are logged."""
 
 
 class Admission:
@@ -48,8 +53,16 @@ class Admission:
         admitted = self._trust.trusts(scope) or (user_of(scope) is not None and self._trust.is_from_allowed_page(scope))
         if not admitted:
             peer = host_of(scope)
-            self._refusals.tell("a browser", peer, f"a browser from {peer} was refused: {WHAT_TO_DO}")
+            self._refusals.tell("a browser", peer, f"a browser from {peer} was refused: {self._reason(scope)}")
         return admitted
+
+    def _reason(self, scope: Scope) -> str:
+        """Why a browser may not call, and what to do."""
+        if self._trust.is_from_allowed_page(scope):
+            return LINK if self._trust.exposed else ADDRESS
+        origins = b", ".join(value for name, value in scope["headers"] if name.lower() == b"origin")
+        shown = origins[:SHOWN].decode("latin-1")
+        return f"its page is of {shown!r}, which is neither this server nor in allowed_origins"
 
     def take_offer(self, scope: Scope) -> None:
         """Count an offer of a browser that may call. Raises `TooManyOffersError`."""
