@@ -22,7 +22,7 @@ from .signing_keys import SigningKey, SigningKeys
 log = get_logger("voiceflow.auth")
 
 REQUIRED: Final = ("exp", "iat", "aud", "iss", "sub")
-"""IdTokenClaims without which no token is good. `nbf` is checked where it is there: not every issuer writes it."""
+"""The claims without which no token is good. `nbf` is checked where it is there: not every issuer writes it."""
 WHILE: Final = 10.0
 """Seconds in which one reason for a refusal is logged."""
 
@@ -73,7 +73,7 @@ class IdTokens:
             log.info("a token for %s was refused: %s", self._name, reason)
 
     async def _key(self, token: str) -> SigningKey:
-        """The key with which the token should be signed. Raises what it likes."""
+        """The key with which the token should be signed. Raises `VoiceflowError`, or what PyJWT raises."""
         import jwt
 
         header: dict[str, Any] = jwt.get_unverified_header(token)
@@ -88,7 +88,7 @@ class IdTokens:
         return key
 
     def _claims(self, token: str, key: SigningKey) -> IdTokenClaims:
-        """What the token says, once all of it is checked. Raises what it likes."""
+        """What the token says, once all of it is checked. Raises `VoiceflowError`, or what PyJWT raises."""
         import jwt
 
         said: dict[str, Any] = jwt.decode(

@@ -1,5 +1,5 @@
-"""Providers of identities, and the one way in which they are asked: whatever a provider does, it cannot open a door by
-failing."""
+"""Providers of identities, and the one way in which they are asked: whatever a provider does, nobody is admitted
+because it has failed."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ async def address(outside: Outside, setting: Setting) -> Finding:
 
 
 async def certificate(outside: Outside, setting: Setting) -> Finding:
-    """Whether somebody listens, whom a carrier believes to be who they say they are, and for how long."""
+    """Whether a server listens whose certificate carriers accept, and for how long they will."""
     name = "certificate"
     where = f"{outside.host} port {outside.port}"
     try:

@@ -1,4 +1,4 @@
-"""Checks that strangers get nowhere: whoever knows the address tries the doors without signature, token or link."""
+"""Checks that strangers get nowhere: each kind of call is tried without signature, token or link."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ async def strangers(outside: Outside, numbers: CallNumbers) -> Finding:
     """Whether everything is closed to whoever shows nothing."""
     name = "strangers"
     every = carriers()
-    doors = {
+    kinds = {
         **{f"unsigned webhooks of {each.title}": partial(_webhook, outside, each, numbers) for each in every},
         "media streams without a token": partial(_stream, outside, every[0], numbers),
         "browsers without the link": partial(_offer, outside),
     }
     try:
-        found = [await door() for door in doors.values()]
+        found = [await is_open() for is_open in kinds.values()]
     except UnreachedError as error:
         return Finding(name, "warn", f"could not be tried: {error}", "try again once the rest is in order")
     closed, opened = (
-        [door for door, is_open in zip(doors, found, strict=True) if is_open is wanted] for wanted in (False, True)
+        [kind for kind, is_open in zip(kinds, found, strict=True) if is_open is wanted] for wanted in (False, True)
     )
     if opened:
         said = f"everybody gets in: {', '.join(opened)}"

@@ -1,4 +1,4 @@
-"""`voiceflow run --transcript`: prints conversations, line by line as they are heard, for who develops a pipeline.
+"""`voiceflow run --transcript`: prints conversations, line by line as they are heard, for developers of pipelines.
 
     call 0123456789ab 0:01.2 agent: Hello! How can I help you?
     call 0123456789ab 0:03.9 caller: A table for two, please.

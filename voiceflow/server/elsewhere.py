@@ -1,4 +1,4 @@
-"""Refuses carriers' requests to paths at which nothing is served: a wrong address is named in the log, not a riddle."""
+"""Refuses requests to paths at which nothing is served. The log names the path: a carrier may have a wrong address."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from .process import Cloudflared
 
 NAME: Final = "cloudflared"
 OLDEST: Final = (2023, 1, 1)
-"""The oldest version that is used. Older ones refuse quick tunnels to whom has a configuration of cloudflared's."""
+"""The oldest version that is used. Older ones refuse quick tunnels where there is a configuration of cloudflared's."""
 VERSION_WITHIN: Final = 3.0
 """Seconds within which a program that works has said its version."""
 RELEASES: Final = "https://github.com/cloudflare/cloudflared/releases/latest/download"
