@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -139,3 +140,19 @@ def test_help_has_examples() -> None:
     result = run("--help")
     assert result.exit_code == 0
     assert '  voiceflow routes "+1 (512) 555-1234"\n' in result.stdout
+
+
+def test_where_calls_may_be_transferred_and_what_is_said_are_shown_as_they_are_written() -> None:
+    Path("voiceflow.yaml").write_text(
+        "dids:\n"
+        "  +12025550197: {transfer_to: ['+12025550155', '+4930*'], words: {greeting: Hi!, de: {hold: Moment.}}}\n"
+        "  +12025550198: {transfer_to: []}\n"
+        "  +12025550199:\n"
+    )
+    shown = [run(number).stdout for number in ("+12025550197", "+12025550198", "+12025550199")]
+    assert re.search(r"transfer_to +│ \+12025550155, \+4930\* +│", shown[0])
+    assert re.search(r"words +│ greeting=Hi!, de.hold=Moment. +│", shown[0])
+    assert re.search(r"transfer_to +│ nowhere +│", shown[1])
+    assert "transfer_to" not in shown[2]
+    assert re.search(r"transfer_to +│ +│", run().stdout)
+    assert not any(python in run().stdout for python in ("None", "()", "{}", "('"))

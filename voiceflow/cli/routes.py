@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -58,7 +58,7 @@ def routes(number: str | None, config: Path | None, as_json: bool) -> None:
         click.echo("There are no `dids` in it: every number gets the default route.", err=True)
     every = shown or {"any number": known.default}
     fields = known.default.__struct_fields__
-    names = [name for name in fields if any(getattr(route, name) is not None for route in every.values())]
+    names = [name for name in fields if any(getattr(route, name) not in (None, {}) for route in every.values())]
     show_rows([{"number": did, **_cells(route, names)} for did, route in every.items()])
 
 
@@ -70,5 +70,23 @@ def _print_json(file: Path | None, default: Route | None, routes: dict[str, Rout
 
 def _cells(route: Route, names: list[str]) -> dict[str, str]:
     """The fields of these names. Those that no route has are not shown: a table that fits is easier to read."""
-    cells = {name: str(getattr(route, name)) for name in names if name != "extra"}
-    return cells | {"extra": ", ".join(f"{key}={value}" for key, value in route.extra.items())}
+    return {name: _cell(name, getattr(route, name)) for name in names}
+
+
+def _cell(name: str, value: Any) -> str:
+    match name, value:
+        case _, None:
+            return ""
+        case "transfer_to", ():
+            return "nowhere"
+        case "transfer_to", _:
+            return ", ".join(value)
+        case "words", _:
+            words = (
+                (f"{language}.{key}".lstrip("."), said) for language, of in value.items() for key, said in of.items()
+            )
+            return ", ".join(f"{key}={said}" for key, said in words)
+        case "extra", _:
+            return ", ".join(f"{key}={other}" for key, other in value.items())
+        case _:
+            return str(value)
