@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from server.serving import (
     FROM,
@@ -116,17 +117,18 @@ CREDENTIALS = Config(provider_config=(TwilioSettings(account_sid="AC1", auth_tok
 
 
 class Transfers(Processor):
-    """Tries to transfer its call to a number at a premium rate, and then leaves."""
+    """Tries to transfer its call, and then leaves."""
 
-    def __init__(self, results: list[str]) -> None:
+    def __init__(self, results: list[str], to: str) -> None:
         self.results = results
+        self.to = to
 
     async def open(self, call: Call) -> None:
         call.start(self.transfer, "transfer")
 
     async def transfer(self) -> None:
         try:
-            await self.call.transfer("+19005550123")
+            await self.call.transfer(self.to)
         except CallError as error:
             self.results.append(str(error))
         await self.call.hangup()
@@ -135,12 +137,12 @@ class Transfers(Processor):
         return frame
 
 
-def transferring(caller: Mirror) -> str:
-    """What is said to a transfer that `caller` had the pipeline ask for."""
+def transferring(caller: Mirror, to: str = "+19005550123") -> str:
+    """What is said to a transfer that `caller` had the pipeline ask for: to a number at a premium rate."""
     results: list[str] = []
 
     async def main() -> None:
-        build = lambda call: call.source | Transfers(results) | call.sink  # noqa: E731
+        build = lambda call: call.source | Transfers(results, to) | call.sink  # noqa: E731
         async with serving(build, CREDENTIALS, key=KEY) as served:
             await call(served, caller, {})
             await served.at_rest()
@@ -152,6 +154,12 @@ def transferring(caller: Mirror) -> str:
 
 def test_a_call_is_not_transferred_where_its_route_does_not_allow_it() -> None:
     assert "special rate" in transferring(carrier(token=token()))
+
+
+def test_a_called_number_that_the_caller_has_made_up_allows_no_transfer_to_its_country() -> None:
+    """Whoever calls by SIP chooses what stands before the host."""
+    claims = msgspec.structs.replace(CLAIMS, did="sip:+263771234567@calls.example.com")
+    assert "country of the called number" in transferring(carrier(token=token(claims)), "+263772345678")
 
 
 def test_the_credentials_do_not_act_on_a_call_that_no_webhook_announced() -> None:
@@ -179,7 +187,7 @@ def test_where_everybody_may_call_only_a_signed_webhook_gives_call_control(sign:
     config = Config(public_ws_url=PUBLIC_URL, provider_config=(settings,))
 
     async def main() -> None:
-        build = lambda call: call.source | Transfers(results) | call.sink  # noqa: E731
+        build = lambda call: call.source | Transfers(results, "+19005550123") | call.sink  # noqa: E731
         async with serving(build, config, key=KEY, open=True) as served, httpx.AsyncClient() as client:
             form = {"CallSid": call_id(), "From": FROM, "To": TO}
             url = "https://calls.example.com/sip/twilio/answer"

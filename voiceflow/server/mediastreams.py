@@ -238,7 +238,9 @@ class CarrierCalls:
         if not (opened.verified and start.call_sid):
             return None
         control = carrier.control(self._config.of(carrier.settings), self._client, start.call_sid)
-        return None if control is None else GuardedControl(control, did, route.transfer_to)
+        # Who calls by SIP has chosen the number in the address: only one that we have says in which country we are.
+        called = did if "@" not in start.did or did in self._routes.dids else start.did
+        return None if control is None else GuardedControl(control, called, route.transfer_to)
 
 
 def _peer(scope: Scope) -> str:
