@@ -49,7 +49,7 @@ def test_the_link_that_opens_a_page_lets_its_caller_in_and_the_bare_address_says
             (key,) = re.findall(r"this link, .*/\?key=(\S+)", caplog.text)
             await says_hello(f"{running.http}/voice/?key={key}")
             for other in ("", "?key=", "?key=wrong"):
-                with pytest.raises(ProviderConnectionError, match="refused this browser: call the link"):
+                with pytest.raises(ProviderConnectionError, match="the connection: refused; call the link"):
                     await says_hello(f"{running.http}/voice/{other}")
 
     run(main())

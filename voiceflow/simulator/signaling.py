@@ -86,6 +86,7 @@ def signaling_url(url: str) -> str:
 
 
 def _closed(closed: Closed) -> str:
-    if closed.code in REFUSED:
-        return "refused this browser: call the link that it printed at start, http(s)://HOST/?key=..."
-    return f"closed the connection: {closed.reason or closed.code}"
+    said = f"closed the connection: {closed.reason or closed.code}"
+    return (
+        f"{said}; call the link that it printed at start, http(s)://HOST/?key=..." if closed.code in REFUSED else said
+    )
