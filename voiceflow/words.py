@@ -34,6 +34,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     """Heard by who calls a number while carriers cannot reach us."""
     busy: str
     """Heard by who is connected while there is no place for another call."""
+    stopping: str
+    """Heard by who is still connected when the server stops."""
     system_prompt: str
     """The system prompt of routes that have none."""
     connected: str
@@ -68,6 +70,7 @@ ENGLISH: Final = Words(
     not_in_service="This number is not in service.",
     not_set_up="This number is not set up yet.",
     busy="All our lines are busy. Please call again later.",
+    stopping="We have to end this call now. Please call again later.",
     system_prompt="You are a helpful voice assistant. Keep responses concise.",
     connected="(The caller is on the line.)",
     go_on="(Go on from where you stopped.)",
@@ -90,6 +93,7 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         not_in_service="Diese Nummer ist nicht vergeben.",
         not_set_up="Diese Nummer ist noch nicht eingerichtet.",
         busy="Alle Leitungen sind besetzt. Bitte rufen Sie später noch einmal an.",
+        stopping="Wir müssen dieses Gespräch jetzt leider beenden. Bitte rufen Sie später noch einmal an.",
         system_prompt="Du bist ein hilfreicher Sprachassistent. Antworte kurz und auf Deutsch.",
         connected="(Der Anruf ist verbunden.)",
         go_on="(Sprich dort weiter, wo du aufgehört hast.)",
@@ -110,6 +114,7 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         not_in_service="Ce numéro n'est pas en service.",
         not_set_up="Ce numéro n'est pas encore configuré.",
         busy="Toutes nos lignes sont occupées. Veuillez rappeler plus tard.",
+        stopping="Nous devons mettre fin à cet appel. Veuillez rappeler plus tard.",
         system_prompt="Tu es un assistant vocal serviable. Réponds brièvement et en français.",
         connected="(L'appel est connecté.)",
         go_on="(Reprends là où tu t'es arrêté.)",
@@ -130,6 +135,7 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         not_in_service="Este número no está en servicio.",
         not_set_up="Este número aún no está configurado.",
         busy="Todas nuestras líneas están ocupadas. Por favor, llame más tarde.",
+        stopping="Tenemos que terminar esta llamada. Por favor, llame más tarde.",
         system_prompt="Eres un asistente de voz servicial. Responde de forma breve y en español.",
         connected="(La llamada está conectada.)",
         go_on="(Continúa desde donde te quedaste.)",
@@ -150,6 +156,7 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         not_in_service="Questo numero non è attivo.",
         not_set_up="Questo numero non è ancora configurato.",
         busy="Tutte le linee sono occupate. La preghiamo di richiamare più tardi.",
+        stopping="Dobbiamo terminare questa chiamata. La preghiamo di richiamare più tardi.",
         system_prompt="Sei un assistente vocale disponibile. Rispondi in modo breve e in italiano.",
         connected="(La chiamata è collegata.)",
         go_on="(Riprendi da dove ti sei fermato.)",
@@ -170,6 +177,7 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         not_in_service="Este número não está em serviço.",
         not_set_up="Este número ainda não está configurado.",
         busy="Todas as nossas linhas estão ocupadas. Por favor, ligue mais tarde.",
+        stopping="Precisamos encerrar esta chamada. Por favor, ligue mais tarde.",
         system_prompt="Você é um assistente de voz prestativo. Responda de forma breve e em português.",
         connected="(A chamada está conectada.)",
         go_on="(Continue de onde parou.)",
@@ -190,6 +198,7 @@ CATALOGUE: Final[Mapping[str, Words]] = {
         not_in_service="Dit nummer is niet in gebruik.",
         not_set_up="Dit nummer is nog niet ingesteld.",
         busy="Al onze lijnen zijn bezet. Belt u later alstublieft terug.",
+        stopping="We moeten dit gesprek nu beëindigen. Belt u later alstublieft terug.",
         system_prompt="Je bent een behulpzame spraakassistent. Antwoord kort en in het Nederlands.",
         connected="(Het gesprek is verbonden.)",
         go_on="(Ga verder waar je was gebleven.)",

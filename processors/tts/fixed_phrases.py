@@ -97,8 +97,9 @@ async def _speak(tts: Voice, text: str, clock: WorkClock) -> AudioRaw:
 
 @functools.cache
 def recorded(sentence: str, language: str) -> AudioRaw:
-    """A sentence of ours that comes recorded, "apology" or "busy", in English where there is none in `language`. The
-    English apology was spoken by Piper's voice en_US-joe-medium (CC0), all others, in mu-law, by espeak-ng."""
+    """A sentence of ours that comes recorded, "apology", "busy" or "stopping", in English where there is none in
+    `language`. The English apology was spoken by Piper's voice en_US-joe-medium (CC0), all others, in mu-law, by
+    espeak-ng."""
     folder = Path(__file__).parent
     for file in (folder / f"{sentence}-{code}.ulaw" for code in (language, "en") if code.isalpha()):
         if file.is_file():

@@ -81,13 +81,16 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: object, **variables: str) -> Iterator[Serving]:
-    """Run `voiceflow run` with these arguments until it answers /health; at last end it as a supervisor does."""
+def serving(
+    folder: Path, *arguments: object, stop: signal.Signals = signal.SIGTERM, **variables: str
+) -> Iterator[Serving]:
+    """Run `voiceflow run` with these arguments until it answers /health; at last end it as a supervisor does, or by
+    Ctrl-C, which does not wait for calls that were announced."""
     log = folder / f"log-{time.monotonic_ns()}"
     run = [*COMMAND, "run", *map(str, arguments)]
     with launched(run, folder, log, environment(folder, **variables)) as process:
         server = Serving(process, log)
         await_health(process, lambda: server.address, log, seconds=WATCHDOG)
         yield server
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(stop)
         server.exit_code = process.wait(WATCHDOG)

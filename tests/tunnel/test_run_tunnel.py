@@ -47,7 +47,7 @@ NEW = "the tunnel has a new address"
 @contextlib.contextmanager
 def tunnelled(folder: Path, double: Double, *options: object) -> Iterator[Serving]:
     variables = {"PATH": double.path, "HTTPS_PROXY": CLOSED, "TWILIO_AUTH_TOKEN": "key"}
-    with serving(folder, "echo", "-p", 0, "--tunnel", *options, **variables) as server:
+    with serving(folder, "echo", "-p", 0, "--tunnel", *options, stop=signal.SIGINT, **variables) as server:
         yield server
 
 

@@ -36,6 +36,9 @@ Examples:
   voiceflow run hello.py --wav speech.wav heard.wav        one call from a recording
   voiceflow run hello.py --wav speech.wav heard.wav --fast --json
 
+SIGTERM stops the server when its calls have ended: no new ones are taken, /ready answers 503, and callers who are left
+after drain_timeout (an hour unless configured) hear a sentence. SIGTERM again, and Ctrl-C, cut the calls.
+
 \b
 Exit codes: 0 it ended well, 1 a call from a recording failed (a processor failed or hung, nothing but errors came of
 what the caller said, or the caller was never answered), 2 it could not begin.

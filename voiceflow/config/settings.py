@@ -72,6 +72,7 @@ LISTS: Final[dict[str, Callable[[Value], tuple[Any, ...]]]] = {
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 0 to 65535")]
 Seconds = Annotated[float, Meta(ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600")]
+LongSeconds = Annotated[float, Meta(ge=0, le=86400, description="a number of seconds from 0 to 86400")]
 Switch = Annotated[bool, Meta(description="true or false")]
 MostCalls = Annotated[int, Meta(ge=1, description=MOST_CALLS)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="DEBUG, INFO, WARNING or ERROR")]
@@ -91,6 +92,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     peer_timeout: Seconds = 20.0
     """Seconds after which the other end of a WebSocket is given up if it answers no ping. It may be silent for as long
     as it likes."""
+    drain_timeout: LongSeconds = 3600.0
+    """Seconds for which a server that is to stop waits for its calls."""
     log_level: LogLevel = "INFO"
     max_calls: MostCalls | None = None
     """How many calls one process may have at once. None: no limit."""

@@ -24,6 +24,8 @@ from voiceflow.transports.webrtc.session import PeerSession
 from voiceflow.transports.webrtc.turn_servers import StaticICE
 from voiceflow.turns.latency import TurnLatency
 
+from .places import STOPPING
+
 if TYPE_CHECKING:
     from voiceflow.auth import AuthResult
     from voiceflow.call import Build, Call
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
 log = get_logger("voiceflow.server")
 
-STOPPING: Final = "the server is stopping: call again in a moment"
 GOODBYE: Final = 5.0
 """Seconds that a call has to end after its connection was closed; then it is cancelled."""
 IDLE: Final = 1800.0

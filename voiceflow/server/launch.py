@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -31,6 +31,7 @@ from .conversation import printed
 from .logs import FORMAT, OneLine, quieten_libraries
 from .pipelinefile import load_file
 from .server import Server
+from .stop_signals import draining, hear_ctrl_c
 from .uvicorn_limits import limits
 from .workers import Workers
 
@@ -67,6 +68,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Trust nobody for their address, even if a process that starts anew finds nothing of which others could come."""
     transcript: bool = False
     """Print the conversations."""
+    drains: bool = True
+    """Wait for the calls to end before a process leaves on SIGTERM."""
 
     def fixed(self, settled: Settled, *, exposed: bool) -> Options:
         """These options with what must not change while the command runs, whenever a process of it is started: the
@@ -83,6 +86,7 @@ def serve(options: Options, settings: Config, sockets: list[socket.socket], *, w
     """Serve on `sockets` until stopped, with `workers` processes, all of which have the `run_key` of this one and find
     the same `settings`. Raises `SystemExit` if the server cannot start."""
     quieten_libraries()
+    options = msgspec.structs.replace(options, drains=not reload)  # a changed file is served without delay
     # The paths become text, and the standard library's JSON holds even names of files that are not UTF-8.
     os.environ[VARIABLE] = json.dumps(msgspec.to_builtins(options, enc_hook=str))
     config = uvicorn.Config(
@@ -127,9 +131,12 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 class OwnProcess(Server):
     """A server that has a process to itself."""
 
+    drains = True
+    """Whether it waits for its calls to end when it is told to stop by SIGTERM."""
+
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
-        async with super().lifespan(app):
+        async with super().lifespan(app), draining(self.drain) if self.drains else nullcontext():
             gc.collect()
             gc.freeze()  # modules and models stay in memory: each collection would scan them and delay calls
             yield
@@ -137,6 +144,7 @@ class OwnProcess(Server):
 
 def application() -> Server:
     """Make the server that the environment describes. uvicorn calls this in each process that serves."""
+    hear_ctrl_c()
     options = msgspec.convert(json.loads(os.environ[VARIABLE]), Options, dec_hook=_decoded)
     try:
         settled = options.settle(lambda warning: None)  # the command has warned before
@@ -149,7 +157,7 @@ def application() -> Server:
             settled.routes.close()
         with run_key() as key:
             file = load_file(options.target)
-            return OwnProcess(
+            server = OwnProcess(
                 printed(file.build) if options.transcript else file.build,
                 settled.config,
                 settled.routes,
@@ -159,6 +167,8 @@ def application() -> Server:
                 beside=file.routes,
                 authorize=file.authorize,
             )
+            server.drains = options.drains
+            return server
     except VoiceflowError as error:  # after a reload: at start the command has reported it before
         log.error("%s", error)
         raise SystemExit(STARTUP_FAILURE) from None

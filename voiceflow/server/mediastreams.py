@@ -50,6 +50,8 @@ class Opened(msgspec.Struct):
     start: Start
     early: list[Event]
     """Further events that came by then, to be handled after the start."""
+    announced: bool = False
+    """Whether a token has shown that we answered a webhook about this call."""
     verified: bool = False
     """Whether a token has shown that this is the call of a webhook that we answered. Of others, whoever opened the
     stream chose the id, and the operator's credentials must not act on it."""
@@ -179,7 +181,7 @@ class CarrierCalls:
             outbound = opened.stream.outbound = carrier.codecs[claims.codec]
         # The numbers are taken from the webhook, which was signed.
         opened.start = msgspec.structs.replace(start, outbound=outbound, caller_id=claims.caller_id, did=claims.did)
-        opened.verified = claims.verified
+        opened.announced, opened.verified = True, claims.verified
 
     async def _run(self, opened: Opened, socket: Socket) -> tuple[int, str]:
         """Run the call to its end. Returns the close code and the reason for the WebSocket."""
@@ -203,7 +205,7 @@ class CarrierCalls:
         )
         call.on_turn(lambda turn: call.log.info("turn: %s", turn))
         call.log.info("from %s to %s by %s", caller_id or "unknown", did or "unknown", carrier.name)
-        announced = (carrier.name, start.call_sid) if opened.verified else None
+        announced = (carrier.name, start.call_sid) if opened.announced else None
         try:
             place = self._places.take(found, announced)
         except AllBusyError as error:

@@ -18,13 +18,14 @@ from voiceflow.errors import CallRejectedError
 from voiceflow.security.tokens import LIFETIME
 
 FULL: Final = "all lines are busy: call again later"
+STOPPING: Final = "the server is stopping: call again in a moment"
 
 
 class AllBusyError(CallRejectedError):
     """A call for which there is no place."""
 
-    def __init__(self) -> None:
-        super().__init__(FULL)
+    def __init__(self, why: str = FULL) -> None:
+        super().__init__(why)
 
 
 class Place:
@@ -52,6 +53,8 @@ class Places:
     def __init__(self, most: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         """`most`: how many there are; None: there is no limit but those of numbers. `clock` is in seconds."""
         self.most = most
+        self.closed = False
+        """Whether only calls get a place that were announced before, since the server is about to stop."""
         self._clock = clock
         self._held = 0
         self._of_number: Counter[str] = Counter()
@@ -59,6 +62,12 @@ class Places:
         """Until when, the soonest first."""
         self._on: set[Hashable] = set()
         """The announced calls that have begun."""
+
+    @property
+    def held(self) -> int:
+        """How many calls are on or may still come: those that were announced."""
+        self._forget()
+        return self._held
 
     @property
     def is_full(self) -> bool:
@@ -73,15 +82,19 @@ class Places:
             return
         self._forget()
         known = self._promised.pop(call, None)
+        if known is None and self.closed:
+            raise AllBusyError(STOPPING)
         place = known[1] if known is not None else self.take(found)
         self._promised[call] = self._clock() + LIFETIME, place
 
     def take(self, found: Found, call: Hashable = None) -> Place:
-        """A place for a call that begins on a number: the one that was promised to `call`, if one was. Raises
-        `AllBusyError`."""
+        """A place for a call that begins on a number: the one that was promised to `call`, an announced one, if this
+        process has answered its webhook. Raises `AllBusyError`."""
         self._forget()
         if call is not None and (promised := self._promised.pop(call, None)) is not None:
             return self._begun(call, promised[1])
+        if call is None and self.closed:
+            raise AllBusyError(STOPPING)
         most, number = found.route.max_calls, found.key
         if self.is_full or (most is not None and self._of_number[number] >= most):
             raise AllBusyError

@@ -30,6 +30,7 @@ from voiceflow.variables import DIRECT
 from .admission import Admission
 from .browsercalls import BrowserCalls
 from .callroutes import OFFER, WHIP, call_routes
+from .drain import drained
 from .elsewhere import Elsewhere, gone, unavailable
 from .file_routes import Contained, refuse_taken
 from .headers import with_headers
@@ -80,6 +81,7 @@ class Server:
         # Connections are not kept: there is none to be closed, whether or not anybody runs the lifespan.
         limits, certificates = httpx.Limits(max_keepalive_connections=0), httpx.create_ssl_context()
         client = httpx.AsyncClient(limits=limits, verify=certificates, mounts=DIRECT)
+        self._drain_timeout = config.drain_timeout
         self._ollama = OllamaStatus(httpx.AsyncClient(limits=limits, verify=certificates, mounts=DIRECT))
         trust = self._trust = Trust(
             secret_of(key),
@@ -131,6 +133,11 @@ class Server:
                 yield
         self._refusals.close()
 
+    async def drain(self) -> None:
+        """Take no new calls, but those that were announced before, and wait until all are over, for as long as the
+        configuration says. Then tell those that are left, and hang up."""
+        await drained(self._places, self.calls.active, self._drain_timeout)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
@@ -173,7 +180,10 @@ class Server:
 
     async def _ready(self, request: Request) -> Response:
         """Whether another call can be taken, for balancers."""
-        status = "starting" if not self._startup.done else "full" if self._places.is_full else "ready"
+        if self._places.closed:
+            status = "draining"
+        else:
+            status = "starting" if not self._startup.done else "full" if self._places.is_full else "ready"
         return JSONResponse(
             {"status": status, "active_calls": len(self.calls.active), "max_calls": self._places.most},
             status_code=200 if status == "ready" else 503,
