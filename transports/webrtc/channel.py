@@ -15,7 +15,7 @@ from voiceflow.transports.webrtc import messages, rtvi
 from voiceflow.transports.webrtc.messages import FromPage, MessageError, ToPage
 
 if TYPE_CHECKING:
-    from aiortc import RTCDataChannel
+    from aiortc import RTCDataChannel, RTCSctpTransport
 
 log = get_logger("voiceflow.webrtc")
 
@@ -63,6 +63,24 @@ class Channel:
             return
         for message in said:
             self._hear(message)
+
+
+def tolerate(sctp: RTCSctpTransport) -> None:
+    """Have what a browser sends on its channels, and breaks their protocols (RFC 8831, 8832), ignored, the first of it
+    with a line in the log. aiortc has no option for that: it would end the connection, with a traceback."""
+    receive, ignored = sctp._data_channel_receive, 0
+
+    async def received(stream: int, kind: int, data: bytes) -> None:
+        nonlocal ignored
+        try:
+            await receive(stream, kind, data)
+        except (AssertionError, ValueError) as error:
+            ignored += 1
+            if ignored <= COMPLAINTS:
+                why = str(error) or "the channel is open already, or was never opened"
+                log.warning("a message on data channel %d was ignored: %s", stream, why)
+
+    sctp._data_channel_receive = received  # type: ignore[method-assign, assignment]
 
 
 class _Line:

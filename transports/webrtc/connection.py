@@ -11,6 +11,7 @@ from aiortc.rtcpeerconnection import RTCPeerConnection
 
 from voiceflow.frames import AudioRaw
 from voiceflow.transports.webrtc import ice
+from voiceflow.transports.webrtc.channel import tolerate
 from voiceflow.transports.webrtc.inbound import Inbound
 from voiceflow.transports.webrtc.negotiation import Negotiation, allow_opus_only, close
 from voiceflow.transports.webrtc.offer import MOST_CANDIDATES, Offer, OfferError, is_hidden, is_usable, place_of
@@ -88,6 +89,8 @@ class BrowserConnection:
         tap(audio.receiver, self._arrive)
         self.fingerprints, self.username = offer.fingerprints, offer.username
         answer = await self._answer(offer)
+        if self._rtc.sctp is not None:
+            tolerate(self._rtc.sctp)
         ice.Consent(self._transport.transport._connection, lambda: self.quiet, self._present)
         self._deadline = self._loop.call_later(CONNECT, self._overdue)
         return answer
