@@ -376,6 +376,16 @@ def test_a_call_that_fails_is_exit_code_1() -> None:
 # -- what cannot begin
 
 
+def test_the_secret_of_a_link_is_not_shown() -> None:
+    async def refuses(websocket: ServerConnection) -> None:
+        await websocket.close(1008, "refused")
+
+    with in_thread(serving(refuses)) as url:
+        assert "of-ours" not in cli(f"{url}?token=token-of-ours", "--as", "webrtc").output
+        assert "of-ours" not in cli(f"{url}?token=token-of-ours", "--seconds", "0.2").output
+        assert "of-ours" not in cli(f"{url}?token=token-of-ours", "--seconds", "0.2", "--json").output
+
+
 def test_where_nothing_listens_is_one_line() -> None:
     assert refusal(cli("http://127.0.0.1:1")).startswith("nothing listens on 127.0.0.1 port 1: start a server there")
 

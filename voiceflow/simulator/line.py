@@ -207,6 +207,7 @@ def parse(url: str) -> WebSocketURI:
 
 
 def _explain(error: Exception, uri: WebSocketURI, url: str) -> str:
+    url = url.partition("?")[0]  # the query may have a secret
     match error:
         case ConnectionRefusedError():
             return f"nothing listens on {uri.host} port {uri.port}: start a server there, with `voiceflow run FILE`"

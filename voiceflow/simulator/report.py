@@ -168,7 +168,7 @@ def report(
     is_echo = echoes(heard) and not tally.not_echoes
     took = max(calls.took, 0.001)
     return Report(
-        url=url,
+        url=url.partition("?")[0],  # the query may have a secret
         provider=provider,
         codec=codec,
         calls=endings.total(),
