@@ -6,25 +6,21 @@ come from the issuer's own address, not from where a header (`jku`, `x5u`, `jwk`
 
 from __future__ import annotations
 
+import logging
 import math
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from voiceflow.errors import VoiceflowError
-from voiceflow.logs import get_logger
 
 from .provider import LEEWAY
+from .seldom import SeldomLog
 from .signing_keys import SigningKey, SigningKeys
-
-log = get_logger("voiceflow.auth")
 
 REQUIRED: Final = ("exp", "iat", "aud", "iss", "sub")
 """The claims without which no token is good. `nbf` is checked where it is there: not every issuer writes it."""
-WHILE: Final = 10.0
-"""Seconds in which one reason for a refusal is logged."""
 
 
 class IdTokenClaims(msgspec.Struct, frozen=True):
@@ -54,7 +50,7 @@ class IdTokens:
         self._audience = audience
         self._algorithms = algorithms
         self._keys = keys
-        self._told: float | None = None
+        self._log = SeldomLog()
 
     async def read(self, token: str) -> IdTokenClaims | None:
         """What `token` says. None: it is not good, and the log has the kind of the reason, never the token."""
@@ -62,15 +58,9 @@ class IdTokens:
             key = await self._key(token)
             return self._claims(token, key)
         except Exception as error:  # whatever the token contains
-            self._tell(str(error) if isinstance(error, VoiceflowError) else type(error).__name__)
+            reason = str(error) if isinstance(error, VoiceflowError) else type(error).__name__
+            self._log.tell("a token", logging.INFO, "a token for %s was refused: %s", self._name, reason)
             return None
-
-    def _tell(self, reason: str) -> None:
-        """Log why a token was refused, once in a while: anybody may send a thousand."""
-        now = time.monotonic()
-        if self._told is None or now - self._told >= WHILE:
-            self._told = now
-            log.info("a token for %s was refused: %s", self._name, reason)
 
     async def _key(self, token: str) -> SigningKey:
         """The key with which the token should be signed. Raises `VoiceflowError`, or what PyJWT raises."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Collection
 from typing import Any, Final
@@ -11,13 +12,10 @@ from typing import Any, Final
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from voiceflow.logs import get_logger
-
 from .path_prefixes import PathPrefixes
 from .provider import Authorize, identify
 from .result import AuthResult
-
-log = get_logger("voiceflow.auth")
+from .seldom import SeldomLog
 
 UNAUTHORIZED: Final = 4001
 """The close code of WebSockets without an identity, and of those whose identity has expired."""
@@ -43,10 +41,6 @@ def refusal_of(scope: Scope) -> str:
     return f"a {kind} to {scope['path'][:LONGEST_SHOWN]!r} was refused: it shows no identity"
 
 
-def _log(scope: Scope) -> None:
-    log.warning("%s", refusal_of(scope))
-
-
 class AuthMiddleware:
     """Lets nobody pass whom the provider does not know, but to the paths that are excluded.
 
@@ -60,16 +54,17 @@ class AuthMiddleware:
         provider: Authorize,
         exclude: Collection[str] = (),
         *,
-        refused: Callable[[Scope], None] = _log,
+        refused: Callable[[Scope], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`exclude`: paths that are open to all, with what is below them: `/health` is not `/healthy`. `refused` is
-        told of each refusal. `clock` tells the seconds since 1970. Raises `ConfigError` for a path that cannot be
-        meant."""
+        told of each refusal; without it, one in a while is logged. `clock` tells the seconds since 1970. Raises
+        `ConfigError` for a path that cannot be meant."""
         self._app = app
         self._provider = provider
         self._open = PathPrefixes(exclude)
-        self._refused = refused
+        self._refused = refused or self._tell
+        self._log = SeldomLog()
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,6 +81,9 @@ class AuthMiddleware:
             await self._until(result.expires, scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    def _tell(self, scope: Scope) -> None:
+        self._log.tell(scope["type"], logging.WARNING, "%s", refusal_of(scope))
 
     async def _until(self, expires: float, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a WebSocket until the time `expires`, and close it then."""

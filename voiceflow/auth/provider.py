@@ -4,16 +4,14 @@ because it has failed."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
-from voiceflow.logs import get_logger
-
 from .result import AuthResult
-
-log = get_logger("voiceflow.auth")
+from .seldom import SeldomLog
 
 Scope: TypeAlias = MutableMapping[str, Any]
 """The ASGI scope of a request."""
@@ -25,6 +23,8 @@ DEADLINE: Final = 10.0
 LEEWAY: Final = 5.0
 """Seconds by which the issuer's clock may differ from ours."""
 
+_failures: Final = SeldomLog()
+
 
 async def identify(provider: Authorize, scope: Scope, *, among: int = 1) -> AuthResult | None:
     """Whoever has sent the request, if `provider` says that they are authenticated. A provider that raises, returns
@@ -34,16 +34,14 @@ async def identify(provider: Authorize, scope: Scope, *, among: int = 1) -> Auth
         async with asyncio.timeout(DEADLINE / among):
             result: Any = await provider(scope)
     except Exception as error:
-        log.error("%s failed, so a request was refused: %s", described(provider), _shown(error))
+        name = described(provider)
+        _failures.tell(name, logging.ERROR, "%s failed, so a request was refused: %s", name, _shown(error))
         return None
     if result is None:
         return None
     if not isinstance(result, AuthResult):
-        log.error(
-            "%s returned %s, so a request was refused: expected AuthResult or None",
-            described(provider),
-            type(result).__name__,
-        )
+        name, wrong = described(provider), "%s returned %s, so a request was refused: expected AuthResult or None"
+        _failures.tell(name, logging.ERROR, wrong, name, type(result).__name__)
         return None
     return result if result.authenticated is True and is_current(result) else None
 
