@@ -22,7 +22,6 @@ from voiceflow.processor import Processor
 from voiceflow.processors.stt.pace import utterances
 from voiceflow.processors.stt.transcriber import Transcribed, Transcriber, UtterancePiece
 from voiceflow.processors.stt.utterance import MediaClock, Utterance
-from voiceflow.processors.vad.detector import SILENCE
 from voiceflow.processors.vad.vad import VAD
 
 if TYPE_CHECKING:
@@ -146,9 +145,10 @@ class STT(Processor):
 
     @property
     def _left(self) -> float:
-        """How many seconds from now the utterance may be over at the earliest, if the caller does not go on."""
+        """How many seconds from now the utterance may be over at the earliest, if the caller does not go on. What is no
+        `VAD` of ours does not tell how long it waits: it may be over now."""
         vad = self._vad
-        return SILENCE if vad is None else vad.silence - (vad.position - vad.voiced_end) / CANONICAL.rate
+        return 0.0 if vad is None else vad.silence - (vad.position - vad.voiced_end) / CANONICAL.rate
 
     @property
     def _place(self) -> float:
