@@ -137,6 +137,7 @@ def test_a_conversation_by_a_script_is_told_with_the_time_of_each_answer(tmp_pat
         assert report["turn_ms"]["count"] == 1
 
 
+@pytest.mark.slow
 def test_rows_about_echoes_are_shown_of_echoes_only(tmp_path: Path) -> None:
     (tmp_path / "beep.py").write_text(ANSWERS)
     for target, rows in (("echo", {"delay", "jitter", "heard"}), ("beep.py", {"turns", "turn 1", "caller", "agent"})):
@@ -149,6 +150,7 @@ def test_rows_about_echoes_are_shown_of_echoes_only(tmp_path: Path) -> None:
         assert names & {"delay", "jitter", "heard", "turns", "turn 1", "caller", "agent", "clear"} == rows
 
 
+@pytest.mark.slow
 def test_an_agent_who_only_greets_has_not_answered(tmp_path: Path) -> None:
     (tmp_path / "greets.py").write_text(
         ANSWERS.replace("self.silent == 25", "self.greet()").replace(

@@ -143,6 +143,7 @@ def test_ctrl_c_ends_the_calls_at_once(tmp_path: Path, options: list[str]) -> No
         asyncio.run(no_process_left(server))
 
 
+@pytest.mark.slow
 def test_sigint_to_the_supervisor_alone_ends_the_calls_at_once(tmp_path: Path) -> None:
     async def main(server: Running) -> None:
         async with calls(server, 1) as (call,):
@@ -155,6 +156,7 @@ def test_sigint_to_the_supervisor_alone_ends_the_calls_at_once(tmp_path: Path) -
         asyncio.run(no_process_left(server))
 
 
+@pytest.mark.slow
 def test_a_reload_waits_for_no_call(tmp_path: Path) -> None:
     async def main(server: Running) -> None:
         async with calls(server, 1) as (call,):
@@ -166,6 +168,7 @@ def test_a_reload_waits_for_no_call(tmp_path: Path) -> None:
         asyncio.run(main(server))
 
 
+@pytest.mark.slow
 def test_callers_who_stay_hear_that_the_call_ends(tmp_path: Path) -> None:
     (tmp_path / "voiceflow.yaml").write_text("drain_timeout: 0.5\n")
 
@@ -181,6 +184,7 @@ def test_callers_who_stay_hear_that_the_call_ends(tmp_path: Path) -> None:
         asyncio.run(no_process_left(server))
 
 
+@pytest.mark.slow
 def test_new_workers_take_over_and_the_old_ones_keep_their_calls(tmp_path: Path) -> None:
     async def main(server: Running) -> None:
         async with calls(server, 4) as on:

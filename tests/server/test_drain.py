@@ -145,6 +145,7 @@ def test_who_is_left_at_the_limit_hears_a_sentence_in_the_voice_of_the_pipeline_
     run(main())
 
 
+@pytest.mark.slow
 def test_where_the_pipeline_has_no_voice_the_sentence_is_recorded() -> None:
     async def main() -> None:
         sentence = recorded("stopping", "en").data
@@ -153,6 +154,7 @@ def test_where_the_pipeline_has_no_voice_the_sentence_is_recorded() -> None:
     run(main())
 
 
+@pytest.mark.slow
 def test_an_echo_ends_too() -> None:
     async def main() -> None:
         assert recorded("stopping", "en").data[8000:16_000] in await _dismissed(lambda call: call.source | call.sink)
