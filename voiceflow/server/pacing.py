@@ -57,7 +57,7 @@ class PacedTransport(asyncio.Transport):
         super().__init__()
         self._transport = transport
         self._turns = turns
-        self._rest = b""
+        self._rest = bytearray()  # may be megabytes: bytes would be copied for each piece
         self._paused = False  # by the protocol
         self._has_turn = False
         self.is_strangers = True
@@ -66,7 +66,7 @@ class PacedTransport(asyncio.Transport):
         """Hand on what comes from now on to `take`. `wants_more` says whether a piece is taken now: a protocol that
         wants none has to call `resume_reading` later. What is left from before is not handed on."""
         self._take, self._wants_more = take, wants_more
-        self._rest = b""
+        self._rest.clear()
 
     def received(self, data: bytes) -> None:
         """Hand on what has come from the peer, now or later."""
@@ -81,9 +81,10 @@ class PacedTransport(asyncio.Transport):
         """Hand on one piece: the turn has come."""
         self._has_turn = False
         if self._transport.is_closing():
-            self._rest = b""
+            self._rest.clear()
         elif self._rest and not self._paused and self._wants_more():
-            piece, self._rest = self._rest[:PIECE], self._rest[PIECE:]
+            piece = bytes(self._rest[:PIECE])
+            del self._rest[:PIECE]
             self._take(piece)
             self._go_on()
 

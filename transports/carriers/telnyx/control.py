@@ -28,7 +28,7 @@ class _TelnyxProblem(msgspec.Struct):
 
 
 class TelnyxControl(RestControl):
-    """Commands about a call at Telnyx. `client` is shared by all calls, so that they reuse its connections."""
+    """Commands about a call at Telnyx. `client` is shared by all calls."""
 
     name, title = "telnyx", "Telnyx"
     over = frozenset({(422, "90018")})

@@ -24,7 +24,7 @@ class _TwilioProblem(msgspec.Struct):
 
 
 class TwilioControl(RestControl):
-    """Commands about a call at Twilio. `client` is shared by all calls, so that they reuse its connections."""
+    """Commands about a call at Twilio. `client` is shared by all calls."""
 
     name, title = "twilio", "Twilio"
     over = frozenset({(400, "21220")})  # not in progress any more
