@@ -13,10 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 from server.running import Running, running
-from server.serving import begin, call_id, carrier, closing, dialled, until
+from server.serving import begin, call_id, carrier, dialled, hears_to_the_end, until
 from websockets.asyncio.client import ClientConnection
 
-from voiceflow.frames import AudioRaw
 from voiceflow.processors.tts import recorded
 from voiceflow.transports.dialect import Mirror
 
@@ -54,23 +53,10 @@ async def calls(server: Running, count: int) -> AsyncIterator[list[Call]]:
         yield begun
 
 
-async def hears_to_the_end(call: Call) -> tuple[bytes, int | None]:
-    """What a caller hears until the server closes the stream, and the close code."""
-    (socket, caller), audio = call, b""
-    with contextlib.suppress(Exception):
-        async for message in socket:
-            for request in caller.receive(message):
-                if isinstance(request, AudioRaw):
-                    audio += request.data
-                elif hasattr(request, "name"):
-                    await socket.send(caller.mark(request.name))
-    return audio, (await closing(socket))[0]
-
-
 async def finish(call: Call) -> tuple[bytes, int | None]:
     """Press the key at which the agent says goodbye."""
     await call[0].send(call[1].dtmf("1"))
-    return await hears_to_the_end(call)
+    return await hears_to_the_end(*call)
 
 
 async def until_draining(server: Running) -> None:
@@ -117,7 +103,7 @@ def test_a_second_signal_ends_the_calls_at_once(tmp_path: Path, workers: int, se
         async with calls(server, 1) as (call,):
             server.process.terminate()
             await until_draining(server)
-            end = asyncio.create_task(hears_to_the_end(call))
+            end = asyncio.create_task(hears_to_the_end(*call))
             while not end.done():  # a signal that comes together with the first is the same
                 server.process.send_signal(second)
                 await asyncio.wait({end}, timeout=0.3)
@@ -135,7 +121,7 @@ def test_ctrl_c_ends_the_calls_at_once(tmp_path: Path, options: list[str]) -> No
     async def main(server: Running) -> None:
         async with calls(server, 1) as (call,):
             assert await asyncio.to_thread(server.interrupt) == 0
-            assert (await hears_to_the_end(call))[1] == 1012
+            assert (await hears_to_the_end(*call))[1] == 1012
 
     with running(tmp_path, *options, content=GOODBYE) as server:
         asyncio.run(main(server))
@@ -148,7 +134,7 @@ def test_sigint_to_the_supervisor_alone_ends_the_calls_at_once(tmp_path: Path) -
     async def main(server: Running) -> None:
         async with calls(server, 1) as (call,):
             server.process.send_signal(signal.SIGINT)
-            assert (await hears_to_the_end(call))[1] == 1012
+            assert (await hears_to_the_end(*call))[1] == 1012
         assert await left(server) == 0
 
     with running(tmp_path, "--workers", "2", content=GOODBYE) as server:
@@ -161,7 +147,7 @@ def test_a_reload_waits_for_no_call(tmp_path: Path) -> None:
     async def main(server: Running) -> None:
         async with calls(server, 1) as (call,):
             server.process.terminate()
-            assert (await hears_to_the_end(call))[1] == 1012
+            assert (await hears_to_the_end(*call))[1] == 1012
         assert await left(server) == 0
 
     with running(tmp_path, "--reload", content=GOODBYE) as server:
@@ -175,7 +161,7 @@ def test_callers_who_stay_hear_that_the_call_ends(tmp_path: Path) -> None:
     async def main(server: Running) -> None:
         async with calls(server, 1) as (call,):
             server.process.terminate()
-            audio, code = await hears_to_the_end(call)
+            audio, code = await hears_to_the_end(*call)
             assert (recorded("stopping", "en").data in audio, code) == (True, 1000)
         assert await left(server) == 0
 

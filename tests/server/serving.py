@@ -214,6 +214,19 @@ async def closing(websocket: ClientConnection) -> tuple[int | None, str]:
     return (None, "") if frame is None else (frame.code, frame.reason)
 
 
+async def hears_to_the_end(websocket: ClientConnection, caller: Mirror) -> tuple[bytes, int | None]:
+    """What a caller hears until the server closes the stream, and the close code. Marks are played at once."""
+    audio = b""
+    with contextlib.suppress(ConnectionClosed):
+        async for message in websocket:
+            for request in caller.receive(message):
+                if isinstance(request, AudioRaw):
+                    audio += request.data
+                elif hasattr(request, "name"):
+                    await websocket.send(caller.mark(request.name))
+    return audio, (await closing(websocket))[0]
+
+
 class Conversation:
     """A call that goes on, and must not notice what others do: all that the caller says comes back, in order."""
 
